@@ -1,0 +1,2 @@
+//! lockstep-runc
+fn main() {}

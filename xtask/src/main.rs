@@ -1,0 +1,2 @@
+//! Development commands: tidy, gen, bench, test groups.
+fn main() {}
