@@ -1,1 +1,10 @@
-//! kernel
+//! The only room that talks to the kernel: one function per man page call or tight idiom.
+//!
+//! Everything outside this crate may hold, pass and drop an [`std::os::fd::OwnedFd`], but may not make one.
+//! Functions are named as their man pages; descriptors come first and are close-on-exec; nothing here
+//! decides, logs or retries except on `EINTR`. Errors carry the call in strace form.
+
+pub mod call;
+pub mod file;
+
+pub use call::{Error, Result};

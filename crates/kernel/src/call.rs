@@ -1,0 +1,77 @@
+//! The error of every function here: the call as strace would print it, and the errno.
+//!
+//! The text is made only when a call fails, so that the happy path pays nothing for it.
+
+use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
+
+/// A refused or failed system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The call in strace form, without its result: `mkdirat(5</run/x>, "a", 0755)`.
+    pub call: String,
+    /// The errno as the kernel gave it, positive (errno(3)).
+    pub errno: i32,
+}
+
+/// Result of a call into the kernel.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.call, lockstep_abi::errno::Errno(self.errno))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    /// Whether the kernel answered with one of these errnos.
+    pub fn is(&self, errnos: &[i32]) -> bool {
+        errnos.contains(&self.errno)
+    }
+}
+
+/// Adds the call's text to a raw errno.
+pub(crate) trait Told<T> {
+    fn told(self, call: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Told<T> for rustix::io::Result<T> {
+    fn told(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|e| Error { call: call(), errno: e.raw_os_error() })
+    }
+}
+
+impl<T> Told<T> for std::io::Result<T> {
+    fn told(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|e| Error { call: call(), errno: e.raw_os_error().unwrap_or(libc::EIO) })
+    }
+}
+
+/// Turns the -1-and-errno convention of libc into a result.
+pub(crate) fn check(ret: libc::c_long, call: impl FnOnce() -> String) -> Result<libc::c_long> {
+    if ret < 0 {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        return Err(Error { call: call(), errno });
+    }
+    Ok(ret)
+}
+
+/// A descriptor as strace -y prints it: `5</run/x>`, or `5` where /proc does not answer.
+pub(crate) fn fd(fd: BorrowedFd<'_>) -> String {
+    let raw = fd.as_raw_fd();
+    if raw == libc::AT_FDCWD {
+        return "AT_FDCWD".into();
+    }
+    match std::fs::read_link(format!("/proc/self/fd/{raw}")) {
+        Ok(path) => format!("{raw}<{}>", path.display()),
+        Err(_) => raw.to_string(),
+    }
+}
+
+/// A path as a C string literal, with control characters escaped: it may be hostile text.
+pub(crate) fn path(path: &Path) -> String {
+    format!("{path:?}")
+}

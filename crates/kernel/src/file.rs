@@ -1,0 +1,156 @@
+//! Files by descriptor: open, read, write, make, remove; always relative to a directory descriptor.
+//!
+//! These take paths that the runtime itself chose (state directory, cgroup files, host sources).
+//! Paths that the container chose go through [`crate::root`].
+
+use crate::call::{self, Result, Told};
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The current directory, as the base of a relative or absolute path.
+pub const CWD: BorrowedFd<'static> = fs::CWD;
+
+/// openat(2) with O_CLOEXEC always added; `mode` is used with O_CREAT only.
+pub fn openat(dir: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: u32) -> Result<OwnedFd> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    retry(|| fs::openat(dir, path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode)))
+        .told(|| format!("openat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+}
+
+/// Opens a directory for use as a base (O_PATH|O_DIRECTORY).
+pub fn open_dir(dir: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
+    openat(dir, path, OFlags::PATH | OFlags::DIRECTORY, 0)
+}
+
+/// Reads a whole file of at most `limit` bytes; a longer one is an `EFBIG` error.
+pub fn read(dir: impl AsFd, path: impl AsRef<Path>, limit: usize) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let file = openat(dir, path, OFlags::RDONLY, 0)?;
+    read_fd(&file, limit)
+}
+
+/// Reads a descriptor to its end; more than `limit` bytes are an `EFBIG` error.
+pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
+    let file = file.as_fd();
+    let mut out = Vec::with_capacity(4096.min(limit + 1));
+    loop {
+        if out.len() == out.capacity() {
+            out.reserve(out.capacity().max(4096));
+        }
+        let n = retry(|| rustix::io::read(file, rustix::buffer::spare_capacity(&mut out)))
+            .told(|| format!("read({})", call::fd(file)))?;
+        if n == 0 {
+            return Ok(out);
+        }
+        if out.len() > limit {
+            return Err(call::Error { call: format!("read({}) past {limit} bytes", call::fd(file)), errno: libc::EFBIG });
+        }
+    }
+}
+
+/// Writes to an existing file in one write(2), as kernel files (cgroup, procfs, sysctl) need it.
+pub fn write(dir: impl AsFd, path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let file = openat(dir, path, OFlags::WRONLY, 0)?;
+    retry(|| rustix::io::write(&file, bytes)).map(drop).told(|| {
+        format!("write({}, {:?})", call::fd(file.as_fd()), String::from_utf8_lossy(bytes))
+    })
+}
+
+/// Writes all of `bytes` to a descriptor.
+pub fn write_fd(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
+    let file = file.as_fd();
+    while !bytes.is_empty() {
+        let n = retry(|| rustix::io::write(file, bytes)).told(|| format!("write({})", call::fd(file)))?;
+        bytes = &bytes[n..];
+    }
+    Ok(())
+}
+
+/// Replaces a file as a whole: a crash at any point leaves the old or the new content
+/// (write to `.NAME.tmp`, fsync unless `volatile`, rename).
+pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    let dir = dir.as_fd();
+    let temporary = format!(".{name}.tmp");
+    let file = openat(dir, &temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW, mode)?;
+    write_fd(&file, bytes)?;
+    fs::renameat(dir, temporary.as_str(), dir, name)
+        .told(|| format!("renameat({}, {temporary:?}, {name:?})", call::fd(dir)))
+}
+
+/// mkdirat(2).
+pub fn mkdirat(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    fs::mkdirat(dir, path, Mode::from_raw_mode(mode))
+        .told(|| format!("mkdirat({}, {}, {mode:#o})", call::fd(dir), call::path(path)))
+}
+
+/// unlinkat(2) of a file.
+pub fn unlink(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+    unlinkat(dir.as_fd(), path.as_ref(), AtFlags::empty())
+}
+
+/// unlinkat(2) with AT_REMOVEDIR.
+pub fn rmdir(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+    unlinkat(dir.as_fd(), path.as_ref(), AtFlags::REMOVEDIR)
+}
+
+fn unlinkat(dir: BorrowedFd<'_>, path: &Path, flags: AtFlags) -> Result<()> {
+    fs::unlinkat(dir, path, flags)
+        .told(|| format!("unlinkat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+}
+
+/// The names in a directory, without `.` and `..`.
+pub fn list(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Vec<String>> {
+    let path = path.as_ref();
+    let open = openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+    let reader = fs::Dir::new(open).told(|| format!("getdents64({})", call::path(path)))?;
+    let mut names = Vec::new();
+    for entry in reader {
+        let entry = entry.told(|| format!("getdents64({})", call::path(path)))?;
+        let name = entry.file_name().to_string_lossy();
+        if name != "." && name != ".." {
+            names.push(name.into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// fstatat(2); symbolic links are not followed when `follow` is false.
+pub fn stat(dir: impl AsFd, path: impl AsRef<Path>, follow: bool) -> Result<fs::Stat> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+    fs::statat(dir, path, flags).told(|| format!("fstatat({}, {})", call::fd(dir), call::path(path)))
+}
+
+/// fstat(2).
+pub fn fstat(file: impl AsFd) -> Result<fs::Stat> {
+    let file = file.as_fd();
+    fs::fstat(file).told(|| format!("fstat({})", call::fd(file)))
+}
+
+/// readlinkat(2).
+pub fn readlink(dir: impl AsFd, path: impl AsRef<Path>) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let target = fs::readlinkat(dir, path, Vec::new())
+        .told(|| format!("readlinkat({}, {})", call::fd(dir), call::path(path)))?;
+    Ok(std::ffi::OsString::from_vec(target.into_bytes()).into())
+}
+
+/// The absolute path of an existing file, all symbolic links resolved (realpath(3)).
+pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
+    let path = path.as_ref();
+    std::fs::canonicalize(path).told(|| format!("realpath({})", call::path(path)))
+}
+
+/// Repeats a call that a signal interrupted.
+pub(crate) fn retry<T>(mut f: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match f() {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
