@@ -1,1 +1,14 @@
-//! oci
+//! OCI runtime types: our own serde structs, parsed and validated, and nothing else.
+//!
+//! They stand in a room of their own so that every reader of a bundle gets the same answers: maps keep
+//! the order of the file, enums stay open until validation names the stranger, every error carries the
+//! JSON pointer, and fields nobody knows are reported instead of dropped. This crate is pure: bytes in,
+//! values out, no file system, no kernel.
+
+mod absent;
+mod open_enum;
+
+pub mod features;
+pub mod ordered_map;
+pub mod runtime;
+pub mod state;
