@@ -1,0 +1,168 @@
+//! Runs tests against a live OCI runtime: bundles, invocations with a hard timeout, and the proof
+//! that nothing is left behind.
+//!
+//! It stands beside the tests, not in a crate, because only tests of the binary may start it. The
+//! runtime under test is `lockstep-runc`, or the program that `LOCKSTEP_TEST_RUNTIME` names: a
+//! suite that another runtime passes is one whose failures can be believed.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "several test binaries include this module and none uses all of it"
+)]
+
+mod bundle;
+mod container;
+mod host;
+mod leftovers;
+mod mountinfo;
+mod probe;
+mod procfs;
+mod runtime;
+mod test;
+
+pub(crate) use bundle::Bundle;
+pub(crate) use container::Container;
+pub(crate) use host::{CgroupLayout, Host};
+pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
+pub(crate) use procfs::{cgroup_of, status_field, wait_until};
+pub(crate) use runtime::{Output, Peer, View};
+pub(crate) use test::{Skip, Test};
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// One test: its name, its body and, if the comparison runtime cannot pass it, why not.
+pub(crate) struct Case {
+    name: &'static str,
+    body: fn(&Test),
+    ours_only: Option<&'static str>,
+}
+
+impl Case {
+    /// A case from a function; used through [`cases!`].
+    pub(crate) const fn new(
+        name: &'static str,
+        body: fn(&Test),
+        ours_only: Option<&'static str>,
+    ) -> Self {
+        Self {
+            name,
+            body,
+            ours_only,
+        }
+    }
+}
+
+/// Lists the tests of a file. `name` alone runs against every runtime; `name: "reason"` only
+/// against Lockstep, because the comparison runtime lacks the field or differs, for that reason.
+macro_rules! cases {
+    ($($name:ident $(: $reason:literal)?),* $(,)?) => {
+        pub(crate) fn cases() -> Vec<$crate::harness::Case> {
+            vec![$($crate::harness::Case::new(
+                stringify!($name),
+                $name,
+                cases!(@reason $($reason)?),
+            )),*]
+        }
+    };
+    (@reason $reason:literal) => { Some($reason) };
+    (@reason) => { None };
+}
+pub(crate) use cases;
+
+/// Runs all cases of `groups` (file name, cases) under libtest's command line.
+pub(crate) fn run(groups: Vec<(&'static str, Vec<Case>)>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let sample = Sample::from_env();
+    let mut trials = Vec::new();
+    for (group, cases) in groups {
+        for case in cases {
+            let name = format!("{group}::{}", case.name);
+            if sample.as_ref().is_none_or(|sample| sample.takes(&name)) {
+                trials.push(trial(name, case));
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let leftovers = test::remove_run_directory();
+    if !leftovers.is_empty() {
+        println!("left behind by the run: {leftovers:?}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+fn trial(name: String, case: Case) -> Trial {
+    Trial::test(name.clone(), move || {
+        let host = Host::get();
+        if let (Peer::Other, Some(reason)) = (host.peer, case.ours_only) {
+            announce_skip(&name, &format!("only for lockstep-runc: {reason}"));
+            return Ok(());
+        }
+        let test = Test::new(&name);
+        let outcome = catch_unwind(AssertUnwindSafe(|| (case.body)(&test)));
+        let leftovers = test.finish();
+        match outcome {
+            Err(payload) => match payload.downcast::<Skip>() {
+                Ok(skip) => announce_skip(&name, &skip.reason),
+                Err(payload) => resume_unwind(payload),
+            },
+            Ok(()) => {}
+        }
+        if leftovers.is_empty() {
+            Ok(())
+        } else {
+            Err(Failed::from(format!(
+                "left behind: {}",
+                leftovers.join("; ")
+            )))
+        }
+    })
+}
+
+/// A skipped test is a hole in the proof: it is printed, and counted by whoever collects the file.
+fn announce_skip(name: &str, reason: &str) {
+    println!("SKIP {name}: {reason}");
+    if let Some(path) = std::env::var_os("LOCKSTEP_SKIPS") {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .expect("LOCKSTEP_SKIPS can be appended to");
+        // One write: tests run in parallel and lines must not interleave.
+        file.write_all(format!("{name}\t{reason}\n").as_bytes())
+            .expect("a line can be appended to LOCKSTEP_SKIPS");
+    }
+}
+
+/// The seeded share of the tests that a short run takes.
+struct Sample {
+    percent: u64,
+    seed: u64,
+}
+
+impl Sample {
+    /// From `LOCKSTEP_TEST_SAMPLE`, "percent,seed".
+    fn from_env() -> Option<Self> {
+        let text = std::env::var("LOCKSTEP_TEST_SAMPLE").ok()?;
+        let (percent, seed) = text.split_once(',').unwrap_or((&text, "0"));
+        Some(Self {
+            percent: percent.trim().parse().expect("a percentage"),
+            seed: seed.trim().parse().expect("a seed"),
+        })
+    }
+
+    /// FNV-1a of seed and name: the choice depends on neither the order nor the number of tests.
+    fn takes(&self, name: &str) -> bool {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.seed.to_le_bytes().iter().chain(name.as_bytes()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        (hash ^ (hash >> 32)) % 100 < self.percent
+    }
+}

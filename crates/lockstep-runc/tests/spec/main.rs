@@ -1,0 +1,21 @@
+//! Conformance of the runtime with the OCI runtime specification, asserted on live containers.
+//!
+//! A file per subsystem, as in the crates; `docs/spec-conformance.md` maps every field of the
+//! specification to a test here, and `document.rs` checks that map.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests act on the machine and print skips; the rules are for what is shipped"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod lifecycle;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::run(vec![("lifecycle", lifecycle::cases())])
+}
