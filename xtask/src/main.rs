@@ -6,6 +6,7 @@
 #[path = "gen/mod.rs"]
 mod generate;
 mod run;
+mod testing;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +14,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Why a command did not succeed, in words for the terminal.
+/// Why a command did not succeed, in words for the terminal; empty if it has been said.
 pub(crate) struct Failure(String);
 
 impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Failure(text.into())
+    }
+
+    /// A failure that the command has reported itself, in its own last line.
+    pub(crate) fn silent() -> Self {
+        Failure(String::new())
     }
 }
 
@@ -55,6 +61,21 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Run a seeded sample of every test group
+    Test {
+        /// Seed of the sample; the time if absent
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Only this group; may be repeated
+        #[arg(long)]
+        group: Vec<String>,
+    },
+    /// Run everything, sampled by nothing
+    Full {
+        /// Only this group; may be repeated
+        #[arg(long)]
+        group: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,11 +83,29 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Tidy { shrink } => tidy::run(&root, shrink),
         Command::Gen { check } => generate::run(&root, check),
+        Command::Test { seed, group } => testing::run(
+            &root,
+            &testing::Options {
+                seed,
+                groups: group,
+                full: false,
+            },
+        ),
+        Command::Full { group } => testing::run(
+            &root,
+            &testing::Options {
+                seed: None,
+                groups: group,
+                full: true,
+            },
+        ),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.0.is_empty() {
+                eprintln!("error: {failure}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -76,4 +115,15 @@ fn main() -> ExitCode {
 fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Where Cargo builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// The release binary below Cargo's directory. Flags for the product name its target, so the
+/// target is part of the path.
+pub(crate) fn release_binary(target: &Path) -> PathBuf {
+    target.join("x86_64-unknown-linux-gnu/release/lockstep-runc")
 }

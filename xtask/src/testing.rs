@@ -1,0 +1,224 @@
+//! The test groups: `cargo xtask test` runs a seeded sample of each, `cargo xtask full` all.
+//!
+//! One command for CI and for people. It prepares the machine itself, gives each group a time
+//! limit, and ends with a table of what ran, what did not and why: a skip that nobody sees is
+//! a test that nobody has.
+//!
+//! Tests see `LOCKSTEP_TEST_SAMPLE=<percent>,<seed>` when only a share of their cases shall run,
+//! and `LOCKSTEP_SKIPS=<file>`, to which one that cannot run appends `name<TAB>reason` before it
+//! returns. `LOCKSTEP_RUNC` is the release binary.
+
+mod counts;
+mod execute;
+mod groups;
+pub(crate) mod packages;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::Failure;
+use counts::Counts;
+use groups::{GROUPS, Group, Targets};
+use report::Row;
+
+/// What a run was asked for.
+pub(crate) struct Options {
+    pub(crate) seed: Option<u64>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) full: bool,
+}
+
+/// Where a run happens.
+pub(crate) struct Context {
+    pub(crate) root: PathBuf,
+    target: PathBuf,
+    seed: u64,
+    full: bool,
+}
+
+impl Context {
+    /// Whether a program is there.
+    pub(crate) fn has(&self, program: &str) -> bool {
+        has_program(program)
+    }
+
+    fn release_binary(&self) -> PathBuf {
+        crate::release_binary(&self.target)
+    }
+}
+
+/// Whether `program` is in one of the directories where Debian and Cargo put programs.
+pub(crate) fn has_program(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let fixed = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(fixed)
+        .any(|folder| folder.join(program).is_file())
+}
+
+/// Whether this process is root, from the kernel's own answer.
+pub(crate) fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .unwrap_or("");
+    uids.split_whitespace().nth(1) == Some("0")
+}
+
+/// Runs the groups and prints the table.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
+    let context = context(root, options);
+    let chosen = choose(options)?;
+    let logs = context.target.join("test-logs");
+    std::fs::create_dir_all(&logs)?;
+    let kind = if context.full { "full run" } else { "sample" };
+    println!(
+        "{kind}, seed {} (repeat with --seed {0}), logs in {}",
+        context.seed,
+        logs.display()
+    );
+    let mut rows = Vec::new();
+    if chosen.iter().any(|group| group.root) {
+        rows.push(prepare(&context, &logs)?);
+    }
+    let targets = Targets::of_workspace(&context)?;
+    for group in chosen {
+        let row = run_group(group, &context, &targets, &logs)?;
+        report::print_row(&row);
+        rows.push(row);
+    }
+    report::print_table(&rows);
+    let failed: u64 = rows.iter().map(|row| row.counts.failed).sum();
+    if failed > 0 {
+        return Err(Failure::silent());
+    }
+    Ok(())
+}
+
+fn context(root: &Path, options: &Options) -> Context {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seed = options.seed.unwrap_or(now.as_secs());
+    Context {
+        root: root.to_path_buf(),
+        target: crate::target(root),
+        seed,
+        full: options.full,
+    }
+}
+
+fn choose(options: &Options) -> Result<Vec<&'static Group>, Failure> {
+    for name in &options.groups {
+        if !GROUPS.iter().any(|group| group.name == name) {
+            let names: Vec<_> = GROUPS.iter().map(|group| group.name).collect();
+            return Err(Failure::new(format!(
+                "no group {name}: there are {}",
+                names.join(", ")
+            )));
+        }
+    }
+    let named = |group: &&Group| options.groups.iter().any(|name| name == group.name);
+    let by_default =
+        |group: &&Group| options.groups.is_empty() && (options.full || !group.full_only);
+    Ok(GROUPS
+        .iter()
+        .filter(|group| named(group) || by_default(group))
+        .collect())
+}
+
+/// Installs packages and builds the release binary once for all groups.
+fn prepare(context: &Context, logs: &Path) -> Result<Row, Failure> {
+    let started = Instant::now();
+    let mut skips = Vec::new();
+    if let Err(failure) = packages::install(packages::FOR_TESTS) {
+        println!("packages: {failure}");
+        skips.push(("packages".to_owned(), failure.to_string()));
+    }
+    let mut build = Command::new("cargo");
+    build
+        .args(["build", "--release", "-p", "lockstep-runc"])
+        .current_dir(&context.root);
+    let log = logs.join("prepare.log");
+    let mut counts = execute::execute(vec![build], &log, Duration::from_secs(900))?;
+    counts.skipped += skips.len() as u64;
+    let row = Row {
+        name: "prepare",
+        counts,
+        took: started.elapsed(),
+        skips,
+        log,
+    };
+    report::print_row(&row);
+    Ok(row)
+}
+
+fn run_group(
+    group: &'static Group,
+    context: &Context,
+    targets: &Targets,
+    logs: &Path,
+) -> Result<Row, Failure> {
+    let started = Instant::now();
+    let log = logs.join(format!("{}.log", group.name));
+    let skip_file = logs.join(format!("{}.skips", group.name));
+    std::fs::write(&skip_file, "")?;
+    let mut commands = group.commands(context, targets);
+    let counts = match obstacle(group, context, &commands) {
+        Some(reason) => {
+            std::fs::write(&skip_file, format!("all of {}\t{reason}\n", group.name))?;
+            Counts::default()
+        }
+        None => {
+            println!("{} ...", group.name);
+            for command in &mut commands {
+                environment(command, group, context, &skip_file);
+            }
+            execute::execute(commands, &log, group.limit(context.full))?
+        }
+    };
+    let skips = report::read_skips(&std::fs::read_to_string(&skip_file)?);
+    let mut row = Row {
+        name: group.name,
+        counts,
+        took: started.elapsed(),
+        skips,
+        log,
+    };
+    row.counts.take_skips(row.skips.len() as u64);
+    Ok(row)
+}
+
+/// Why nothing of a group can run here.
+fn obstacle(group: &Group, context: &Context, commands: &[Command]) -> Option<String> {
+    if group.root && !is_root() {
+        return Some("not root".to_owned());
+    }
+    if let Some(program) = group.needs.iter().find(|program| !context.has(program)) {
+        return Some(format!("{program} is not installed"));
+    }
+    commands
+        .is_empty()
+        .then(|| "no test target of this name in the tree".to_owned())
+}
+
+fn environment(command: &mut Command, group: &Group, context: &Context, skips: &Path) {
+    command.current_dir(&context.root);
+    command
+        .env("LOCKSTEP_SKIPS", skips)
+        .env("LOCKSTEP_RUNC", context.release_binary());
+    // A snapshot that differs is a failure, never a new snapshot.
+    command
+        .env("INSTA_UPDATE", "no")
+        .env("CARGO_TERM_COLOR", "never");
+    command.env_remove("LOCKSTEP_TEST_SAMPLE");
+    if !context.full && group.sample < 100 {
+        command.env(
+            "LOCKSTEP_TEST_SAMPLE",
+            format!("{},{}", group.sample, context.seed),
+        );
+    }
+}
