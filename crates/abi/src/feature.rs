@@ -1,0 +1,225 @@
+//! Kernel features and the version that brought each.
+//!
+//! For messages and documentation ("needs Linux 5.12, this is 5.10") and for inventing hosts in tests.
+//! Never to decide what to try: distributions backport, and sandboxes withhold; `kernel` probes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A kernel release, as far as features depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KernelVersion {
+    /// 6 of 6.12.
+    pub major: u16,
+    /// 12 of 6.12.
+    pub minor: u16,
+}
+
+impl KernelVersion {
+    /// The version `major.minor`.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// Reads the release of uname(2): `6.1.0-13-amd64`, `5.15+`.
+    #[must_use]
+    pub fn parse(release: &str) -> Option<Self> {
+        let mut parts = release.splitn(3, '.');
+        let major = parts.next()?.parse().ok()?;
+        let rest = parts.next()?;
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        Some(Self {
+            major,
+            minor: rest[..end].parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl fmt::Debug for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+macro_rules! features {
+    ($($variant:ident, $name:literal, $major:literal . $minor:literal;)*) => {
+        /// Something of the kernel that Lockstep uses and that not every kernel has.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Feature {
+            $(
+                #[doc = concat!($name, ", Linux ", stringify!($major), ".", stringify!($minor), ".")]
+                #[serde(rename = $name)]
+                $variant,
+            )*
+        }
+
+        /// Every feature, by subsystem.
+        pub const ALL: &[Feature] = &[$(Feature::$variant),*];
+
+        impl Feature {
+            /// The words for it in messages and in `docs/kernel-features.md`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The mainline release that brought it.
+            #[must_use]
+            pub const fn since(self) -> KernelVersion {
+                match self { $(Self::$variant => KernelVersion::new($major, $minor),)* }
+            }
+        }
+    };
+}
+
+features! {
+    // Processes and descriptors.
+    Clone3, "clone3", 5 . 3;
+    PidfdOpen, "pidfd_open", 5 . 3;
+    PidfdSendSignal, "pidfd_send_signal", 5 . 1;
+    WaitidPidfd, "waitid P_PIDFD", 5 . 4;
+    PidfdGetfd, "pidfd_getfd", 5 . 6;
+    PidfdInfo, "PIDFD_GET_INFO", 6 . 13;
+    CloneIntoCgroup, "CLONE_INTO_CGROUP", 5 . 7;
+    CloseRange, "close_range", 5 . 9;
+    CloseRangeCloexec, "CLOSE_RANGE_CLOEXEC", 5 . 11;
+    ExecveatMemfd, "memfd_create MFD_EXEC", 6 . 3;
+    CoreScheduling, "prctl PR_SCHED_CORE", 5 . 14;
+    // Paths and mounts.
+    Openat2, "openat2", 5 . 6;
+    Faccessat2, "faccessat2", 5 . 8;
+    Fchmodat2, "fchmodat2", 6 . 6;
+    MountApi, "fsopen, fsmount, open_tree, move_mount", 5 . 2;
+    MountSetattr, "mount_setattr", 5 . 12;
+    IdmappedMounts, "id-mapped mounts", 5 . 12;
+    IdmappedOverlayLayers, "overlay on id-mapped layers", 5 . 19;
+    IdmappedTmpfs, "id-mapped tmpfs", 6 . 3;
+    MountAttrNosymfollow, "MOUNT_ATTR_NOSYMFOLLOW", 5 . 14;
+    MountSetGroup, "MOVE_MOUNT_SET_GROUP", 5 . 15;
+    MountBeneath, "MOVE_MOUNT_BENEATH", 6 . 5;
+    OpenTreeAttr, "open_tree_attr", 6 . 15;
+    Statmount, "statmount, listmount", 6 . 8;
+    MountId, "statx STATX_MNT_ID", 5 . 8;
+    UniqueMountId, "statx STATX_MNT_ID_UNIQUE", 6 . 8;
+    OverlayUserns, "overlay in a user namespace", 5 . 11;
+    ProcSubset, "proc subset=pid", 5 . 8;
+    // Namespaces.
+    CgroupNamespace, "cgroup namespace", 4 . 6;
+    TimeNamespace, "time namespace", 5 . 6;
+    SetnsPidfd, "setns with a pidfd", 5 . 8;
+    // cgroup.
+    CgroupV2Devices, "BPF_CGROUP_DEVICE", 4 . 15;
+    CgroupV2Freezer, "cgroup.freeze", 5 . 2;
+    CgroupKill, "cgroup.kill", 5 . 14;
+    CpuBurst, "cpu.max.burst", 5 . 14;
+    CpuIdle, "cpu.idle", 5 . 15;
+    MemoryReclaim, "memory.reclaim", 5 . 19;
+    MemoryPeak, "memory.peak", 5 . 19;
+    HugetlbV2, "hugetlb controller of cgroup v2", 5 . 6;
+    MiscController, "misc controller", 5 . 13;
+    PressureStall, "pressure stall information", 4 . 20;
+    // seccomp.
+    SeccompActionAvailable, "SECCOMP_GET_ACTION_AVAIL", 4 . 14;
+    SeccompLog, "SECCOMP_RET_LOG", 4 . 14;
+    SeccompKillProcess, "SECCOMP_RET_KILL_PROCESS", 4 . 14;
+    SeccompSpecAllow, "SECCOMP_FILTER_FLAG_SPEC_ALLOW", 4 . 17;
+    SeccompNotify, "SECCOMP_RET_USER_NOTIF", 5 . 0;
+    SeccompContinue, "SECCOMP_USER_NOTIF_FLAG_CONTINUE", 5 . 5;
+    SeccompTsyncEsrch, "SECCOMP_FILTER_FLAG_TSYNC_ESRCH", 5 . 7;
+    SeccompAddfd, "SECCOMP_IOCTL_NOTIF_ADDFD", 5 . 9;
+    SeccompAddfdSend, "SECCOMP_ADDFD_FLAG_SEND", 5 . 14;
+    SeccompWaitKillable, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 5 . 19;
+    // Landlock, by ABI version.
+    Landlock1, "Landlock ABI 1", 5 . 13;
+    Landlock2, "Landlock ABI 2", 5 . 19;
+    Landlock3, "Landlock ABI 3", 6 . 2;
+    Landlock4, "Landlock ABI 4", 6 . 7;
+    Landlock5, "Landlock ABI 5", 6 . 10;
+    Landlock6, "Landlock ABI 6", 6 . 12;
+    Landlock7, "Landlock ABI 7", 6 . 15;
+    // Capabilities and scheduling.
+    CapPerfmonBpf, "CAP_PERFMON, CAP_BPF", 5 . 8;
+    CapCheckpointRestore, "CAP_CHECKPOINT_RESTORE", 5 . 9;
+    UclampAttr, "sched_setattr utilization clamps", 5 . 3;
+    MempolicyPreferredMany, "MPOL_PREFERRED_MANY", 5 . 15;
+    MempolicyWeightedInterleave, "MPOL_WEIGHTED_INTERLEAVE", 6 . 9;
+}
+
+impl Feature {
+    /// The Landlock ABI version that this feature stands for.
+    #[must_use]
+    pub const fn landlock_abi(self) -> Option<u32> {
+        Some(match self {
+            Self::Landlock1 => 1,
+            Self::Landlock2 => 2,
+            Self::Landlock3 => 3,
+            Self::Landlock4 => 4,
+            Self::Landlock5 => 5,
+            Self::Landlock6 => 6,
+            Self::Landlock7 => 7,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read_as_uname_gives_them() {
+        for (release, version) in [
+            ("6.1.0-13-amd64", Some((6, 1))),
+            ("5.15+", Some((5, 15))),
+            ("6.18.44-x", Some((6, 18))),
+            ("6.12-rc1", Some((6, 12))),
+            ("6", None),
+            ("6.", None),
+            ("", None),
+            ("x.1", None),
+        ] {
+            let expected = version.map(|(major, minor)| KernelVersion::new(major, minor));
+            assert_eq!(KernelVersion::parse(release), expected, "{release}");
+        }
+        assert!(KernelVersion::new(5, 9) < KernelVersion::new(5, 12));
+    }
+
+    #[test]
+    fn a_feature_that_is_a_call_agrees_with_the_table_of_calls() {
+        let mut compared = 0;
+        for feature in ALL {
+            for word in feature.name().split(", ") {
+                if let Some(since) = crate::syscall::since(word) {
+                    assert_eq!(feature.since(), since, "{word}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared >= 12, "{compared} compared");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = ALL.iter().map(|feature| feature.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}
