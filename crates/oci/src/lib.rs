@@ -8,7 +8,11 @@
 mod absent;
 mod open_enum;
 
+pub mod cpu_list;
 pub mod features;
+pub mod json;
+pub mod landlock;
 pub mod ordered_map;
+pub mod pointer;
 pub mod runtime;
 pub mod state;

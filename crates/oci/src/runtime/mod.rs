@@ -9,6 +9,8 @@ mod linux;
 mod process;
 mod resources;
 mod seccomp;
+pub mod sysctl;
+mod validate;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +32,33 @@ pub use seccomp::{
     Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompFlag, SeccompOperator, SeccompSyscall,
 };
 
+pub use crate::json::Error;
+pub(crate) use validate::Report;
+pub use validate::{Invalid, Problem, ValidSpec, validate, validate_process, validate_resources};
+
 use crate::absent::{empty_as_none, is_false, null_as_default};
 use crate::ordered_map::OrderedMap;
+
+/// A configuration that was read but not yet validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The configuration.
+    pub spec: Spec,
+    /// JSON pointers of fields that this crate does not know; they are ignored, and worth a warning.
+    pub unknown: Vec<String>,
+}
+
+/// Reads a `config.json`.
+///
+/// # Errors
+///
+/// As [`json::parse`](crate::json::parse).
+pub fn parse(text: &[u8]) -> Result<Parsed, Error> {
+    crate::json::parse(text).map(|document| Parsed {
+        spec: document.value,
+        unknown: document.unknown,
+    })
+}
 
 /// A whole `config.json` (config.md).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
