@@ -1,0 +1,282 @@
+//! Which cgroup hierarchies the host has, and where this process stands in each.
+//!
+//! A pure parser of `/proc/self/mountinfo` and `/proc/self/cgroup` (proc(5), cgroups(7)), so that a
+//! test can invent a host: v1, hybrid, v2, nested in a container, or none at all.
+
+use serde::Serialize;
+
+/// How the host's controllers are spread over the two versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Hierarchies of version 1 only.
+    V1,
+    /// Version 1 hierarchies and a unified one beside them.
+    Hybrid,
+    /// The unified hierarchy only.
+    V2,
+    /// No cgroup filesystem is mounted.
+    None,
+}
+
+/// Version of one hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Version {
+    /// `cgroup` in mountinfo.
+    V1,
+    /// `cgroup2` in mountinfo.
+    V2,
+}
+
+/// One mounted cgroup hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hierarchy {
+    /// Controllers: of the mount on v1, of the mounted root on v2.
+    pub controllers: Vec<String>,
+    /// Name of a v1 hierarchy without controllers (`systemd` for `name=systemd`).
+    pub name: Option<String>,
+    /// Version.
+    pub version: Version,
+    /// Where it is mounted, absolute.
+    pub mount: String,
+    /// Which cgroup is mounted there (field 4 of mountinfo), absolute in the hierarchy.
+    pub root: String,
+    /// The cgroup of this process, absolute in the hierarchy (`/proc/self/cgroup`).
+    pub own: String,
+}
+
+/// The host's cgroup hierarchies: a fact, probed once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// How they are spread over the versions.
+    pub mode: Mode,
+    /// Them, in mount order.
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+impl Hierarchy {
+    /// The key that names the hierarchy in runc's state (`cgroup_paths`) and in error texts:
+    /// `memory`, `cpu,cpuacct`, `name=systemd`, or nothing for the unified one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match (&self.name, self.version) {
+            (Some(name), _) => format!("name={name}"),
+            (None, Version::V1) => self.controllers.join(","),
+            (None, Version::V2) => String::new(),
+        }
+    }
+
+    /// Own cgroup relative to the mount, without leading slash; empty for the mounted root.
+    ///
+    /// In a container without a cgroup namespace `/proc/self/cgroup` shows the host's path while the
+    /// mount shows the container's cgroup as its root: the shared part is dropped.
+    #[must_use]
+    pub fn own_in_mount(&self) -> &str {
+        let own = self.own.as_str();
+        let inside = match own.strip_prefix(self.root.as_str()) {
+            Some(rest) if self.root == "/" || rest.is_empty() || rest.starts_with('/') => rest,
+            _ => own,
+        };
+        inside.trim_matches('/')
+    }
+}
+
+impl Layout {
+    /// The hierarchy that holds a controller, whatever its version.
+    #[must_use]
+    pub fn find(&self, controller: &str) -> Option<usize> {
+        let holds = |h: &Hierarchy| h.controllers.iter().any(|c| c == controller);
+        self.hierarchies.iter().position(holds)
+    }
+
+    /// The unified hierarchy.
+    #[must_use]
+    pub fn unified(&self) -> Option<usize> {
+        self.hierarchies
+            .iter()
+            .position(|h| h.version == Version::V2)
+    }
+}
+
+/// Reads the layout out of the two proc files and `cgroup.controllers` of the unified mount (empty
+/// where there is none or its controllers are not needed).
+#[must_use]
+pub fn layout(mountinfo: &str, self_cgroup: &str, controllers_of_v2: &[&str]) -> Layout {
+    let own = own_paths(self_cgroup);
+    let mounts: Vec<Mount<'_>> = mountinfo.lines().filter_map(Mount::parse).collect();
+    let mut hierarchies: Vec<Hierarchy> = Vec::new();
+    for mount in mounts.iter().filter(|m| m.kind.starts_with("cgroup")) {
+        if hidden(mount, &mounts) {
+            continue;
+        }
+        let Some(found) = hierarchy(mount, &own, controllers_of_v2) else {
+            continue;
+        };
+        // A hierarchy bound a second time elsewhere (a container's view) is the same hierarchy; the
+        // first mount is the host's.
+        if !hierarchies.iter().any(|h| h.label() == found.label()) {
+            hierarchies.push(found);
+        }
+    }
+    let has = |version| hierarchies.iter().any(|h| h.version == version);
+    let mode = match (has(Version::V1), has(Version::V2)) {
+        (true, true) => Mode::Hybrid,
+        (true, false) => Mode::V1,
+        (false, true) => Mode::V2,
+        (false, false) => Mode::None,
+    };
+    Layout { mode, hierarchies }
+}
+
+/// The mount point of the unified hierarchy, for reading its `cgroup.controllers` before [`layout`].
+#[must_use]
+pub fn unified_mount(mountinfo: &str) -> Option<String> {
+    let found = layout(mountinfo, "", &[]);
+    found
+        .unified()
+        .map(|at| found.hierarchies[at].mount.clone())
+}
+
+struct Mount<'a> {
+    id: u64,
+    parent: u64,
+    root: &'a str,
+    point: &'a str,
+    kind: &'a str,
+    super_options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (left, right) = line.split_once(" - ")?;
+        let mut left = left.split(' ');
+        let mut right = right.split(' ');
+        Some(Mount {
+            id: left.next()?.parse().ok()?,
+            parent: left.next()?.parse().ok()?,
+            root: left.nth(1)?,
+            point: left.next()?,
+            kind: right.next()?,
+            super_options: right.nth(1).unwrap_or(""),
+        })
+    }
+}
+
+/// Whether a path lookup of the mount point ends in another mount: something was mounted over it or
+/// over a directory above it after it. Only the mounts that it stands on may share its path.
+fn hidden(mount: &Mount<'_>, all: &[Mount<'_>]) -> bool {
+    let mut below = vec![mount.id];
+    let mut at = mount.parent;
+    while let Some(parent) = all.iter().find(|m| m.id == at) {
+        if below.contains(&parent.id) {
+            break;
+        }
+        below.push(parent.id);
+        at = parent.parent;
+    }
+    all.iter()
+        .any(|m| !below.contains(&m.id) && covers(m.point, mount.point))
+}
+
+fn covers(above: &str, path: &str) -> bool {
+    match path.strip_prefix(above) {
+        Some(rest) => above == "/" || rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+/// Options of a v1 superblock that are not controllers (cgroup1_show_options in the kernel).
+const NOT_CONTROLLERS: [&str; 9] = [
+    "rw",
+    "ro",
+    "none",
+    "noprefix",
+    "xattr",
+    "cpuset_v2_mode",
+    "favordynmods",
+    "clone_children",
+    "all",
+];
+
+fn hierarchy(mount: &Mount<'_>, own: &[Own<'_>], v2: &[&str]) -> Option<Hierarchy> {
+    let unified = match mount.kind {
+        "cgroup" => false,
+        "cgroup2" => true,
+        _ => return None,
+    };
+    let mut name = None;
+    let mut controllers: Vec<String> = Vec::new();
+    if unified {
+        controllers = v2.iter().map(ToString::to_string).collect();
+    } else {
+        for option in mount.super_options.split(',') {
+            if let Some(given) = option.strip_prefix("name=") {
+                name = Some(given.to_owned());
+            } else if !NOT_CONTROLLERS.contains(&option) && !option.contains('=') {
+                controllers.push(option.to_owned());
+            }
+        }
+    }
+    let is_own = |o: &&Own<'_>| match (unified, &name) {
+        (true, _) => o.id == "0" && o.controllers.is_empty(),
+        (false, Some(name)) => o.controllers.strip_prefix("name=") == Some(name),
+        (false, None) => o
+            .controllers
+            .split(',')
+            .any(|c| controllers.iter().any(|m| m == c)),
+    };
+    let path = own.iter().find(is_own).map_or("/", |o| o.path);
+    Some(Hierarchy {
+        name,
+        version: if unified { Version::V2 } else { Version::V1 },
+        mount: unescape(mount.point),
+        root: unescape(mount.root),
+        // The path of a process whose cgroup was removed under it (cgroups(7)).
+        own: path.strip_suffix(" (deleted)").unwrap_or(path).to_owned(),
+        controllers,
+    })
+}
+
+struct Own<'a> {
+    id: &'a str,
+    controllers: &'a str,
+    path: &'a str,
+}
+
+fn own_paths(text: &str) -> Vec<Own<'_>> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(3, ':');
+        if let (Some(id), Some(controllers), Some(path)) =
+            (parts.next(), parts.next(), parts.next())
+        {
+            found.push(Own {
+                id,
+                controllers,
+                path,
+            });
+        }
+    }
+    found
+}
+
+/// Undoes the octal escapes of mountinfo: space, tab, newline and backslash.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let (decoded, length) = match rest.get(at + 1..at + 4) {
+            Some("040") => (' ', 4),
+            Some("011") => ('\t', 4),
+            Some("012") => ('\n', 4),
+            Some("134") => ('\\', 4),
+            _ => ('\\', 1),
+        };
+        out.push(decoded);
+        rest = &rest[at + length..];
+    }
+    out.push_str(rest);
+    out
+}
