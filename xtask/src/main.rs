@@ -3,6 +3,8 @@
 //! One program instead of scripts, so that what CI runs is what a developer runs, and so that a
 //! rule of the house is code with tests.
 
+mod bench;
+mod first_run;
 #[path = "gen/mod.rs"]
 mod generate;
 mod run;
@@ -70,6 +72,14 @@ enum Command {
         #[arg(long)]
         group: Vec<String>,
     },
+    /// Build lockstep-runc and run a program of this machine in a container
+    Try {
+        /// Another runtime to show it with
+        #[arg(long)]
+        runtime: Option<PathBuf>,
+    },
+    /// Measure against crun, runc and a floor
+    Bench(bench::Options),
     /// Run everything, sampled by nothing
     Full {
         /// Only this group; may be repeated
@@ -83,6 +93,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Tidy { shrink } => tidy::run(&root, shrink),
         Command::Gen { check } => generate::run(&root, check),
+        Command::Try { runtime } => first_run::run(&root, runtime),
+        Command::Bench(options) => bench::run(&root, options),
         Command::Test { seed, group } => testing::run(
             &root,
             &testing::Options {
@@ -126,4 +138,18 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 /// target is part of the path.
 pub(crate) fn release_binary(target: &Path) -> PathBuf {
     target.join("x86_64-unknown-linux-gnu/release/lockstep-runc")
+}
+
+/// Builds the release binary, which is the one that is measured and shown.
+pub(crate) fn build_release(root: &Path) -> Result<(), Failure> {
+    let mut build = std::process::Command::new("cargo");
+    build
+        .args(["build", "--release", "-p", "lockstep-runc"])
+        .current_dir(root);
+    let status = build.status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("build: {status}")))
+    }
 }

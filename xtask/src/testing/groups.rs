@@ -67,7 +67,11 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "fmt",
         needs: &["cargo-fmt"],
-        commands: |_, _, _| vec![cargo(&["fmt", "--all", "--check"])],
+        commands: |_, _, _| {
+            vec![cargo(&[
+                "fmt", "--all", "--check", "--", "--color", "never",
+            ])]
+        },
         ..CHEAP
     },
     Group {
