@@ -20,7 +20,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.call, lockstep_abi::errno::Errno(self.errno))
+        write!(
+            f,
+            "{} = {}",
+            self.call,
+            lockstep_abi::errno::Errno(self.errno)
+        )
     }
 }
 
@@ -40,21 +45,32 @@ pub(crate) trait Told<T> {
 
 impl<T> Told<T> for rustix::io::Result<T> {
     fn told(self, call: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|e| Error { call: call(), errno: e.raw_os_error() })
+        self.map_err(|e| Error {
+            call: call(),
+            errno: e.raw_os_error(),
+        })
     }
 }
 
 impl<T> Told<T> for std::io::Result<T> {
     fn told(self, call: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|e| Error { call: call(), errno: e.raw_os_error().unwrap_or(libc::EIO) })
+        self.map_err(|e| Error {
+            call: call(),
+            errno: e.raw_os_error().unwrap_or(libc::EIO),
+        })
     }
 }
 
 /// Turns the -1-and-errno convention of libc into a result.
 pub(crate) fn check(ret: libc::c_long, call: impl FnOnce() -> String) -> Result<libc::c_long> {
     if ret < 0 {
-        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        return Err(Error { call: call(), errno });
+        let errno = std::io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EIO);
+        return Err(Error {
+            call: call(),
+            errno,
+        });
     }
     Ok(ret)
 }

@@ -14,8 +14,15 @@ pub const CWD: BorrowedFd<'static> = fs::CWD;
 /// openat(2) with O_CLOEXEC always added; `mode` is used with O_CREAT only.
 pub fn openat(dir: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: u32) -> Result<OwnedFd> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    retry(|| fs::openat(dir, path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode)))
-        .told(|| format!("openat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+    retry(|| {
+        fs::openat(
+            dir,
+            path,
+            flags | OFlags::CLOEXEC,
+            Mode::from_raw_mode(mode),
+        )
+    })
+    .told(|| format!("openat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
 }
 
 /// Opens a directory for use as a base (O_PATH|O_DIRECTORY).
@@ -44,7 +51,10 @@ pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
             return Ok(out);
         }
         if out.len() > limit {
-            return Err(call::Error { call: format!("read({}) past {limit} bytes", call::fd(file)), errno: libc::EFBIG });
+            return Err(call::Error {
+                call: format!("read({}) past {limit} bytes", call::fd(file)),
+                errno: libc::EFBIG,
+            });
         }
     }
 }
@@ -53,16 +63,23 @@ pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
 pub fn write(dir: impl AsFd, path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
     let file = openat(dir, path, OFlags::WRONLY, 0)?;
-    retry(|| rustix::io::write(&file, bytes)).map(drop).told(|| {
-        format!("write({}, {:?})", call::fd(file.as_fd()), String::from_utf8_lossy(bytes))
-    })
+    retry(|| rustix::io::write(&file, bytes))
+        .map(drop)
+        .told(|| {
+            format!(
+                "write({}, {:?})",
+                call::fd(file.as_fd()),
+                String::from_utf8_lossy(bytes)
+            )
+        })
 }
 
 /// Writes all of `bytes` to a descriptor.
 pub fn write_fd(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     let file = file.as_fd();
     while !bytes.is_empty() {
-        let n = retry(|| rustix::io::write(file, bytes)).told(|| format!("write({})", call::fd(file)))?;
+        let n = retry(|| rustix::io::write(file, bytes))
+            .told(|| format!("write({})", call::fd(file)))?;
         bytes = &bytes[n..];
     }
     Ok(())
@@ -73,7 +90,12 @@ pub fn write_fd(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
 pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
     let dir = dir.as_fd();
     let temporary = format!(".{name}.tmp");
-    let file = openat(dir, &temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW, mode)?;
+    let file = openat(
+        dir,
+        &temporary,
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW,
+        mode,
+    )?;
     write_fd(&file, bytes)?;
     fs::renameat(dir, temporary.as_str(), dir, name)
         .told(|| format!("renameat({}, {temporary:?}, {name:?})", call::fd(dir)))
@@ -82,8 +104,13 @@ pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()
 /// mkdirat(2).
 pub fn mkdirat(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    fs::mkdirat(dir, path, Mode::from_raw_mode(mode))
-        .told(|| format!("mkdirat({}, {}, {mode:#o})", call::fd(dir), call::path(path)))
+    fs::mkdirat(dir, path, Mode::from_raw_mode(mode)).told(|| {
+        format!(
+            "mkdirat({}, {}, {mode:#o})",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// unlinkat(2) of a file.
@@ -97,8 +124,13 @@ pub fn rmdir(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
 }
 
 fn unlinkat(dir: BorrowedFd<'_>, path: &Path, flags: AtFlags) -> Result<()> {
-    fs::unlinkat(dir, path, flags)
-        .told(|| format!("unlinkat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+    fs::unlinkat(dir, path, flags).told(|| {
+        format!(
+            "unlinkat({}, {}, {flags:?})",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// The names in a directory, without `.` and `..`.
@@ -120,8 +152,13 @@ pub fn list(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Vec<String>> {
 /// fstatat(2); symbolic links are not followed when `follow` is false.
 pub fn stat(dir: impl AsFd, path: impl AsRef<Path>, follow: bool) -> Result<fs::Stat> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-    fs::statat(dir, path, flags).told(|| format!("fstatat({}, {})", call::fd(dir), call::path(path)))
+    let flags = if follow {
+        AtFlags::empty()
+    } else {
+        AtFlags::SYMLINK_NOFOLLOW
+    };
+    fs::statat(dir, path, flags)
+        .told(|| format!("fstatat({}, {})", call::fd(dir), call::path(path)))
 }
 
 /// fstat(2).

@@ -4,7 +4,9 @@
 //! Functions are named as their man pages; descriptors come first and are close-on-exec; nothing here
 //! decides, logs or retries except on `EINTR`. Errors carry the call in strace form.
 
+pub mod bpf;
 pub mod call;
+pub mod cgroup;
 pub mod file;
 
 pub use call::{Error, Result};
