@@ -1,7 +1,7 @@
 //! Reading of JSON documents with a bound on size, the place of every error, and the unknown fields.
 //!
 //! All documents of a runtime (configuration, process, resources, state) come through this one door.
-//! A good document is read once; only a bad one is read again to find out where it is bad, so the
+//! A good document is read once; only a bad one is walked again to find out where it is bad, so the
 //! bookkeeping of places costs nothing at the start of a container.
 
 use std::fmt;
@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::locate::{offset, pointer_at};
 use crate::pointer::Pointer;
 
 /// Largest document that is read, in bytes. Real configurations have 10 to 300 KiB.
@@ -86,7 +87,7 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<Document<T>, Error> {
     let read = serde_ignored::deserialize(&mut reader, |path| unknown.push(ignored_pointer(&path)));
     match read.and_then(|value| reader.end().map(|()| value)) {
         Ok(value) => Ok(Document { value, unknown }),
-        Err(error) => Err(locate::<T>(text, &error)),
+        Err(error) => Err(describe(text, &error)),
     }
 }
 
@@ -100,13 +101,8 @@ fn whole(reason: String) -> Error {
     }
 }
 
-/// Reads again, this time with the path.
-fn locate<T: DeserializeOwned>(text: &[u8], first: &serde_json::Error) -> Error {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let pointer = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => String::new(),
-        Err(error) => path_pointer(error.path()),
-    };
+fn describe(text: &[u8], first: &serde_json::Error) -> Error {
+    let pointer = pointer_at(text, offset(text, first.line(), first.column()));
     let mut reason = first.to_string();
     let place = format!(" at line {} column {}", first.line(), first.column());
     if let Some(bare) = reason.strip_suffix(&place) {
@@ -142,19 +138,6 @@ pub(crate) fn shorten(mut text: String) -> String {
         text.push_str("...");
     }
     text
-}
-
-fn path_pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |place, segment| {
-        let step = match segment {
-            Segment::Seq { index } => Pointer::Root.index(*index).to_string(),
-            Segment::Map { key } => Pointer::Root.key(key).to_string(),
-            // Neither stands for a step in a document of structs, maps and arrays.
-            Segment::Enum { .. } | Segment::Unknown => String::new(),
-        };
-        place + &step
-    })
 }
 
 fn ignored_pointer(path: &serde_ignored::Path<'_>) -> String {

@@ -5,8 +5,9 @@
 //! field or name is an error, never a rule less.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, Unexpected, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -167,13 +168,20 @@ macro_rules! bits {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let items = Option::<Vec<NameOrNumber>>::deserialize(deserializer)?.unwrap_or_default();
-                items.iter().try_fold(Self(0), |set, item| match item {
-                    NameOrNumber::Number(bits) => Ok(set | Self(*bits)),
-                    NameOrNumber::Name(name) => Self::from_name(name).map(|bits| set | bits).ok_or_else(|| {
-                        de::Error::custom(format_args!("unknown name {name:?}, expected {}... or a number", $prefix))
-                    }),
-                })
+                let items = Option::<Vec<Item<Self>>>::deserialize(deserializer)?.unwrap_or_default();
+                Ok(items.iter().fold(Self(0), |set, item| set | item.0))
+            }
+        }
+
+        impl Bits for $name {
+            const PREFIX: &'static str = $prefix;
+
+            fn named(name: &str) -> Option<Self> {
+                Self::from_name(name)
+            }
+
+            fn numbered(bits: u64) -> Self {
+                Self(bits)
             }
         }
     };
@@ -217,32 +225,41 @@ bits! {
     }
 }
 
-enum NameOrNumber {
-    Name(String),
-    Number(u64),
+/// What the three sets have in common for reading.
+trait Bits: Sized {
+    const PREFIX: &'static str;
+
+    fn named(name: &str) -> Option<Self>;
+
+    fn numbered(bits: u64) -> Self;
 }
 
-impl<'de> Deserialize<'de> for NameOrNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+/// One element of an array. It judges the name itself, so that the error stands at the element.
+struct Item<T>(T);
 
-        impl Visitor<'_> for Either {
-            type Value = NameOrNumber;
+impl<'de, T: Bits> Deserialize<'de> for Item<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrNumber<T>(PhantomData<T>);
+
+        impl<T: Bits> Visitor<'_> for NameOrNumber<T> {
+            type Value = Item<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name or a number")
+                write!(f, "a name such as {}... or a number", T::PREFIX)
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(NameOrNumber::Number(number))
+                Ok(Item(T::numbered(number)))
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(NameOrNumber::Name(name.to_owned()))
+                T::named(name)
+                    .map(Item)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))
             }
         }
 
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(NameOrNumber(PhantomData))
     }
 }
 

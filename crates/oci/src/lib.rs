@@ -6,6 +6,7 @@
 //! values out, no file system, no kernel.
 
 mod absent;
+mod locate;
 mod open_enum;
 
 pub mod cpu_list;

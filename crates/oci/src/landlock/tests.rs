@@ -43,7 +43,7 @@ fn refusals() {
         ),
         (
             r#"{"ruleset": {"handledAccessFS": ["exec"]}}"#,
-            r#"/ruleset/handledAccessFS: unknown name "exec""#,
+            r#"/ruleset/handledAccessFS/0: invalid value: string "exec", expected a name such as LANDLOCK_ACCESS_FS_... or"#,
         ),
         (
             r#"{"ruleset": {"handledAccessFS": [-1]}}"#,

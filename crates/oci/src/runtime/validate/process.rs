@@ -151,24 +151,29 @@ fn check_capabilities(report: &mut Report, at: &Pointer<'_>, capabilities: &Capa
             }
         }
     }
-    let granted = |set: &[String], name: &String| set.contains(name);
-    for (nth, name) in capabilities.effective.iter().enumerate() {
-        if !granted(&capabilities.permitted, name) {
-            report.warn(
-                &at.key("effective").index(nth),
-                name,
-                "is not permitted, so it cannot be effective",
-            );
-        }
+    let lacking = |names: &[String], sets: &[&[String]]| -> Vec<String> {
+        names
+            .iter()
+            .filter(|name| sets.iter().any(|set| !set.contains(name)))
+            .cloned()
+            .collect()
+    };
+    let (permitted, inheritable) = (&capabilities.permitted, &capabilities.inheritable);
+    let effective = lacking(&capabilities.effective, &[permitted]);
+    if !effective.is_empty() {
+        report.warn(
+            &at.key("effective"),
+            &effective,
+            "not permitted, so not made effective",
+        );
     }
-    for (nth, name) in capabilities.ambient.iter().enumerate() {
-        if !granted(&capabilities.permitted, name) || !granted(&capabilities.inheritable, name) {
-            report.warn(
-                &at.key("ambient").index(nth),
-                name,
-                "is not both permitted and inheritable, so it cannot be ambient",
-            );
-        }
+    let ambient = lacking(&capabilities.ambient, &[permitted, inheritable]);
+    if !ambient.is_empty() {
+        report.warn(
+            &at.key("ambient"),
+            &ambient,
+            "not both permitted and inheritable, so not made ambient",
+        );
     }
 }
 
