@@ -6,7 +6,7 @@
 //!
 //! Tests see `LOCKSTEP_TEST_SAMPLE=<percent>,<seed>` when only a share of their cases shall run,
 //! and `LOCKSTEP_SKIPS=<file>`, to which one that cannot run appends `name<TAB>reason` before it
-//! returns. `LOCKSTEP_RUNC` is the release binary.
+//! returns. `LOCKSTEP_TEST_RUNTIME` names the release binary.
 
 mod counts;
 mod execute;
@@ -73,6 +73,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let context = context(root, options);
     let chosen = choose(options)?;
     let logs = context.target.join("test-logs");
+    // Logs of an earlier run would be read as if they were of this one.
+    if logs.exists() {
+        std::fs::remove_dir_all(&logs)?;
+    }
     std::fs::create_dir_all(&logs)?;
     let kind = if context.full { "full run" } else { "sample" };
     println!(
@@ -188,7 +192,9 @@ fn run_group(
         skips,
         log,
     };
-    row.counts.take_skips(row.skips.len() as u64);
+    let output = String::from_utf8_lossy(&std::fs::read(&row.log).unwrap_or_default()).into_owned();
+    let names: Vec<&str> = row.skips.iter().map(|(name, _)| name.as_str()).collect();
+    row.counts.take_skips(&output, &names);
     Ok(row)
 }
 
@@ -209,7 +215,7 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
     command.current_dir(&context.root);
     command
         .env("LOCKSTEP_SKIPS", skips)
-        .env("LOCKSTEP_RUNC", context.release_binary());
+        .env("LOCKSTEP_TEST_RUNTIME", context.release_binary());
     // A snapshot that differs is a failure, never a new snapshot.
     command
         .env("INSTA_UPDATE", "no")

@@ -59,12 +59,14 @@ fn count(
     let id = format!("bench-strace-{}", runtime.name);
     strace.args(runtime.words(&["run", "-b", &bundle.to_string_lossy(), &id]));
     crate::run::output(&mut strace)?;
-    Ok(calls(&std::fs::read_to_string(log)?, "/bin/true"))
+    // A runtime that does nothing makes few calls.
+    calls(&std::fs::read_to_string(log)?, "/bin/true")
+        .ok_or(Failure::new("the payload was never executed"))
 }
 
 /// System calls by name in the output of `strace -f -o`, without those of the process that has
-/// executed `payload` from then on.
-fn calls(log: &str, payload: &str) -> BTreeMap<String, usize> {
+/// executed `payload` from then on; none if nothing executed it.
+fn calls(log: &str, payload: &str) -> Option<BTreeMap<String, usize>> {
     let execve = format!("execve(\"{payload}\"");
     let mut counted = BTreeMap::new();
     let mut payload_pid = None;
@@ -84,7 +86,7 @@ fn calls(log: &str, payload: &str) -> BTreeMap<String, usize> {
             payload_pid = Some(pid);
         }
     }
-    counted
+    payload_pid.map(|_| counted)
 }
 
 /// Size and linkage of the binary, in libtest's form. Returns how many failed.
@@ -159,10 +161,11 @@ mod tests {
 10 --- SIGCHLD {si_signo=SIGCHLD} ---
 10 rmdir(\"/a\") = 0
 ";
-        let counted = calls(log, "/bin/true");
+        let counted = calls(log, "/bin/true").expect("the payload runs");
         assert_eq!(counted.values().sum::<usize>(), 7);
         assert!(!counted.contains_key("brk"));
         assert_eq!(counted["execve"], 3);
+        assert!(calls(log, "/bin/false").is_none());
     }
 
     #[test]
