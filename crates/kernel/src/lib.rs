@@ -7,6 +7,7 @@
 pub mod bpf;
 pub mod call;
 pub mod cgroup;
+pub mod caller;
 pub mod file;
 
 pub use call::{Error, Result};

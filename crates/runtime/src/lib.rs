@@ -1,1 +1,3 @@
-//! runtime
+//! Executes plans; owns the processes and the state directory.
+
+pub mod default_spec;

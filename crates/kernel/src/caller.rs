@@ -1,0 +1,70 @@
+//! What a program shares with the one that called it: log file, inherited descriptors, programs of the host.
+//!
+//! These stand apart from [`crate::file`] because their paths and numbers come from the command line, in
+//! the caller's namespaces and with the caller's rights, before anything of a container exists.
+
+use crate::call::{self, Error, Result};
+use crate::file;
+use rustix::fs::OFlags;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// Opens a file to append to, made with `mode` if it is missing; openat(2) with O_APPEND|O_CREAT.
+pub fn append(path: impl AsRef<Path>, mode: u32) -> Result<OwnedFd> {
+    file::openat(
+        file::CWD,
+        path,
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE,
+        mode,
+    )
+}
+
+/// Writes a file that must not exist yet; openat(2) with O_CREAT|O_EXCL, so `EEXIST` for a dangling link too.
+pub fn create_new(path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let file = file::openat(file::CWD, path, flags, mode)?;
+    file::write_fd(&file, bytes)
+}
+
+/// Whether the caller left a descriptor with this number open; fcntl(2) F_GETFD.
+pub fn is_open(number: i32) -> bool {
+    // SAFETY: F_GETFD takes no pointer and changes nothing; a bad number is EBADF.
+    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+}
+
+/// Effective user and group id.
+pub fn effective_ids() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+/// How a program of the host ended, and what it printed.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code; `None` when a signal killed it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a program found in `$PATH`, with the caller's environment and no input, to its end.
+pub fn output(program: &str, args: &[OsString]) -> Result<Output> {
+    let ran = std::process::Command::new(program)
+        .args(args)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|e| Error {
+            call: format!("execvp({})", call::path(Path::new(program))),
+            errno: e.raw_os_error().unwrap_or(libc::EIO),
+        })?;
+    Ok(Output {
+        code: ran.status.code(),
+        stdout: ran.stdout,
+        stderr: ran.stderr,
+    })
+}

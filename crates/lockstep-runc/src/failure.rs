@@ -1,0 +1,79 @@
+//! Why the program ends without success: what is said and the exit code.
+//!
+//! The wording for files and numbers is Go's, as callers of runc know it; what the runtime library says
+//! passes through unchanged behind runc's prefix.
+
+use std::path::Path;
+
+/// An error on its way to the log; the first line is runc's message, further lines are detail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) text: String,
+    /// Exit code of the program.
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    /// An ordinary error: exit code 1.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Failure {
+            text: text.into(),
+            code: 1,
+        }
+    }
+
+    /// The same error behind a prefix such as `exec failed`.
+    pub(crate) fn within(self, prefix: &str) -> Self {
+        Failure {
+            text: format!("{prefix}: {}", self.text),
+            code: self.code,
+        }
+    }
+
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Failure { code, ..self }
+    }
+
+    /// A refused system call on a path of the caller: `open /x: no such file or directory`.
+    pub(crate) fn path(verb: &str, path: &Path, error: &lockstep_kernel::Error) -> Self {
+        let what = words(error.errno);
+        Failure::new(format!(
+            "{verb} {}: {what}\n  call: {error}",
+            path.display()
+        ))
+    }
+}
+
+impl From<crate::lockstep_runtime::Error> for Failure {
+    fn from(error: crate::lockstep_runtime::Error) -> Self {
+        Failure::new(error.to_string())
+    }
+}
+
+/// The C library's words for an errno in Go's lower case: engines recognise errors by them.
+pub(crate) fn words(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errnos_read_as_in_go() {
+        assert_eq!(words(2), "no such file or directory");
+        assert_eq!(words(13), "permission denied");
+        assert_eq!(words(21), "is a directory");
+    }
+
+    #[test]
+    fn a_prefix_keeps_the_code() {
+        let failure = Failure::new("x\n  call: y")
+            .with_code(255)
+            .within("exec failed");
+        assert_eq!(failure.text, "exec failed: x\n  call: y");
+        assert_eq!(failure.code, 255);
+    }
+}

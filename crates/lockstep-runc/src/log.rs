@@ -1,0 +1,189 @@
+//! Log lines as runc writes them: to standard error, or with `--log` to a file that the caller reads.
+//!
+//! Engines show their users the last line of level `error` in that file and nothing else, so its shape
+//! is an interface: text is `time="..." level=error msg="..."`, JSON has the keys level, msg and time.
+//! `msg` is one line; what more an error knows (call, asking field, hint) follows for people only.
+
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::SystemTime;
+
+use lockstep_kernel::file;
+
+use crate::{quote, timestamp};
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Where log lines go.
+pub(crate) struct Log {
+    /// The caller's file; `None` means standard error.
+    file: Option<OwnedFd>,
+    format: Format,
+    debug: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Level {
+    Debug,
+    Warning,
+    Error,
+}
+
+impl Log {
+    pub(crate) fn new(file: Option<OwnedFd>, format: Format, debug: bool) -> Self {
+        Log {
+            file,
+            format,
+            debug,
+        }
+    }
+
+    /// The log before the command line is understood: text on standard error.
+    pub(crate) fn bare() -> Self {
+        Log::new(None, Format::Text, false)
+    }
+
+    /// Whether the log itself is this descriptor, which the caller then did not leave open.
+    pub(crate) fn owns(&self, number: i32) -> bool {
+        self.file
+            .as_ref()
+            .is_some_and(|file| file.as_raw_fd() == number)
+    }
+
+    pub(crate) fn debug(&self, text: &str) {
+        if self.debug {
+            self.line(Level::Debug, text);
+        }
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        self.line(Level::Warning, text);
+    }
+
+    /// Reports the error that ends the program: the first line of `text` is the message.
+    pub(crate) fn error(&self, text: &str) {
+        let (summary, detail) = text.split_once('\n').unwrap_or((text, ""));
+        // Before the message: callers take the last line.
+        detail.lines().for_each(|line| self.debug(line.trim()));
+        let to_person = self.file.is_none() && std::io::stderr().is_terminal();
+        if to_person && self.format == Format::Text {
+            to_stderr(&format!(
+                "error: {}\n{}",
+                quote::plain(summary),
+                indented(detail)
+            ));
+            return;
+        }
+        self.line(Level::Error, summary);
+        if self.file.is_some() {
+            to_stderr(&format!("{}\n{}", quote::plain(summary), indented(detail)));
+        } else if self.format == Format::Text && !self.debug {
+            to_stderr(&indented(detail));
+        }
+    }
+
+    fn line(&self, level: Level, text: &str) {
+        let time = timestamp::rfc3339(SystemTime::now());
+        let line = match self.format {
+            Format::Text => text_line(level, text, &time),
+            Format::Json => json_line(level, text, &time),
+        };
+        match &self.file {
+            // A full disk must not change what the runtime does, and there is nowhere left to say so.
+            Some(file) => file::write_fd(file, line.as_bytes()).unwrap_or_default(),
+            None => to_stderr(&line),
+        }
+    }
+}
+
+/// A message without the structured lines that follow it.
+pub(crate) fn summary(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn to_stderr(text: &str) {
+    // A closed standard error is the caller's wish not to be told.
+    std::io::stderr()
+        .write_all(text.as_bytes())
+        .unwrap_or_default();
+}
+
+fn indented(detail: &str) -> String {
+    let lines = detail.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| format!("  {}\n", quote::plain(line.trim())))
+        .collect()
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+fn text_line(level: Level, text: &str, time: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
+    let msg = match text.chars().all(bare) && !text.is_empty() {
+        true => text.to_owned(),
+        false => quote::go(text),
+    };
+    format!("time=\"{time}\" level={} msg={msg}\n", level.name())
+}
+
+fn json_line(level: Level, text: &str, time: &str) -> String {
+    let msg = quote::json(text);
+    format!(
+        "{{\"level\":\"{}\",\"msg\":{msg},\"time\":\"{time}\"}}\n",
+        level.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-11-26T04:08:53Z";
+
+    #[test]
+    fn text_lines_have_runcs_shape() {
+        assert_eq!(
+            text_line(Level::Error, "container does not exist", TIME),
+            "time=\"2026-11-26T04:08:53Z\" level=error msg=\"container does not exist\"\n"
+        );
+        assert_eq!(
+            text_line(Level::Debug, "nsexec-0", TIME),
+            "time=\"2026-11-26T04:08:53Z\" level=debug msg=nsexec-0\n"
+        );
+        assert_eq!(
+            text_line(Level::Error, "exec: \"a\u{1b}[0m\nb\"", TIME),
+            "time=\"2026-11-26T04:08:53Z\" level=error msg=\"exec: \\\"a\\x1b[0m\\nb\\\"\"\n"
+        );
+    }
+
+    #[test]
+    fn json_lines_have_runcs_shape() {
+        assert_eq!(
+            json_line(Level::Error, "container does not exist", TIME),
+            "{\"level\":\"error\",\"msg\":\"container does not exist\",\"time\":\"2026-11-26T04:08:53Z\"}\n"
+        );
+        let line = json_line(Level::Warning, "a\u{1b}\"<\n", TIME);
+        assert_eq!(line.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(value["msg"], "a\u{1b}\"<\n");
+    }
+
+    #[test]
+    fn details_are_indented_and_escaped() {
+        assert_eq!(indented("  call: x\n\n\u{1b}y"), "  call: x\n  \\x1by\n");
+        assert_eq!(summary("first\n  second"), "first");
+    }
+}

@@ -1,0 +1,109 @@
+//! `create` and `run`: a container from a bundle.
+//!
+//! Besides the options, the caller passes descriptors: systemd's by `$LISTEN_FDS`, an engine's by
+//! `--preserve-fds`. Each is checked to be the caller's, because a number that was free is ours by now
+//! and would leak into the container.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use lockstep_kernel::{caller, file};
+
+use crate::failure::{Failure, words};
+use crate::front::{self, Front};
+use crate::lockstep_runtime::{CreateRequest, RunRequest};
+
+/// The first descriptor behind the standard streams.
+const FIRST_FD: u32 = 3;
+
+pub(super) fn create(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
+    let made =
+        request(front, matches).and_then(|request| front.with_runtime(|r| r.create(&request)));
+    made.map_err(|failure| failure.within("runc create failed"))?;
+    Ok(0)
+}
+
+pub(super) fn run(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
+    let ran = request(front, matches).and_then(|create| {
+        let request = RunRequest {
+            create,
+            detach: matches.get_flag("detach"),
+            keep: matches.get_flag("keep"),
+            no_subreaper: matches.get_flag("no-subreaper"),
+        };
+        front.with_runtime(|runtime| runtime.run(&request))
+    });
+    let code = ran.map_err(|failure| failure.within("runc run failed"))?;
+    Ok(exit_code(code))
+}
+
+/// A container's exit code as this program's own.
+pub(super) fn exit_code(code: i32) -> u8 {
+    // The kernel keeps eight bits of an exit code, and 128 plus a signal's number fits.
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+fn request(front: &Front, matches: &ArgMatches) -> Result<CreateRequest, Failure> {
+    let listen_fds = listen_fds();
+    let preserve_fds = preserve_fds(front, matches, listen_fds)?;
+    Ok(CreateRequest {
+        id: super::id(matches)?,
+        bundle: bundle(front::path(matches, "bundle").as_deref())?,
+        console_socket: option_path(matches, "console-socket")?,
+        pid_file: option_path(matches, "pid-file")?,
+        pidfd_socket: option_path(matches, "pidfd-socket")?,
+        no_pivot: matches.get_flag("no-pivot"),
+        no_new_keyring: matches.get_flag("no-new-keyring"),
+        preserve_fds,
+        listen_fds,
+        notify_socket: front::environment("NOTIFY_SOCKET")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from),
+    })
+}
+
+/// The bundle's own path: the state keeps it, and a link may change later.
+fn bundle(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    let given = given.unwrap_or(Path::new("."));
+    file::canonicalize(given).map_err(|error| Failure::path("chdir", given, &error))
+}
+
+/// A path option, absolute, since the library works from other directories.
+pub(super) fn option_path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Failure> {
+    let path = front::path(matches, name);
+    path.map(|path| front::absolute(&path)).transpose()
+}
+
+/// How many sockets the service manager passed to this process (sd_listen_fds(3)).
+fn listen_fds() -> u32 {
+    let number = |name| {
+        let value = front::environment(name)?;
+        value.to_str()?.parse::<u32>().ok()
+    };
+    match number("LISTEN_PID") {
+        Some(pid) if pid == std::process::id() => number("LISTEN_FDS").unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// How many descriptors to pass on behind those of the service manager; all must be the caller's.
+pub(super) fn preserve_fds(
+    front: &Front,
+    matches: &ArgMatches,
+    listen_fds: u32,
+) -> Result<u32, Failure> {
+    let count: u32 = super::flag_number(matches, "preserve-fds")?.unwrap_or(0);
+    let first = FIRST_FD.saturating_add(listen_fds);
+    for number in first..first.saturating_add(count) {
+        let open = i32::try_from(number)
+            .is_ok_and(|number| caller::is_open(number) && !front.log.owns(number));
+        if !open {
+            return Err(Failure::new(format!(
+                "unable to stat preserved-fd {} (of {count}): stat /proc/self/fd/{number}: {}",
+                number - first,
+                words(lockstep_abi::errno::Errno::ENOENT.0),
+            )));
+        }
+    }
+    Ok(count)
+}
