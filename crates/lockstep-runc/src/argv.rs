@@ -8,7 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cli::Verb;
@@ -37,17 +37,32 @@ pub(crate) fn global(command: &mut Command, args: &[OsString]) -> Result<Global,
     Ok(Global { parsed, rest })
 }
 
-/// Parses the arguments of a verb, without checking how many positional ones there are.
+/// A verb's arguments that cannot be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// An option is wrong.
+    Option(String),
+    /// There are too few or too many positional arguments.
+    Count(String),
+}
+
+/// Parses the arguments of a verb; `program` is the name that the complaint about their number begins with.
 pub(crate) fn verb(
     verb: &Verb,
     command: &mut Command,
     args: &[OsString],
-) -> Result<Parsed, String> {
-    canonical(command, args, verb.options_first)?.parse(command)
+    program: &str,
+) -> Result<Parsed, Misuse> {
+    let canonical = canonical(command, args, verb.options_first).map_err(Misuse::Option)?;
+    let found = canonical.positionals.len();
+    if let Some(text) = miscount(verb, program, found).filter(|_| !canonical.help) {
+        return Err(Misuse::Count(text));
+    }
+    canonical.parse(command).map_err(Misuse::Option)
 }
 
 /// The complaint about the number of positional arguments, if there is one.
-pub(crate) fn count(verb: &Verb, program: &str, found: usize) -> Option<String> {
+fn miscount(verb: &Verb, program: &str, found: usize) -> Option<String> {
     let (name, min) = (verb.name, verb.min);
     let wanted = match verb.max {
         Some(max) if max == min && found != min => format!("exactly {min}"),
@@ -60,19 +75,12 @@ pub(crate) fn count(verb: &Verb, program: &str, found: usize) -> Option<String> 
     ))
 }
 
-/// The positional arguments of parsed matches, in order.
-pub(crate) fn positionals(command: &Command, matches: &ArgMatches) -> Vec<OsString> {
-    let ids = command.get_positionals().map(|arg| arg.get_id().as_str());
-    ids.filter_map(|id| matches.get_many::<OsString>(id))
-        .flatten()
-        .cloned()
-        .collect()
-}
-
 /// Arguments in canonical form.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Canonical {
     options: Vec<OsString>,
+    /// Long names of the options with a value, and what the caller wrote for each.
+    written: Vec<(String, String)>,
     positionals: Vec<OsString>,
     help: bool,
 }
@@ -88,16 +96,30 @@ impl Canonical {
         args.extend(self.positionals);
         match command.try_get_matches_from_mut(args) {
             Ok(matches) => Ok(Parsed::Matches(matches)),
-            Err(error) => Err(told(&error)),
+            Err(error) => Err(told(&error, command, &self.written)),
         }
     }
 }
 
-/// clap's refusal as one line; after the rewriting only an excess of arguments can remain.
-fn told(error: &clap::Error) -> String {
-    match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(arg)) => format!("unexpected argument {}", quote::go(arg)),
-        _ => error.kind().to_string(),
+/// clap's refusal in Go's words; after the rewriting only the value of an option can be wrong.
+fn told(error: &clap::Error, command: &Command, written: &[(String, String)]) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let arg = context(ContextKind::InvalidArg);
+    let long = arg.split([' ', '=']).next().unwrap_or_default();
+    let long = long.trim_start_matches('-');
+    let value = quote::go(context(ContextKind::InvalidValue));
+    let name = written.iter().rfind(|(known, _)| known == long);
+    let name = name.map_or(long, |(_, name)| name);
+    let option = lookup(command, long).filter(|_| error.kind() == ErrorKind::ValueValidation);
+    match option.map(Arg::get_action) {
+        Some(ArgAction::Append) => format!(
+            "invalid value {value} for flag -{name}: strconv.ParseInt: parsing {value}: invalid syntax"
+        ),
+        Some(_) => format!("invalid value {value} for flag -{name}: parse error"),
+        None => format!("{}: {}", error.kind(), quote::plain(arg)),
     }
 }
 
@@ -146,6 +168,7 @@ fn canonical(
             Some(text) => text,
             None => return Err(format!("flag needs an argument: -{name}")),
         };
+        out.written.push((long.to_owned(), name.clone()));
         let joined = [b"--", long.as_bytes(), b"=", text].concat();
         out.options.push(OsString::from_vec(joined));
     }

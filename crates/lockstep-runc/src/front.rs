@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Command};
 use lockstep_kernel::caller;
 
-use crate::argv::{self, Parsed};
+use crate::argv::{self, Misuse, Parsed};
 use crate::cli::{self, Verb};
 use crate::failure::Failure;
 use crate::lockstep_runtime::{CgroupDriver, Runtime, Settings};
@@ -99,18 +99,15 @@ impl Front {
 
     fn invoke(&self, verb: &Verb, args: &[OsString], program: &str) -> u8 {
         let mut command = (verb.build)();
-        let matches = match argv::verb(verb, &mut command, args) {
+        let matches = match argv::verb(verb, &mut command, args, program) {
             Ok(Parsed::Matches(matches)) => matches,
             Ok(Parsed::Help) => {
                 print(&help::verb(&command));
                 return 0;
             }
-            Err(text) => return self.misuse(&command, &format!(": {text}"), text),
+            Err(Misuse::Option(text)) => return self.misuse(&command, &format!(": {text}"), text),
+            Err(Misuse::Count(text)) => return self.misuse(&command, ".", text),
         };
-        let found = argv::positionals(&command, &matches).len();
-        if let Some(text) = argv::count(verb, program, found) {
-            return self.misuse(&command, ".", text);
-        }
         match verb::run(self, verb.name, &matches) {
             Ok(code) => code,
             Err(failure) => fail(&self.log, &failure),

@@ -5,22 +5,22 @@ fn os(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
-fn parsed(name: &str, args: &[&str]) -> Result<Parsed, String> {
+fn parsed(name: &str, args: &[&str]) -> Result<Parsed, Misuse> {
     let spec = cli::find(name).expect("a verb");
-    verb(spec, &mut (spec.build)(), &os(args))
+    verb(spec, &mut (spec.build)(), &os(args), "runc")
 }
 
 fn matches(name: &str, args: &[&str]) -> ArgMatches {
     match parsed(name, args) {
         Ok(Parsed::Matches(matches)) => matches,
         Ok(Parsed::Help) => panic!("help"),
-        Err(error) => panic!("{error}"),
+        Err(error) => panic!("{error:?}"),
     }
 }
 
 fn error(name: &str, args: &[&str]) -> String {
     match parsed(name, args) {
-        Err(error) => error,
+        Err(Misuse::Option(text) | Misuse::Count(text)) => text,
         Ok(_) => panic!("accepted {args:?}"),
     }
 }
@@ -125,7 +125,7 @@ fn paths_that_are_not_utf8_pass_through() {
     let spec = cli::find("create").expect("a verb");
     let path = OsString::from_vec(b"/b\xff".to_vec());
     let args = [OsString::from("-b"), path.clone(), "id".into()];
-    match verb(spec, &mut (spec.build)(), &args) {
+    match verb(spec, &mut (spec.build)(), &args, "runc") {
         Ok(Parsed::Matches(found)) => assert_eq!(found.get_one::<OsString>("bundle"), Some(&path)),
         _ => panic!("refused"),
     }
@@ -133,21 +133,44 @@ fn paths_that_are_not_utf8_pass_through() {
 
 #[test]
 fn arguments_are_counted_in_runcs_words() {
-    let said = |name: &str, found| count(cli::find(name).expect("a verb"), "runc", found);
+    for (name, args, wanted) in [
+        ("create", &["a", "b"][..], "exactly 1"),
+        ("create", &[], "exactly 1"),
+        ("list", &["x"], "exactly 0"),
+        ("kill", &[], "a minimum of 1"),
+        ("kill", &["a", "b", "c"], "a maximum of 2"),
+        ("exec", &["-t"], "a minimum of 1"),
+    ] {
+        let said = format!("runc: \"{name}\" requires {wanted} argument(s)");
+        match parsed(name, args) {
+            Err(Misuse::Count(text)) => assert_eq!(text, said),
+            _ => panic!("{name} {args:?} accepted"),
+        }
+    }
+    assert!(parsed("exec", &["a", "b", "c", "d"]).is_ok());
+}
+
+#[test]
+fn numbers_are_checked_and_named_as_written() {
     assert_eq!(
-        said("create", 2).as_deref(),
-        Some("runc: \"create\" requires exactly 1 argument(s)")
+        error("create", &["--preserve-fds", "x", "a"]),
+        "invalid value \"x\" for flag -preserve-fds: parse error"
     );
     assert_eq!(
-        said("kill", 0).as_deref(),
-        Some("runc: \"kill\" requires a minimum of 1 argument(s)")
+        error("update", &["--blkio-weight=70000", "a"]),
+        "invalid value \"70000\" for flag -blkio-weight: parse error"
     );
     assert_eq!(
-        said("kill", 3).as_deref(),
-        Some("runc: \"kill\" requires a maximum of 2 argument(s)")
+        error("exec", &["-g", "1", "-g", "x", "a", "true"]),
+        "invalid value \"x\" for flag -g: strconv.ParseInt: parsing \"x\": invalid syntax"
     );
-    assert_eq!(said("exec", 9), None);
-    assert_eq!(said("list", 0), None);
+    let found = matches("exec", &["-g", "1", "--additional-gids=2", "a", "true"]);
+    let gids: Vec<u32> = found
+        .get_many("additional-gids")
+        .expect("gids")
+        .copied()
+        .collect();
+    assert_eq!(gids, [1, 2]);
 }
 
 #[test]

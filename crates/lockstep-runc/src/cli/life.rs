@@ -3,9 +3,9 @@
 //! Apart from the verbs that look, so that a reader of an option's meaning finds everything that can
 //! change a container in one place.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
-use super::{container_id, flag, frame, rest, value, values};
+use super::{container_id, flag, frame, number, rest, value, values};
 
 const ID_USAGE: &str = "[command options] <container-id>";
 
@@ -72,7 +72,7 @@ fn making() -> [Arg; 7] {
 }
 
 fn preserve_fds() -> Arg {
-    value(
+    number::<u32>(
         "preserve-fds",
         "pass this many descriptors after standard streams and $LISTEN_FDS",
     )
@@ -109,7 +109,9 @@ pub(super) fn exec() -> Command {
         values("env", "add an environment variable, NAME=value").short('e'),
         flag("tty", "give the process a terminal").short('t'),
         value("user", "user id and optionally group id: uid[:gid]").short('u'),
-        values("additional-gids", "add a supplementary group id").short('g'),
+        number::<u32>("additional-gids", "add a supplementary group id")
+            .short('g')
+            .action(ArgAction::Append),
         value("process", "take the process from this JSON file").short('p'),
         flag("detach", "do not wait for the process").short('d'),
         value("pid-file", "write the process id to this file"),
@@ -188,7 +190,7 @@ pub(super) fn update() -> Command {
     )
     .args([
         value("resources", "JSON file with the limits, - for standard input").short('r'),
-        value("blkio-weight", "block I/O weight, 10 to 1000"),
+        number::<u16>("blkio-weight", "block I/O weight, 10 to 1000"),
         value("cpu-period", "CFS period in microseconds"),
         value("cpu-quota", "CFS run time per period in microseconds"),
         value("cpu-burst", "CFS run time that may be saved up, in microseconds"),
@@ -209,7 +211,7 @@ pub(super) fn update() -> Command {
             "memory that is reclaimed down to under pressure",
         ),
         value("memory-swap", "memory and swap together; -1 is unlimited"),
-        value("pids-limit", "most tasks; -1 is unlimited"),
+        number::<i64>("pids-limit", "most tasks; -1 is unlimited"),
         value("l3-cache-schema", "Intel RDT schema of the L3 cache"),
         value("mem-bw-schema", "Intel RDT schema of memory bandwidth"),
     ])

@@ -148,6 +148,16 @@ fn value(name: &'static str, help: &'static str) -> Arg {
         .value_parser(clap::value_parser!(std::ffi::OsString))
 }
 
+/// An option whose value is a whole number of 32 or 64 bits.
+fn number<T>(name: &'static str, help: &'static str) -> Arg
+where
+    T: std::str::FromStr + Clone + Send + Sync + 'static,
+{
+    // The message is not clap's but argv's, in Go's words.
+    let parse = |text: &str| text.parse::<T>().ok().ok_or("parse error");
+    value(name, help).value_parser(parse)
+}
+
 /// An option that may be given several times.
 fn values(name: &'static str, help: &'static str) -> Arg {
     value(name, help).action(ArgAction::Append)

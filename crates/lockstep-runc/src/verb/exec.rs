@@ -58,7 +58,11 @@ fn process(matches: &ArgMatches) -> Result<ProcessSource, Failure> {
         env: super::utf8(matches, "env")?,
         tty: matches.get_flag("tty"),
         user,
-        additional_gids: additional_gids(matches)?,
+        additional_gids: matches
+            .get_many("additional-gids")
+            .unwrap_or_default()
+            .copied()
+            .collect(),
         caps: super::utf8(matches, "cap")?,
         no_new_privs: matches.get_flag("no-new-privs"),
         apparmor: front::text(matches, "apparmor"),
@@ -88,17 +92,6 @@ fn check_user(text: &str) -> Result<(), Failure> {
         })?;
     }
     Ok(())
-}
-
-fn additional_gids(matches: &ArgMatches) -> Result<Vec<u32>, Failure> {
-    let values = super::utf8(matches, "additional-gids")?;
-    let parsed = values.iter().map(|text| {
-        number::decimal(text, "ParseInt").map_err(|why| {
-            let text = quote::go(text);
-            Failure::new(format!("invalid value {text} for flag -g: {why}"))
-        })
-    });
-    parsed.collect()
 }
 
 #[cfg(test)]

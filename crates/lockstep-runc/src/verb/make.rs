@@ -92,7 +92,7 @@ pub(super) fn preserve_fds(
     matches: &ArgMatches,
     listen_fds: u32,
 ) -> Result<u32, Failure> {
-    let count: u32 = super::flag_number(matches, "preserve-fds")?.unwrap_or(0);
+    let count = matches.get_one("preserve-fds").copied().unwrap_or(0);
     let first = FIRST_FD.saturating_add(listen_fds);
     for number in first..first.saturating_add(count) {
         let open = i32::try_from(number)

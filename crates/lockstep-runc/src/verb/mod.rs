@@ -16,7 +16,6 @@ use clap::ArgMatches;
 use crate::failure::Failure;
 use crate::front::Front;
 use crate::lockstep_runtime::ContainerId;
-use crate::{number, quote};
 
 /// Does what a verb says; the exit code.
 pub(crate) fn run(front: &Front, name: &str, matches: &ArgMatches) -> Result<u8, Failure> {
@@ -52,22 +51,6 @@ fn id(matches: &ArgMatches) -> Result<ContainerId, Failure> {
     let id = matches.get_one::<OsString>("container-id");
     let id = id.map(|id| id.to_string_lossy()).unwrap_or_default();
     Ok(ContainerId::parse(&id)?)
-}
-
-/// A number that Go's flag package reads; it names the option with one dash.
-fn flag_number<T: std::str::FromStr>(
-    matches: &ArgMatches,
-    name: &str,
-) -> Result<Option<T>, Failure> {
-    let parse = |text: String| {
-        number::decimal(&text, "ParseInt").ok().ok_or_else(|| {
-            let text = quote::go(&text);
-            Failure::new(format!(
-                "invalid value {text} for flag -{name}: parse error"
-            ))
-        })
-    };
-    crate::front::text(matches, name).map(parse).transpose()
 }
 
 /// Values that must be UTF-8, because the specification's JSON holds nothing else.
