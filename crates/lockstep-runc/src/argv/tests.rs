@@ -1,3 +1,5 @@
+//! Arguments as runc takes them, and the words of every mistake.
+
 use super::*;
 use crate::cli;
 
