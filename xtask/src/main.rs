@@ -7,6 +7,7 @@ mod bench;
 mod first_run;
 #[path = "gen/mod.rs"]
 mod generate;
+mod man;
 mod run;
 mod testing;
 mod tidy;
@@ -57,6 +58,12 @@ enum Command {
         #[arg(long)]
         shrink: bool,
     },
+    /// Write the man pages and shell completions
+    Man {
+        /// Fail if one differs from what is committed; write nothing
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the generated tables
     Gen {
         /// Fail if a table differs from what is committed; write nothing
@@ -93,6 +100,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Tidy { shrink } => tidy::run(&root, shrink),
         Command::Gen { check } => generate::run(&root, check),
+        Command::Man { check } => man::run(&root, check),
         Command::Try { runtime } => first_run::run(&root, runtime),
         Command::Bench(options) => bench::run(&root, options),
         Command::Test { seed, group } => testing::run(
