@@ -5,10 +5,15 @@
 
 use std::path::Path;
 
-/// An error on its way to the log; the first line is runc's message, further lines are detail.
+/// An error on its way to the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
+    /// What engines are told, in one line.
     pub(crate) text: String,
+    /// The same for a person's terminal, without what `detail` says.
+    headline: Option<String>,
+    /// Lines for a person: the refused call, the asking field, a hint.
+    pub(crate) detail: Vec<String>,
     /// Exit code of the program.
     pub(crate) code: u8,
 }
@@ -18,29 +23,39 @@ impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Failure {
             text: text.into(),
+            headline: None,
+            detail: Vec::new(),
             code: 1,
         }
     }
 
     /// The same error behind a prefix such as `exec failed`.
-    pub(crate) fn within(self, prefix: &str) -> Self {
-        Failure {
-            text: format!("{prefix}: {}", self.text),
-            code: self.code,
-        }
+    pub(crate) fn within(mut self, prefix: &str) -> Self {
+        self.headline = self.headline.map(|text| format!("{prefix}: {text}"));
+        self.text = format!("{prefix}: {}", self.text);
+        self
     }
 
     pub(crate) fn with_code(self, code: u8) -> Self {
         Failure { code, ..self }
     }
 
+    /// Adds a line for a person.
+    pub(crate) fn with_detail(mut self, line: String) -> Self {
+        self.detail.push(line);
+        self
+    }
+
     /// A refused system call on a path of the caller: `open /x: no such file or directory`.
     pub(crate) fn path(verb: &str, path: &Path, error: &lockstep_kernel::Error) -> Self {
         let what = words(error.errno);
-        Failure::new(format!(
-            "{verb} {}: {what}\n  call: {error}",
-            path.display()
-        ))
+        let text = format!("{verb} {}: {what}", path.display());
+        Failure::new(text).with_detail(format!("call: {error}"))
+    }
+
+    /// What the first line on a terminal says.
+    pub(crate) fn headline(&self) -> &str {
+        self.headline.as_deref().unwrap_or(&self.text)
     }
 }
 
@@ -69,11 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_keeps_the_code() {
-        let failure = Failure::new("x\n  call: y")
-            .with_code(255)
-            .within("exec failed");
-        assert_eq!(failure.text, "exec failed: x\n  call: y");
-        assert_eq!(failure.code, 255);
+    fn a_prefix_keeps_the_rest() {
+        let failure = Failure::new("x").with_detail("call: y".to_owned());
+        let failure = failure.with_code(255).within("exec failed");
+        assert_eq!(failure.text, "exec failed: x");
+        assert_eq!(failure.headline(), "exec failed: x");
+        assert_eq!(
+            (failure.detail.as_slice(), failure.code),
+            (&["call: y".to_owned()][..], 255)
+        );
     }
 }

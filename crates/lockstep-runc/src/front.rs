@@ -4,19 +4,19 @@
 //! reads only the log learns of a mistake in them too.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
-use lockstep_kernel::caller;
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::{caller, file};
 
 use crate::argv::{self, Misuse, Parsed};
 use crate::cli::{self, Verb};
 use crate::failure::Failure;
 use crate::lockstep_runtime::{CgroupDriver, Runtime, Settings};
 use crate::log::{Format, Log};
-use crate::state_root;
 use crate::{help, verb};
+use crate::{quote, state_root};
 
 /// Newest version of the OCI runtime specification that is understood.
 const SPEC_VERSION: &str = "1.3.0";
@@ -25,7 +25,7 @@ const SPEC_VERSION: &str = "1.3.0";
 pub(crate) struct Front {
     pub(crate) log: Log,
     root: Option<PathBuf>,
-    rootless: Option<bool>,
+    rootless: String,
     systemd_cgroup: bool,
 }
 
@@ -38,20 +38,20 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
     let global = match argv::global(&mut globals, args.get(1..).unwrap_or_default()) {
         Ok(global) => global,
         Err(text) => {
-            print(&format!("Incorrect Usage. {text}\n\n{}", help::program()));
+            show(&format!("Incorrect Usage. {text}\n\n{}", help::program()));
             return fail(&Log::bare(), &Failure::new(text));
         }
     };
     let Parsed::Matches(matches) = global.parsed else {
-        print(&help::program());
+        show(&help::program());
         return 0;
     };
     if matches.get_flag("version") {
-        print(&version());
+        show(&version());
         return 0;
     }
     let Some((name, rest)) = global.rest.split_first() else {
-        print(&help::program());
+        show(&help::program());
         return 0;
     };
     if name == "help" || name == "h" {
@@ -73,15 +73,6 @@ impl Front {
             Some("text") | None => Format::Text,
             Some(other) => return Err(Failure::new(format!("invalid log-format: {other}"))),
         };
-        let rootless = match text(matches, "rootless").unwrap_or_default().as_str() {
-            "" | "auto" => None,
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            other => {
-                let text = format!("invalid rootless value {other}: true, false or auto");
-                return Err(Failure::new(text));
-            }
-        };
         let file = match path(matches, "log") {
             Some(path) => {
                 let opened = caller::append(&path, 0o644);
@@ -92,7 +83,7 @@ impl Front {
         Ok(Front {
             log: Log::new(file, format, matches.get_flag("debug")),
             root: matches.get_one::<OsString>("root").map(PathBuf::from),
-            rootless,
+            rootless: text(matches, "rootless").unwrap_or_default(),
             systemd_cgroup: matches.get_flag("systemd-cgroup"),
         })
     }
@@ -102,12 +93,14 @@ impl Front {
         let matches = match argv::verb(verb, &mut command, args, program) {
             Ok(Parsed::Matches(matches)) => matches,
             Ok(Parsed::Help) => {
-                print(&help::verb(&command));
+                show(&help::verb(&command));
                 return 0;
             }
             Err(Misuse::Option(text)) => return self.misuse(&command, &format!(": {text}"), text),
             Err(Misuse::Count(text)) => return self.misuse(&command, ".", text),
         };
+        self.log
+            .debug(&format!("{} {} {args:?}", cli::NAME, verb.name));
         match verb::run(self, verb.name, &matches) {
             Ok(code) => code,
             Err(failure) => fail(&self.log, &failure),
@@ -115,7 +108,7 @@ impl Front {
     }
 
     fn misuse(&self, command: &Command, said: &str, text: String) -> u8 {
-        print(&format!("Incorrect Usage{said}\n\n{}", help::verb(command)));
+        show(&format!("Incorrect Usage{said}\n\n{}", help::verb(command)));
         fail(&self.log, &Failure::new(text))
     }
 
@@ -125,21 +118,35 @@ impl Front {
         action: impl FnOnce(&Runtime<'_>) -> Result<T, crate::lockstep_runtime::Error>,
     ) -> Result<T, Failure> {
         let warn = |text: &str| self.log.warning(text);
+        let rootless = self.rootless()?;
         let runtime = Runtime::open(Settings {
-            root: self.root()?,
+            root: self.root(rootless)?,
             cgroup_driver: match self.systemd_cgroup {
                 true => CgroupDriver::Systemd,
                 false => CgroupDriver::Cgroupfs,
             },
-            rootless: self.rootless,
+            rootless,
             warn: &warn,
         })?;
         Ok(action(&runtime)?)
     }
 
-    fn root(&self) -> Result<PathBuf, Failure> {
+    /// `--rootless`; `None` is auto.
+    fn rootless(&self) -> Result<Option<bool>, Failure> {
+        match self.rootless.as_str() {
+            "" | "auto" => Ok(None),
+            "true" | "1" => Ok(Some(true)),
+            "false" | "0" => Ok(Some(false)),
+            other => Err(Failure::new(format!(
+                "invalid value {} for --rootless: true, false or auto",
+                quote::go(other)
+            ))),
+        }
+    }
+
+    fn root(&self, rootless: Option<bool>) -> Result<PathBuf, Failure> {
         let Some(root) = &self.root else {
-            let caller = state_root::caller(self.rootless, environment);
+            let caller = state_root::caller(rootless, environment);
             return state_root::choose(&caller).prepare(caller.euid);
         };
         let root = absolute(root)?;
@@ -156,18 +163,18 @@ impl Front {
 
 /// Reports an error and gives its exit code.
 fn fail(log: &Log, failure: &Failure) -> u8 {
-    log.error(&failure.text);
+    log.error(failure);
     failure.code
 }
 
 fn help_topic(topic: Option<&OsString>) -> u8 {
     let Some(topic) = topic else {
-        print(&help::program());
+        show(&help::program());
         return 0;
     };
     match topic.to_str().and_then(cli::find) {
         Some(verb) => {
-            print(&help::verb(&(verb.build)()));
+            show(&help::verb(&(verb.build)()));
             0
         }
         None => no_topic(topic),
@@ -189,12 +196,20 @@ fn version() -> String {
     )
 }
 
-/// Writes data to standard output.
-pub(crate) fn print(text: &str) {
-    // A reader that closed the pipe has what it wanted; runc ends without a word as well.
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .unwrap_or_default();
+/// Writes data to standard output; whether there still is a reader.
+pub(crate) fn print(text: &str) -> Result<bool, Failure> {
+    // Unbuffered, so that a full disk is an error and not a success with half an answer.
+    match file::write_fd(std::io::stdout(), text.as_bytes()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is(&[Errno::EPIPE.0]) => Ok(false),
+        Err(error) => Err(Failure::path("write", Path::new("/dev/stdout"), &error)),
+    }
+}
+
+/// Writes text that is not an answer to a program: help and usage.
+fn show(text: &str) {
+    // The exit code says what matters, and runc does not look either.
+    print(text).unwrap_or_default();
 }
 
 /// A variable of the caller's environment.

@@ -2,7 +2,7 @@
 //!
 //! Engines show their users the last line of level `error` in that file and nothing else, so its shape
 //! is an interface: text is `time="..." level=error msg="..."`, JSON has the keys level, msg and time.
-//! `msg` is one line; what more an error knows (call, asking field, hint) follows for people only.
+//! `msg` is one line; a terminal gets the same with call, asking field and hint on lines of their own.
 
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use lockstep_kernel::file;
 
+use crate::failure::Failure;
 use crate::{quote, timestamp};
 
 /// Form of a log line.
@@ -65,25 +66,17 @@ impl Log {
         self.line(Level::Warning, text);
     }
 
-    /// Reports the error that ends the program: the first line of `text` is the message.
-    pub(crate) fn error(&self, text: &str) {
-        let (summary, detail) = text.split_once('\n').unwrap_or((text, ""));
-        // Before the message: callers take the last line.
-        detail.lines().for_each(|line| self.debug(line.trim()));
-        let to_person = self.file.is_none() && std::io::stderr().is_terminal();
-        if to_person && self.format == Format::Text {
-            to_stderr(&format!(
-                "error: {}\n{}",
-                quote::plain(summary),
-                indented(detail)
-            ));
-            return;
+    /// Reports the error that ends the program.
+    pub(crate) fn error(&self, failure: &Failure) {
+        let plain = self.file.is_none() && self.format == Format::Text && !self.debug;
+        if plain && std::io::stderr().is_terminal() {
+            return to_stderr(&for_person(failure));
         }
-        self.line(Level::Error, summary);
+        // Before the message: callers take the last line.
+        failure.detail.iter().for_each(|line| self.debug(line));
+        self.line(Level::Error, &failure.text);
         if self.file.is_some() {
-            to_stderr(&format!("{}\n{}", quote::plain(summary), indented(detail)));
-        } else if self.format == Format::Text && !self.debug {
-            to_stderr(&indented(detail));
+            to_stderr(&format!("{}\n", quote::plain(&failure.text)));
         }
     }
 
@@ -101,11 +94,6 @@ impl Log {
     }
 }
 
-/// A message without the structured lines that follow it.
-pub(crate) fn summary(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
 fn to_stderr(text: &str) {
     // A closed standard error is the caller's wish not to be told.
     std::io::stderr()
@@ -113,11 +101,12 @@ fn to_stderr(text: &str) {
         .unwrap_or_default();
 }
 
-fn indented(detail: &str) -> String {
-    let lines = detail.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| format!("  {}\n", quote::plain(line.trim())))
-        .collect()
+fn for_person(failure: &Failure) -> String {
+    let mut out = format!("error: {}\n", quote::plain(failure.headline()));
+    for line in &failure.detail {
+        out.push_str(&format!("  {}\n", quote::plain(line)));
+    }
+    out
 }
 
 impl Level {
@@ -182,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn details_are_indented_and_escaped() {
-        assert_eq!(indented("  call: x\n\n\u{1b}y"), "  call: x\n  \\x1by\n");
-        assert_eq!(summary("first\n  second"), "first");
+    fn a_person_reads_headline_and_details() {
+        let failure = Failure::new("x\u{1b}").with_detail("call: y\n".to_owned());
+        assert_eq!(for_person(&failure), "error: x\\x1b\n  call: y\\n\n");
     }
 }

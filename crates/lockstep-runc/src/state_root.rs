@@ -94,10 +94,9 @@ fn check_private(path: &Path, euid: u32) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
-    Err(Failure::new(format!(
-        "state directory {} {wrong}\n  hint: set $XDG_RUNTIME_DIR or give --root",
-        path.display()
-    )))
+    let text = format!("state directory {} {wrong}", path.display());
+    let hint = "hint: set $XDG_RUNTIME_DIR or give --root";
+    Err(Failure::new(text).with_detail(hint.to_owned()))
 }
 
 /// Whether the process is in a user namespace other than the host's first (user_namespaces(7)).

@@ -301,3 +301,36 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(matches!(output.status.code(), Some(0 | 141)), "{output:?}");
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let directory = directory("full");
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let mut command = Command::new(OURS);
+    command.arg("features").current_dir(&directory).stdout(full);
+    let output = command.output().expect("it runs");
+    let (line, code) = said(OURS, &output);
+    assert_eq!(
+        line,
+        "level=error msg=\"write /dev/stdout: no space left on device\""
+    );
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_person_gets_the_details_on_lines_of_their_own() {
+    let directory = directory("person");
+    // script(1) gives the program a terminal.
+    let call = format!("{OURS} create --bundle /nonexistent a");
+    let output = run("/usr/bin/script", &["-qec", &call, "/dev/null"], &directory);
+    let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    assert_eq!(
+        text,
+        "error: runc create failed: chdir /nonexistent: no such file or directory\n  \
+         call: realpath(\"/nonexistent\") = ENOENT\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::front::{self, Front};
 use crate::lockstep_runtime::{ContainerId, OomWait, Runtime, Stats};
-use crate::log::{self, Log};
+use crate::log::Log;
 use crate::{number, quote};
 
 /// One line of output.
@@ -52,7 +52,7 @@ fn interval(text: &str) -> Result<Duration, Failure> {
     }
 }
 
-/// Prints until the container is gone.
+/// Prints until the container or the reader is gone.
 fn follow(
     runtime: &Runtime<'_>,
     id: &ContainerId,
@@ -61,28 +61,30 @@ fn follow(
 ) -> Result<(), Failure> {
     let oom = runtime.oom_events(id)?;
     let mut next = Instant::now() + interval;
-    loop {
+    let mut reader = true;
+    while reader {
         match oom.wait(next.saturating_duration_since(Instant::now()))? {
             OomWait::Gone => return Ok(()),
-            OomWait::Oom => print(id, "oom", None)?,
+            OomWait::Oom => reader = print(id, "oom", None)?,
             OomWait::Timeout => {
                 next += interval;
                 match runtime.stats(id) {
-                    Ok(stats) => print(id, "stats", Some(stats))?,
+                    Ok(stats) => reader = print(id, "stats", Some(stats))?,
                     // The container may be ending; the next wait tells.
-                    Err(error) => log.warning(log::summary(&error.to_string())),
+                    Err(error) => log.warning(&error.to_string()),
                 }
             }
         }
     }
+    Ok(())
 }
 
-fn print(id: &ContainerId, kind: &'static str, data: Option<Stats>) -> Result<(), Failure> {
+/// Prints one line; whether there still is a reader.
+fn print(id: &ContainerId, kind: &'static str, data: Option<Stats>) -> Result<bool, Failure> {
     let id = id.as_str();
     let line = serde_json::to_string(&Event { kind, id, data });
     let line = line.map_err(|error| Failure::new(error.to_string()))?;
-    front::print(&(line + "\n"));
-    Ok(())
+    front::print(&(line + "\n"))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn state(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> 
     if std::io::stdout().is_terminal() {
         text.push('\n');
     }
-    front::print(&text);
+    front::print(&text)?;
     Ok(0)
 }
 
@@ -31,14 +31,14 @@ pub(super) fn list(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
             .iter()
             .map(|info| format!("{}\n", info.id))
             .collect();
-        front::print(&ids);
+        front::print(&ids)?;
         return Ok(0);
     }
     match front::text(matches, "format").as_deref() {
-        Some("table") => front::print(&table(&containers)),
-        Some("json") => front::print(&json(&containers)?),
+        Some("table") => front::print(&table(&containers))?,
+        Some("json") => front::print(&json(&containers)?)?,
         _ => return Err(Failure::new("invalid format option")),
-    }
+    };
     Ok(0)
 }
 

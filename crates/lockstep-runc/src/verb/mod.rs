@@ -40,10 +40,8 @@ pub(crate) fn run(front: &Front, name: &str, matches: &ArgMatches) -> Result<u8,
 }
 
 fn refuse_criu(verb: &str) -> Failure {
-    Failure::new(format!(
-        "{verb} is not in this version of {}\n  hint: stop the container and start it again",
-        crate::cli::NAME
-    ))
+    let text = format!("{verb} is not in this version of {}", crate::cli::NAME);
+    Failure::new(text).with_detail("hint: stop the container and start it again".to_owned())
 }
 
 /// The container that the verb is about.

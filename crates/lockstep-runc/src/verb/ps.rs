@@ -15,7 +15,7 @@ pub(super) fn ps(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
     match front::text(matches, "format").as_deref() {
         Some("table") => {}
         Some("json") => {
-            front::print(&json(&pids));
+            front::print(&json(&pids))?;
             return Ok(0);
         }
         _ => return Err(Failure::new("invalid format option")),
@@ -28,18 +28,16 @@ pub(super) fn ps(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
         options.push("-ef".into());
     }
     let printed = caller::output("ps", &options).map_err(not_run)?;
-    front::print(&of_container(&text(printed)?, &pids)?);
+    front::print(&of_container(&text(printed)?, &pids)?)?;
     Ok(0)
 }
 
 fn not_run(error: lockstep_kernel::Error) -> Failure {
-    match error.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
-        true => Failure::new("exec: \"ps\": executable file not found in $PATH"),
-        false => Failure::new(format!(
-            "exec: \"ps\": {}\n  call: {error}",
-            words(error.errno)
-        )),
-    }
+    let why = match error.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
+        true => "executable file not found in $PATH".to_owned(),
+        false => words(error.errno),
+    };
+    Failure::new(format!("exec: \"ps\": {why}")).with_detail(format!("call: {error}"))
 }
 
 /// Go's encoder writes a list that was never filled as null.

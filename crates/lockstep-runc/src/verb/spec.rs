@@ -42,6 +42,6 @@ fn directory(bundle: &Path) -> PathBuf {
 
 pub(super) fn features(front: &Front) -> Result<u8, Failure> {
     let features = front.with_runtime(|runtime| Ok(runtime.features()))?;
-    front::print(&(pretty(&features, b"    ")? + "\n"));
+    front::print(&(pretty(&features, b"    ")? + "\n"))?;
     Ok(0)
 }
