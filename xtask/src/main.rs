@@ -79,6 +79,9 @@ enum Command {
         #[arg(long)]
         group: Vec<String>,
     },
+    /// Build lockstep-runc under a `--cfg`, for tests
+    #[command(hide = true)]
+    Variant { name: String },
     /// Build lockstep-runc and run a program of this machine in a container
     Try {
         /// Another runtime to show it with
@@ -96,12 +99,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = testing::variants::as_wrapper() {
+        return code;
+    }
     let root = root();
     let result = match Cli::parse().command {
         Command::Tidy { shrink } => tidy::run(&root, shrink),
         Command::Gen { check } => generate::run(&root, check),
         Command::Man { check } => man::run(&root, check),
         Command::Try { runtime } => first_run::run(&root, runtime),
+        Command::Variant { name } => testing::variants::build(&root, &name),
         Command::Bench(options) => bench::run(&root, options),
         Command::Test { seed, group } => testing::run(
             &root,

@@ -6,22 +6,28 @@
 //!
 //! Tests see `LOCKSTEP_TEST_SAMPLE=<percent>,<seed>` when only a share of their cases shall run,
 //! and `LOCKSTEP_SKIPS=<file>`, to which one that cannot run appends `name<TAB>reason` before it
-//! returns. `LOCKSTEP_TEST_RUNTIME` names the release binary.
+//! returns. `LOCKSTEP_TEST_RUNTIME` names the release binary; below `LOCKSTEP_TEST_VARIANTS`
+//! are the builds under each `--cfg lockstep_*` that the sources ask for, `<cfg>/lockstep-runc`.
 
 mod counts;
 mod execute;
 mod groups;
 pub(crate) mod packages;
 mod report;
+pub(crate) mod variants;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Failure;
+
 use counts::Counts;
 use groups::{GROUPS, Group, Targets};
 use report::Row;
+
+/// The sample ends within this, whatever hangs: CI gives up at 30 minutes and shows no table.
+const SAMPLE_LIMIT: Duration = Duration::from_secs(27 * 60);
 
 /// What a run was asked for.
 pub(crate) struct Options {
@@ -36,12 +42,22 @@ pub(crate) struct Context {
     target: PathBuf,
     seed: u64,
     full: bool,
+    started: Instant,
+    /// Names of the cfgs under which the tests want another build.
+    pub(crate) variants: std::collections::BTreeSet<String>,
 }
 
 impl Context {
     /// Whether a program is there.
     pub(crate) fn has(&self, program: &str) -> bool {
         has_program(program)
+    }
+
+    /// A group's own limit, or what is left of the whole run.
+    fn limit(&self, group: &Group) -> Duration {
+        let own = group.limit(self.full);
+        let left = SAMPLE_LIMIT.saturating_sub(self.started.elapsed());
+        if self.full { own } else { own.min(left) }
     }
 
     fn release_binary(&self) -> PathBuf {
@@ -70,7 +86,7 @@ pub(crate) fn is_root() -> bool {
 
 /// Runs the groups and prints the table.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
-    let context = context(root, options);
+    let context = context(root, options)?;
     let chosen = choose(options)?;
     let logs = context.target.join("test-logs");
     // Logs of an earlier run would be read as if they were of this one.
@@ -102,17 +118,18 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn context(root: &Path, options: &Options) -> Context {
+fn context(root: &Path, options: &Options) -> Result<Context, Failure> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    let seed = options.seed.unwrap_or(now.as_secs());
-    Context {
+    Ok(Context {
         root: root.to_path_buf(),
         target: crate::target(root),
-        seed,
+        seed: options.seed.unwrap_or(now.as_secs()),
         full: options.full,
-    }
+        started: Instant::now(),
+        variants: variants::discover(root)?,
+    })
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Group>, Failure> {
@@ -181,7 +198,7 @@ fn run_group(
             for command in &mut commands {
                 environment(command, group, context, &skip_file);
             }
-            execute::execute(commands, &log, group.limit(context.full))?
+            execute::execute(commands, &log, context.limit(group))?
         }
     };
     let skips = report::read_skips(&std::fs::read_to_string(&skip_file)?);
@@ -216,6 +233,7 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
     command
         .env("LOCKSTEP_SKIPS", skips)
         .env("LOCKSTEP_TEST_RUNTIME", context.release_binary());
+    command.env("LOCKSTEP_TEST_VARIANTS", variants::folder(&context.target));
     // A snapshot that differs is a failure, never a new snapshot.
     command
         .env("INSTA_UPDATE", "no")

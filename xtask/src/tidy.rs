@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Failure;
+pub(crate) use source::cfg_names;
 use source::{FILE_LIMIT, FILE_WARN, Source};
 
 const RATCHET: &str = "xtask/tidy-ratchet.txt";
@@ -37,6 +38,7 @@ pub(crate) fn run(root: &Path, shrink: bool) -> Result<(), Failure> {
             .map(|(path, text)| (path.as_str(), text.as_str())),
     );
     report.failures.extend(check_crates(root)?);
+    report.failures.extend(unmapped_crates(&files));
     let list = std::fs::read_to_string(root.join(RATCHET)).unwrap_or_default();
     let mut allowed = ratchet::parse(&list).map_err(|e| Failure::new(format!("{RATCHET}: {e}")))?;
     if shrink {
@@ -135,11 +137,32 @@ fn words(text: &str) -> Vec<String> {
     found
 }
 
+/// Crates that the map of the house does not show.
+fn unmapped_crates(files: &[(String, String)]) -> Vec<String> {
+    const MAP: &str = "ARCHITECTURE.md";
+    let Some((_, map)) = files.iter().find(|(path, _)| path == MAP) else {
+        return vec![format!("{MAP} is missing")];
+    };
+    let of_crate = |path: &str| {
+        path.strip_prefix("crates/")?
+            .strip_suffix("/Cargo.toml")
+            .map(str::to_owned)
+    };
+    let names = files.iter().filter_map(|(path, _)| of_crate(path));
+    let absent = names.filter(|name| {
+        !map.contains(&format!("`{name}`")) && !map.contains(&format!("crates/{name}"))
+    });
+    absent
+        .map(|name| format!("{MAP}: no word about crates/{name}"))
+        .collect()
+}
+
 /// Applies the rules for crates.
 fn check_crates(root: &Path) -> Result<Vec<String>, Failure> {
     let text = cargo(root, &["metadata", "--format-version", "1", "--no-deps"])?;
     let metadata: edges::Metadata = serde_json::from_str(&text)?;
     let mut found = edges::wrong_doors(&metadata);
+    found.extend(edges::features(&metadata));
     found.extend(edges::kernel_callers(&metadata));
     let mut trees = BTreeMap::new();
     for room in edges::HOUSE.iter().filter(|room| room.pure) {
@@ -173,7 +196,15 @@ fn cargo(root: &Path, args: &[&str]) -> Result<String, Failure> {
 
 /// Paths and text of all files that are or could be committed.
 fn read_tree(root: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    // A clone that another user made is listed as well: nothing of it is executed here.
+    let args = [
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ];
     let list = crate::run::output(Command::new("git").args(args).current_dir(root))?;
     let mut files = Vec::new();
     for path in list.lines() {

@@ -112,6 +112,7 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "attacks",
         prefixes: &["attack"],
         minutes: (6, 30),
+        commands: with_variants,
         ..LIVE
     },
     Group {
@@ -119,6 +120,7 @@ pub(crate) const GROUPS: &[Group] = &[
         needs: &["strace"],
         prefixes: &["kill", "fail", "walk"],
         sample: 5,
+        commands: with_variants,
         ..LIVE
     },
     Group {
@@ -234,6 +236,16 @@ fn integration(_: &Context, targets: &Targets, group: &Group) -> Vec<Command> {
     } else {
         vec![tests]
     }
+}
+
+/// Live tests that also need builds without a mechanism, which are made first.
+fn with_variants(context: &Context, targets: &Targets, group: &Group) -> Vec<Command> {
+    let tests = integration(context, targets, group);
+    if tests.is_empty() {
+        return tests;
+    }
+    let build = |name: &String| this(&["variant", name]);
+    context.variants.iter().map(build).chain(tests).collect()
 }
 
 fn bench(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {

@@ -110,6 +110,8 @@ pub(crate) struct Metadata {
 #[derive(Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
     /// Absent for our own crates, which come from a path.
     pub(crate) source: Option<String>,
@@ -160,6 +162,18 @@ pub(crate) fn wrong_doors(metadata: &Metadata) -> Vec<String> {
             if !room.may_use.contains(&target) {
                 found.push(format!("wrong door: {name} -> {target}"));
             }
+        }
+    }
+    found
+}
+
+/// Cargo features of our own: they unify over a workspace build, so one that changes what the
+/// runtime does could end up in what ships. Hooks of tests stand under a `--cfg`.
+pub(crate) fn features(metadata: &Metadata) -> Vec<String> {
+    let mut found = Vec::new();
+    for package in metadata.packages.iter().filter(|p| p.source.is_none()) {
+        for feature in package.features.keys() {
+            found.push(format!("{}: a cargo feature `{feature}`", package.name));
         }
     }
     found

@@ -229,6 +229,35 @@ fn body_end(item: &[Token<'_>]) -> Option<usize> {
     None
 }
 
+/// Identifiers that begin with `prefix` inside a `cfg(...)` of any form.
+pub(crate) fn cfg_names(text: &str, prefix: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        if !["cfg", "cfg_attr"].contains(&token.text) {
+            continue;
+        }
+        // `cfg!(` has one character more before the parenthesis.
+        let Some(open) = (at + 1..at + 3).find(|i| tokens.get(*i).is_some_and(|t| t.text == "("))
+        else {
+            continue;
+        };
+        let mut depth = 0usize;
+        for token in &tokens[open..] {
+            match token.text {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                name if name.starts_with(prefix) => found.push(name.to_owned()),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
 /// Extents of the items under `#[cfg(test)]` or a `cfg` that names `test` first.
 fn test_items(tokens: &[Token<'_>]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::source::Source;
-use super::{check_files, edges, lexer, ratchet};
+use super::{cfg_names, check_files, edges, lexer, ratchet, unmapped_crates};
 
 fn failures(path: &str, text: &str) -> Vec<String> {
     check_files([(path, text)].into_iter()).failures
@@ -229,6 +229,44 @@ fn doors_that_the_table_does_not_have_are_wrong() {
         1
     );
     assert_eq!(edges::wrong_doors(&metadata("lockstep-attic", "")).len(), 1);
+}
+
+#[test]
+fn our_crates_have_no_features() {
+    let text = r#"{"packages":[{"name":"lockstep-kernel","source":null,"dependencies":[],"features":{"kill":[]}}]}"#;
+    let found: edges::Metadata = serde_json::from_str(text).expect("metadata");
+    assert_eq!(
+        edges::features(&found),
+        ["lockstep-kernel: a cargo feature `kill`"]
+    );
+    assert!(edges::features(&metadata("lockstep-kernel", "")).is_empty());
+}
+
+#[test]
+fn the_map_names_every_crate() {
+    let files = |map: &str| {
+        let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+        vec![
+            file("crates/plan/Cargo.toml", ""),
+            file("ARCHITECTURE.md", map),
+        ]
+    };
+    assert!(unmapped_crates(&files("- `plan`: decides")).is_empty());
+    assert_eq!(
+        unmapped_crates(&files("a plan")),
+        ["ARCHITECTURE.md: no word about crates/plan"]
+    );
+    assert_eq!(unmapped_crates(&[]), ["ARCHITECTURE.md is missing"]);
+}
+
+#[test]
+fn cfg_names_are_found_in_every_form() {
+    let text = "#[cfg(all(test, lockstep_a))] x; if cfg!(lockstep_b) {} #[cfg_attr(lockstep_c, d)]\n\
+                fn cfg() { lockstep_e(lockstep_f) } // cfg(lockstep_g)";
+    assert_eq!(
+        cfg_names(text, "lockstep_"),
+        ["lockstep_a", "lockstep_b", "lockstep_c"]
+    );
 }
 
 #[test]
