@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use crate::locate::{offset, pointer_at};
-use crate::pointer::Pointer;
+use crate::locate::{offset, pointer_at, pointers_of};
+use crate::strict;
 
 /// Largest document that is read, in bytes. Real configurations have 10 to 300 KiB.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -82,11 +82,13 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<Document<T>, Error> {
     if text.starts_with(b"\xef\xbb\xbf") {
         return Err(whole("starts with a UTF-8 byte order mark".to_owned()));
     }
-    let mut unknown = Vec::new();
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let read = serde_ignored::deserialize(&mut reader, |path| unknown.push(ignored_pointer(&path)));
+    let read = strict::deserialize(&mut reader);
     match read.and_then(|value| reader.end().map(|()| value)) {
-        Ok(value) => Ok(Document { value, unknown }),
+        Ok((value, ignored)) => Ok(Document {
+            value,
+            unknown: pointers_of(text, &ignored),
+        }),
         Err(error) => Err(describe(text, &error)),
     }
 }
@@ -138,18 +140,4 @@ pub(crate) fn shorten(mut text: String) -> String {
         text.push_str("...");
     }
     text
-}
-
-fn ignored_pointer(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => {
-            ignored_pointer(parent) + &Pointer::Root.index(*index).to_string()
-        }
-        Path::Map { parent, key } => ignored_pointer(parent) + &Pointer::Root.key(key).to_string(),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => ignored_pointer(parent),
-    }
 }

@@ -8,6 +8,7 @@
 mod absent;
 mod locate;
 mod open_enum;
+mod strict;
 
 pub mod cpu_list;
 pub mod features;

@@ -5,13 +5,113 @@
 //! needs; so the bad document is walked once more, by hand.
 
 use crate::pointer::Pointer;
+use crate::strict::Ordinals;
 
 /// An open object or array on the way.
-enum Frame {
+struct Frame {
+    /// How many members or elements came before the one that is being read.
+    ordinal: usize,
+    slot: Slot,
+}
+
+enum Slot {
     /// The key whose value is being read, or none between two members.
     Object(Option<String>),
-    /// The index of the element, and whether it is being read or already ended.
-    Array(usize, bool),
+    /// Whether an element is being read, or none between two of them.
+    Array(bool),
+}
+
+/// What the walk met.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Key,
+    ValueEnd,
+    Between,
+}
+
+/// A walk over a JSON text, token by token.
+struct Walk<'t> {
+    text: &'t [u8],
+    at: usize,
+    open: Vec<Frame>,
+}
+
+impl<'t> Walk<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            open: Vec::new(),
+        }
+    }
+
+    /// Takes one token. After `ValueEnd` the place is still that of the value; [`Self::leave`] ends it.
+    fn step(&mut self) -> Option<Step> {
+        let rest = self.text.get(self.at..)?;
+        let mut length = 1;
+        let step = match *rest.first()? {
+            b'{' => self.enter(Slot::Object(None)),
+            b'[' => self.enter(Slot::Array(true)),
+            b'}' | b']' => {
+                self.open.pop();
+                Step::ValueEnd
+            }
+            b',' => self.next_member(),
+            b':' | b' ' | b'\t' | b'\r' | b'\n' => Step::Between,
+            b'"' => {
+                length = string_length(rest);
+                match self.open.last_mut() {
+                    Some(Frame {
+                        slot: Slot::Object(key @ None),
+                        ..
+                    }) => {
+                        *key = Some(unquote(&rest[..length]));
+                        Step::Key
+                    }
+                    _ => Step::ValueEnd,
+                }
+            }
+            _ => {
+                length = scalar_length(rest);
+                Step::ValueEnd
+            }
+        };
+        self.at += length;
+        Some(step)
+    }
+
+    fn enter(&mut self, slot: Slot) -> Step {
+        self.open.push(Frame { ordinal: 0, slot });
+        Step::Between
+    }
+
+    fn next_member(&mut self) -> Step {
+        if let Some(frame) = self.open.last_mut() {
+            frame.ordinal += 1;
+            if let Slot::Array(reading) = &mut frame.slot {
+                *reading = true;
+            }
+        }
+        Step::Between
+    }
+
+    fn leave(&mut self) {
+        match self.open.last_mut().map(|frame| &mut frame.slot) {
+            Some(Slot::Object(key)) => *key = None,
+            Some(Slot::Array(reading)) => *reading = false,
+            None => {}
+        }
+    }
+
+    fn pointer(&self) -> String {
+        self.open
+            .iter()
+            .fold(String::new(), |place, frame| match &frame.slot {
+                Slot::Object(Some(key)) => place + &Pointer::Root.key(key).to_string(),
+                Slot::Array(true) => place + &Pointer::Root.index(frame.ordinal).to_string(),
+                Slot::Object(None) | Slot::Array(false) => place,
+            })
+    }
 }
 
 /// Offset of a position as serde_json counts it: lines from 1, columns in bytes.
@@ -28,48 +128,32 @@ pub(crate) fn offset(text: &[u8], line: usize, column: usize) -> usize {
 /// Pointer of the value that ends at `end`, is cut by it, or would start there; else of the object or
 /// array around. The text has to be JSON up to that offset.
 pub(crate) fn pointer_at(text: &[u8], end: usize) -> String {
-    let mut open: Vec<Frame> = Vec::new();
-    let mut at = 0;
-    while let Some(&byte) = text.get(at).filter(|_| at < end) {
-        let mut ended = false;
-        match byte {
-            b'{' => open.push(Frame::Object(None)),
-            b'[' => open.push(Frame::Array(0, true)),
-            b'}' | b']' => {
-                open.pop();
-                ended = true;
-            }
-            b',' => {
-                if let Some(Frame::Array(index, reading)) = open.last_mut() {
-                    *index += 1;
-                    *reading = true;
-                }
-            }
-            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
-            b'"' => {
-                let length = string_length(&text[at..]);
-                if let Some(Frame::Object(key @ None)) = open.last_mut() {
-                    *key = Some(unquote(&text[at..at + length]));
-                } else {
-                    ended = true;
-                }
-                at += length - 1;
-            }
-            _ => {
-                at += scalar_length(&text[at..]) - 1;
-                ended = true;
-            }
-        }
-        at += 1;
-        if ended && at < end {
-            match open.last_mut() {
-                Some(Frame::Object(key)) => *key = None,
-                Some(Frame::Array(_, reading)) => *reading = false,
-                None => {}
-            }
+    let mut walk = Walk::new(text);
+    while walk.at < end {
+        match walk.step() {
+            Some(Step::ValueEnd) if walk.at < end => walk.leave(),
+            Some(_) => {}
+            None => break,
         }
     }
-    render(&open)
+    walk.pointer()
+}
+
+/// Pointers of members that are given by their ordinals, in file order. The text has to be JSON.
+pub(crate) fn pointers_of(text: &[u8], members: &[Ordinals]) -> Vec<String> {
+    let mut walk = Walk::new(text);
+    let mut pointers = Vec::with_capacity(members.len());
+    while let Some(member) = members.get(pointers.len()) {
+        match walk.step() {
+            Some(Step::Key) if walk.open.iter().map(|frame| &frame.ordinal).eq(member) => {
+                pointers.push(walk.pointer())
+            }
+            Some(Step::ValueEnd) => walk.leave(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    pointers
 }
 
 /// Length of a string with its quotes, or of the rest if it does not end.
@@ -100,14 +184,6 @@ fn unquote(text: &[u8]) -> String {
     // A key that is cut or not UTF-8 is itself the error; its bytes are the best name there is.
     serde_json::from_slice(text)
         .unwrap_or_else(|_| String::from_utf8_lossy(text).trim_matches('"').to_owned())
-}
-
-fn render(open: &[Frame]) -> String {
-    open.iter().fold(String::new(), |place, frame| match frame {
-        Frame::Object(Some(key)) => place + &Pointer::Root.key(key).to_string(),
-        Frame::Array(index, true) => place + &Pointer::Root.index(*index).to_string(),
-        Frame::Object(None) | Frame::Array(_, false) => place,
-    })
 }
 
 #[cfg(test)]
