@@ -45,9 +45,7 @@ pub(crate) fn run(root: &Path, runtime: Option<PathBuf>) -> Result<(), Failure> 
         }
     };
     let folder = bundle::folder()?;
-    let result = show(&folder, runtime, &server);
-    std::fs::remove_dir_all(&folder)?;
-    result
+    show(&folder.0, runtime, &server)
 }
 
 fn show(folder: &Path, runtime: PathBuf, server: &Server) -> Result<(), Failure> {
@@ -62,12 +60,23 @@ fn show(folder: &Path, runtime: PathBuf, server: &Server) -> Result<(), Failure>
     if result.is_err() {
         let log = std::fs::read_to_string(bundle.join("log")).unwrap_or_default();
         println!("{log}");
-        // The first error is the one to report; this one only says that there is nothing left.
-        if let Err(failure) = container.call(&["delete", "--force"], &[]) {
-            println!("delete --force: {failure}");
-        }
     }
     result
+}
+
+/// A demonstration that ends early, by an error or a closed pipe, leaves no container either.
+impl Drop for Container {
+    fn drop(&mut self) {
+        let mut delete = self.command(&["delete", "--force"]);
+        // After a whole life it is already deleted, and nobody is left to read an error.
+        drop(
+            delete
+                .arg(&self.id)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status(),
+        );
+    }
 }
 
 impl Container {

@@ -73,12 +73,22 @@ impl Server {
     }
 }
 
+/// A directory that is removed with this value.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is in a temporary directory.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
 /// A new directory. Not below the repository: a mapped id cannot walk through a home directory.
-pub(crate) fn folder() -> Result<PathBuf, Failure> {
+pub(crate) fn folder() -> Result<Folder, Failure> {
     let folder = std::env::temp_dir().join(format!("lockstep-try-{}", std::process::id()));
     std::fs::create_dir(&folder)?;
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
-    Ok(folder)
+    Ok(Folder(folder))
 }
 
 /// Writes the bundle and returns its directory.
