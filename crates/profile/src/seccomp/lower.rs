@@ -1,0 +1,497 @@
+//! From the names of config.json to numbers, in runc's reading where the specification is silent.
+//!
+//! Everything that is a matter of interpretation stands here and nowhere else in the compiler; what
+//! was decided is listed at [`lower`].
+
+use std::cmp::{Ordering, Reverse};
+
+use lockstep_abi::arch::Arch;
+use lockstep_abi::syscall::Syscall;
+use lockstep_oci::runtime::{
+    Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompOperator, SeccompSyscall,
+};
+
+use super::Verdict;
+use super::filter::{
+    Alternative, Comparison, Condition, Filter, Interface, NumberRule, Outcome,
+    has_narrow_arguments,
+};
+use crate::Error;
+
+/// Turns the rules of config.json into rules per interface and number.
+///
+/// Decided as runc 1.1 with libseccomp 2.5 decides, observed in the programs that it loads:
+///
+/// - The native architecture is always listed, also beside others, and alone if the list is empty.
+/// - A rule whose verdict is the default's is dropped before anything else is looked at, so it does
+///   not override another rule for the same call.
+/// - Unknown names are skipped, with a warning.
+/// - A rule with a repeated argument index becomes one rule per condition: alternatives, not a
+///   conjunction.
+/// - Rules of one call: one without conditions wins, the earliest if there are several. Otherwise
+///   the first that matches in this order: higher first argument index first; equality (`EQ`, `NE`,
+///   `MASKED_EQ`), then `LT` and `LE`, then `GT` and `GE`; higher values first, for `LT` and `LE`
+///   lower ones; then by the next condition; fewer conditions first. (The order of libseccomp's tree.)
+/// - Calls with a higher number than the highest that the profile names get ENOSYS, unless the default
+///   allows, logs or traces. Names of dropped rules count. On s390 number 0 does too: the kernel
+///   shows it for every call that it does not know.
+/// - `MASKED_EQ` has the mask in `value` and compares with `valueTwo`; bits outside the mask are ignored.
+/// - On interfaces with 32-bit arguments, values are cut to 32 bits.
+/// - Calls of unlisted architectures kill the thread.
+/// - Where the socket and System V calls can also be reached through `socketcall` and `ipc`, a rule
+///   holds there too. Its conditions cannot be seen there, so the strictest verdict of that call's
+///   rules and the default holds. (libseccomp lets conditional permissions become unconditional ones.)
+///
+/// Stricter than runc, as the specification demands: an errno for an action without one is an error.
+///
+/// # Errors
+/// An [`Error`] with the place in the profile for values outside the specification, and for
+/// notification of `write` or by default, which runc refuses because nobody could answer.
+pub fn lower(seccomp: &Seccomp, native: Arch) -> Result<Filter, Error> {
+    let default = verdict(
+        &seccomp.default_action,
+        seccomp.default_errno_ret,
+        "/defaultAction",
+        "/defaultErrnoRet",
+    )?;
+    if default == Verdict::NOTIFY {
+        return Err(Error::Notify {
+            pointer: "/defaultAction".to_owned(),
+            of: "the default action",
+        });
+    }
+    let mut warnings = Vec::new();
+    let rules = resolve(&seccomp.syscalls, &mut warnings)?;
+    let interfaces = architectures(&seccomp.architectures, native)?
+        .into_iter()
+        .map(|arch| interface(arch, &rules, default, &mut warnings))
+        .collect();
+    Ok(Filter {
+        default,
+        foreign: Verdict::KILL_THREAD,
+        interfaces,
+        warnings,
+    })
+}
+
+/// A rule of the profile with its names looked up.
+struct Rule {
+    calls: Vec<Syscall>,
+    verdict: Verdict,
+    /// Conjunctions, any of which may hold; empty means no condition.
+    alternatives: Vec<Vec<Condition>>,
+}
+
+fn verdict(
+    action: &SeccompAction,
+    errno: Option<u32>,
+    action_pointer: &str,
+    errno_pointer: &str,
+) -> Result<Verdict, Error> {
+    let data = errno.map_or(Ok(EPERM), |errno| {
+        u16::try_from(errno).ok().ok_or_else(|| Error::ErrnoRange {
+            pointer: errno_pointer.to_owned(),
+            errno,
+        })
+    })?;
+    let plain = match action {
+        SeccompAction::Errno => return Ok(Verdict::errno(data)),
+        SeccompAction::Trace => return Ok(Verdict::trace(data)),
+        SeccompAction::Kill | SeccompAction::KillThread => Verdict::KILL_THREAD,
+        SeccompAction::KillProcess => Verdict::KILL_PROCESS,
+        SeccompAction::Trap => Verdict::TRAP,
+        SeccompAction::Allow => Verdict::ALLOW,
+        SeccompAction::Log => Verdict::LOG,
+        SeccompAction::Notify => Verdict::NOTIFY,
+        SeccompAction::Unknown(value) => {
+            return Err(Error::Unknown {
+                pointer: action_pointer.to_owned(),
+                value: value.clone(),
+            });
+        }
+    };
+    if errno.is_some() {
+        let (pointer, action) = (errno_pointer.to_owned(), action.as_str().to_owned());
+        return Err(Error::ErrnoWithoutUse { pointer, action });
+    }
+    Ok(plain)
+}
+
+const EPERM: u16 = 1;
+
+fn resolve(syscalls: &[SeccompSyscall], warnings: &mut Vec<String>) -> Result<Vec<Rule>, Error> {
+    let mut rules = Vec::with_capacity(syscalls.len());
+    for (index, rule) in syscalls.iter().enumerate() {
+        let verdict = verdict(
+            &rule.action,
+            rule.errno_ret,
+            &format!("/syscalls/{index}/action"),
+            &format!("/syscalls/{index}/errnoRet"),
+        )?;
+        if verdict == Verdict::NOTIFY && rule.names.iter().any(|name| name == "write") {
+            return Err(Error::Notify {
+                pointer: format!("/syscalls/{index}/action"),
+                of: "write",
+            });
+        }
+        let mut calls = Vec::with_capacity(rule.names.len());
+        for name in &rule.names {
+            match Syscall::from_name(name) {
+                Some(call) => calls.push(call),
+                None => warnings.push(format!(
+                    "/syscalls/{index}: no system call {name:?} is known"
+                )),
+            }
+        }
+        let alternatives = alternatives(&rule.args, index)?;
+        rules.push(Rule {
+            calls,
+            verdict,
+            alternatives,
+        });
+    }
+    Ok(rules)
+}
+
+fn alternatives(args: &[SeccompArg], rule: usize) -> Result<Vec<Vec<Condition>>, Error> {
+    let mut conditions = Vec::with_capacity(args.len());
+    for (index, arg) in args.iter().enumerate() {
+        conditions.push(condition(arg, &format!("/syscalls/{rule}/args/{index}"))?);
+    }
+    let repeated = (0..conditions.len()).any(|i| {
+        conditions[..i]
+            .iter()
+            .any(|earlier| earlier.argument == conditions[i].argument)
+    });
+    if repeated {
+        return Ok(conditions
+            .into_iter()
+            .map(|condition| vec![condition])
+            .collect());
+    }
+    conditions.sort_by_key(|condition| condition.argument);
+    Ok(if conditions.is_empty() {
+        Vec::new()
+    } else {
+        vec![conditions]
+    })
+}
+
+fn condition(arg: &SeccompArg, pointer: &str) -> Result<Condition, Error> {
+    let argument = u8::try_from(arg.index)
+        .ok()
+        .filter(|index| *index < 6)
+        .ok_or_else(|| Error::ArgumentIndex {
+            pointer: format!("{pointer}/index"),
+            index: arg.index,
+        })?;
+    let (comparison, value) = match &arg.op {
+        SeccompOperator::NotEqual => (Comparison::NotEqual, arg.value),
+        SeccompOperator::LessThan => (Comparison::Less, arg.value),
+        SeccompOperator::LessEqual => (Comparison::LessOrEqual, arg.value),
+        SeccompOperator::Equal => (Comparison::Equal, arg.value),
+        SeccompOperator::GreaterEqual => (Comparison::GreaterOrEqual, arg.value),
+        SeccompOperator::GreaterThan => (Comparison::Greater, arg.value),
+        SeccompOperator::MaskedEqual => (Comparison::Masked(arg.value), arg.value_two & arg.value),
+        SeccompOperator::Unknown(op) => {
+            return Err(Error::Unknown {
+                pointer: format!("{pointer}/op"),
+                value: op.clone(),
+            });
+        }
+    };
+    Ok(Condition {
+        argument,
+        comparison,
+        value,
+    })
+}
+
+fn architectures(listed: &[SeccompArch], native: Arch) -> Result<Vec<Arch>, Error> {
+    let mut arches = vec![native];
+    for (index, name) in listed.iter().enumerate() {
+        let pointer = format!("/architectures/{index}");
+        let Some(arch) = Arch::from_scmp_name(name.as_str()) else {
+            return Err(Error::Unknown {
+                pointer,
+                value: name.as_str().to_owned(),
+            });
+        };
+        if arch.is_little_endian() != native.is_little_endian() {
+            let (arch, native) = (arch.scmp_name(), native.scmp_name());
+            return Err(Error::ByteOrder {
+                pointer,
+                arch,
+                native,
+            });
+        }
+        if !arches.contains(&arch) {
+            arches.push(arch);
+        }
+    }
+    Ok(arches)
+}
+
+fn interface(
+    arch: Arch,
+    rules: &[Rule],
+    default: Verdict,
+    warnings: &mut Vec<String>,
+) -> Interface {
+    let multiplexed = Multiplexer::ALL.map(|multiplexer| multiplexer.number(arch));
+    let mut entries = Vec::new();
+    let mut newest = None;
+    for (index, rule) in rules.iter().enumerate() {
+        for call in &rule.calls {
+            let number = call.number(arch);
+            newest = newest.max(number.filter(|number| !is_private(arch, *number)));
+            if rule.verdict == default {
+                continue;
+            }
+            entries.extend(number.map(|number| (Key::Number(number), index)));
+            if multiplexed.iter().any(Option::is_some) {
+                entries.extend(Multiplexer::of(call.name()).map(|key| (key, index)));
+            }
+        }
+    }
+    // By number, then in the order of the profile.
+    entries.sort_unstable();
+    entries.dedup();
+    let narrow = has_narrow_arguments(arch);
+    let mut numbers: Vec<NumberRule> = Vec::with_capacity(entries.len());
+    let mut inner = Vec::new();
+    for group in entries.chunk_by(|a, b| a.0 == b.0) {
+        let outcome = outcome(group.iter().map(|(_, index)| &rules[*index]), narrow);
+        match group[0].0 {
+            Key::Number(number) => numbers.push(NumberRule { number, outcome }),
+            Key::Inner(multiplexer, call) => inner.push((multiplexer, call, outcome)),
+        }
+    }
+    for (multiplexer, number) in Multiplexer::ALL.into_iter().zip(multiplexed) {
+        if let Some(number) = number {
+            let inner = inner.iter().filter(|(of, ..)| *of == multiplexer);
+            join(
+                &mut numbers,
+                number,
+                inner.map(|(_, call, outcome)| (*call, outcome)),
+                default,
+            );
+        }
+    }
+    for rule in &mut numbers {
+        order(arch, rule, warnings);
+    }
+    if arch_shows_unknown_calls_as_zero(arch) && newest.is_some() && hides_newer(default) {
+        numbers.retain(|rule| rule.number != 0);
+        numbers.insert(
+            0,
+            NumberRule {
+                number: 0,
+                outcome: Outcome::Always(Verdict::ENOSYS),
+            },
+        );
+    }
+    Interface {
+        arch,
+        newest: newest.filter(|_| hides_newer(default)),
+        rules: numbers,
+    }
+}
+
+/// Whether a filter with this default answers ENOSYS for newer calls. A tracer is trusted to know them.
+fn hides_newer(default: Verdict) -> bool {
+    default != Verdict::ALLOW
+        && default != Verdict::LOG
+        && default.action() != Verdict::trace(0).action()
+}
+
+/// s390's call 0 carries numbers above 255; the kernel replaces it by the number only if it knows that.
+fn arch_shows_unknown_calls_as_zero(arch: Arch) -> bool {
+    matches!(arch, Arch::S390 | Arch::S390x)
+}
+
+/// ARM's private calls stand far above all others and say nothing about how new a profile is.
+fn is_private(arch: Arch, number: u32) -> bool {
+    arch == Arch::Arm && number >= 0x000f_0000
+}
+
+fn outcome<'a>(rules: impl Iterator<Item = &'a Rule>, narrow: bool) -> Outcome {
+    let mut alternatives = Vec::new();
+    for rule in rules {
+        if rule.alternatives.is_empty() {
+            let (conditions, verdict) = (Vec::new(), rule.verdict);
+            if alternatives.is_empty() {
+                return Outcome::Always(verdict);
+            }
+            alternatives.push(Alternative {
+                conditions,
+                verdict,
+            });
+        }
+        for conditions in &rule.alternatives {
+            let seen = conditions
+                .iter()
+                .map(|c| if narrow { c.narrowed() } else { *c });
+            let conditions: Vec<_> = seen.filter(|c| !c.is_vacuous()).collect();
+            alternatives.push(Alternative {
+                conditions,
+                verdict: rule.verdict,
+            });
+        }
+    }
+    match alternatives
+        .iter()
+        .find(|alternative| alternative.conditions.is_empty())
+    {
+        Some(always) => Outcome::Always(always.verdict),
+        None => Outcome::ByArguments(alternatives),
+    }
+}
+
+/// Puts alternatives into the order in which they are tried, and reports those that never are.
+fn order(arch: Arch, rule: &mut NumberRule, warnings: &mut Vec<String>) {
+    let Outcome::ByArguments(alternatives) = &mut rule.outcome else {
+        return;
+    };
+    alternatives.sort_by(|a, b| precedence(&a.conditions, &b.conditions));
+    alternatives.dedup_by(|later, earlier| {
+        let same = later.conditions == earlier.conditions;
+        if same && later.verdict != earlier.verdict {
+            let name = Syscall::from_number(arch, rule.number).map_or("?", Syscall::name);
+            warnings.push(format!(
+                "{name} on {arch}: the same conditions give {} and {}, the former holds",
+                earlier.verdict, later.verdict
+            ));
+        }
+        same
+    });
+}
+
+fn precedence(a: &[Condition], b: &[Condition]) -> Ordering {
+    let pairs = a.iter().zip(b).map(|(a, b)| rank(a).cmp(&rank(b)));
+    pairs
+        .fold(Ordering::Equal, Ordering::then)
+        .then(a.len().cmp(&b.len()))
+}
+
+fn rank(condition: &Condition) -> (Reverse<u8>, u8, Reverse<u64>) {
+    let value = condition.value;
+    let (class, value) = match condition.comparison {
+        Comparison::Equal | Comparison::NotEqual | Comparison::Masked(_) => (0, value),
+        Comparison::Less | Comparison::LessOrEqual => (1, !value),
+        Comparison::Greater | Comparison::GreaterOrEqual => (2, value),
+    };
+    (Reverse(condition.argument), class, Reverse(value))
+}
+
+/// What a rule is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(u32),
+    /// A call behind a multiplexer, with its number there.
+    Inner(Multiplexer, u8),
+}
+
+/// A call that makes other calls, chosen by its first argument.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Multiplexer {
+    Socketcall,
+    Ipc,
+}
+
+impl Multiplexer {
+    const ALL: [Self; 2] = [Self::Socketcall, Self::Ipc];
+
+    fn number(self, arch: Arch) -> Option<u32> {
+        let name = match self {
+            Self::Socketcall => "socketcall",
+            Self::Ipc => "ipc",
+        };
+        lockstep_abi::syscall::number(arch, name)
+    }
+
+    /// Where `name` can be reached a second time (linux/net.h, linux/ipc.h).
+    fn of(name: &str) -> Option<Key> {
+        let (multiplexer, number) = match name {
+            "socket" => (Self::Socketcall, 1),
+            "bind" => (Self::Socketcall, 2),
+            "connect" => (Self::Socketcall, 3),
+            "listen" => (Self::Socketcall, 4),
+            "accept" => (Self::Socketcall, 5),
+            "getsockname" => (Self::Socketcall, 6),
+            "getpeername" => (Self::Socketcall, 7),
+            "socketpair" => (Self::Socketcall, 8),
+            "send" => (Self::Socketcall, 9),
+            "recv" => (Self::Socketcall, 10),
+            "sendto" => (Self::Socketcall, 11),
+            "recvfrom" => (Self::Socketcall, 12),
+            "shutdown" => (Self::Socketcall, 13),
+            "setsockopt" => (Self::Socketcall, 14),
+            "getsockopt" => (Self::Socketcall, 15),
+            "sendmsg" => (Self::Socketcall, 16),
+            "recvmsg" => (Self::Socketcall, 17),
+            "accept4" => (Self::Socketcall, 18),
+            "recvmmsg" => (Self::Socketcall, 19),
+            "sendmmsg" => (Self::Socketcall, 20),
+            "semop" => (Self::Ipc, 1),
+            "semget" => (Self::Ipc, 2),
+            "semctl" => (Self::Ipc, 3),
+            "semtimedop" => (Self::Ipc, 4),
+            "msgsnd" => (Self::Ipc, 11),
+            "msgrcv" => (Self::Ipc, 12),
+            "msgget" => (Self::Ipc, 13),
+            "msgctl" => (Self::Ipc, 14),
+            "shmat" => (Self::Ipc, 21),
+            "shmdt" => (Self::Ipc, 22),
+            "shmget" => (Self::Ipc, 23),
+            "shmctl" => (Self::Ipc, 24),
+            _ => return None,
+        };
+        Some(Key::Inner(multiplexer, number))
+    }
+}
+
+/// Adds the calls behind a multiplexer to the multiplexer's own rule.
+fn join<'a>(
+    numbers: &mut Vec<NumberRule>,
+    number: u32,
+    inner: impl Iterator<Item = (u8, &'a Outcome)>,
+    default: Verdict,
+) {
+    let mut alternatives: Vec<_> = inner
+        .map(|(call, outcome)| Alternative {
+            conditions: vec![Condition {
+                argument: 0,
+                comparison: Comparison::Equal,
+                value: u64::from(call),
+            }],
+            verdict: strictest(outcome, default),
+        })
+        .filter(|alternative| alternative.verdict != default)
+        .collect();
+    match numbers.binary_search_by_key(&number, |rule| rule.number) {
+        Ok(position) => {
+            if let Outcome::ByArguments(own) = &mut numbers[position].outcome {
+                own.append(&mut alternatives);
+            }
+        }
+        Err(position) if !alternatives.is_empty() => {
+            let outcome = Outcome::ByArguments(alternatives);
+            numbers.insert(position, NumberRule { number, outcome });
+        }
+        Err(_) => {}
+    }
+}
+
+/// By the kernel's own order: of several filters, it obeys the one whose action is the lowest, signed.
+fn strictest(outcome: &Outcome, default: Verdict) -> Verdict {
+    match outcome {
+        Outcome::Always(verdict) => *verdict,
+        Outcome::ByArguments(alternatives) => alternatives
+            .iter()
+            .map(|alternative| alternative.verdict)
+            .chain([default])
+            .min_by_key(|verdict| verdict.action().cast_signed())
+            .unwrap_or(default),
+    }
+}

@@ -1,0 +1,16 @@
+//! Random profiles: the program and the rules agree at every value that the rules name.
+
+mod corpus;
+
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn programs_of_random_profiles_say_what_the_rules_say(profile in corpus::random::profiles(10)) {
+        if let Err(difference) = corpus::check("random", &profile, 150) {
+            return Err(TestCaseError::fail(difference));
+        }
+    }
+}
