@@ -107,12 +107,11 @@ fn trial(name: String, case: Case) -> Trial {
         let test = Test::new(&name);
         let outcome = catch_unwind(AssertUnwindSafe(|| (case.body)(&test)));
         let leftovers = test.finish();
-        match outcome {
-            Err(payload) => match payload.downcast::<Skip>() {
+        if let Err(payload) = outcome {
+            match payload.downcast::<Skip>() {
                 Ok(skip) => announce_skip(&name, &skip.reason),
                 Err(payload) => resume_unwind(payload),
-            },
-            Ok(()) => {}
+            }
         }
         if leftovers.is_empty() {
             Ok(())

@@ -13,9 +13,15 @@
 mod harness;
 
 mod lifecycle;
+mod namespace;
+mod process;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![("lifecycle", lifecycle::cases())])
+    harness::run(vec![
+        ("lifecycle", lifecycle::cases()),
+        ("namespace", namespace::cases()),
+        ("process", process::cases()),
+    ])
 }
