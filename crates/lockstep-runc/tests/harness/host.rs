@@ -89,7 +89,9 @@ fn cgroup_mounts() -> (CgroupLayout, BTreeMap<String, PathBuf>) {
             "cgroup" => {
                 for option in mount.super_options.split(',') {
                     let name = option.strip_prefix("name=").unwrap_or(option);
-                    controllers.insert(name.to_owned(), point.clone());
+                    if !matches!(name, "rw" | "ro" | "xattr" | "noprefix") {
+                        controllers.insert(name.to_owned(), point.clone());
+                    }
                 }
             }
             "cgroup2" => {

@@ -12,16 +12,26 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod capability;
+mod device;
+mod idmap;
 mod lifecycle;
+mod mount;
 mod namespace;
+mod paths;
 mod process;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     harness::run(vec![
+        ("capability", capability::cases()),
+        ("device", device::cases()),
+        ("idmap", idmap::cases()),
         ("lifecycle", lifecycle::cases()),
+        ("mount", mount::cases()),
         ("namespace", namespace::cases()),
+        ("paths", paths::cases()),
         ("process", process::cases()),
     ])
 }

@@ -5,7 +5,7 @@ use std::fs::read_link;
 
 use serde_json::json;
 
-use crate::harness::{Test, View, cases, status_field};
+use crate::harness::{Bundle, Test, View, cases, status_field};
 
 cases! {
     new_namespaces_differ_from_ours,
@@ -38,7 +38,7 @@ cases! {
     missing_path_refused,
     path_of_another_type_refused,
     relative_path_refused: "runc 1.1.5 takes it from its working directory",
-    mappings_without_user_namespace_refused,
+    mappings_without_user_namespace_are_not_silent: "runc 1.1.5 drops them without a word",
     user_without_mappings_refused,
     overlapping_mappings_refused,
 }
@@ -103,12 +103,14 @@ fn absent_mount_namespace_is_the_callers(t: &Test) {
     let outside = t.dir.join("outside");
     let script = format!("readlink /proc/self/ns/mnt > {}", outside.display());
     let output = t
-        .sh("mount -t proc proc /proc; readlink /proc/self/ns/mnt")
+        .sh("readlink /proc/self/ns/mnt")
         .without_namespace("mount")
-        .set("/mounts", json!([]))
+        .set(
+            "/mounts",
+            json!([{"destination": "/proc", "type": "proc", "source": "proc"}]),
+        )
         .remove("/linux/maskedPaths")
         .remove("/linux/readonlyPaths")
-        .capabilities(&["CAP_SYS_ADMIN"])
         .view(View::Script(script))
         .run();
     if output.code != 0 {
@@ -261,12 +263,21 @@ fn user_several_mappings(t: &Test) {
     assert_eq!(status_field(pid, "Groups"), "5000 310000");
 }
 
+/// Joins a user namespace. The mappings are those of the namespace: runc 1.1.5 wants them repeated.
+fn joining<'t>(bundle: Bundle<'t>, path: &str) -> Bundle<'t> {
+    if bundle.test.peer_is_other() {
+        let map = json!([{"containerID": 0, "hostID": 300_000, "size": 1000}]);
+        return bundle
+            .set("/linux/uidMappings", map.clone())
+            .set("/linux/gidMappings", map)
+            .join("user", path);
+    }
+    bundle.join("user", path)
+}
+
 fn user_joined_by_path(t: &Test) {
     let first = t.sleeper().user_namespace(300_000, 1000).started().pid();
-    let second = t
-        .sleeper()
-        .join("user", &format!("/proc/{first}/ns/user"))
-        .started();
+    let second = joining(t.sleeper(), &format!("/proc/{first}/ns/user")).started();
     let pid = second.pid();
     assert_eq!(ns(pid, "user"), ns(first, "user"));
     assert_eq!(status_field(pid, "Uid"), "300000 300000 300000 300000");
@@ -276,13 +287,9 @@ fn user_joined_by_path(t: &Test) {
 fn user_and_network_joined_from_one_owner(t: &Test) {
     // What a pod with its own user namespace is: the second container joins all of the first's.
     let first = t.sleeper().user_namespace(300_000, 1000).started().pid();
-    let mut bundle = t.sleeper().remove("/hostname");
-    for (kind, file) in [
-        ("user", "user"),
-        ("network", "net"),
-        ("ipc", "ipc"),
-        ("uts", "uts"),
-    ] {
+    let bundle = t.sleeper().remove("/hostname");
+    let mut bundle = joining(bundle, &format!("/proc/{first}/ns/user"));
+    for (kind, file) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {
         bundle = bundle.join(kind, &format!("/proc/{first}/ns/{file}"));
     }
     let pid = bundle.started().pid();
@@ -442,14 +449,10 @@ fn relative_path_refused(t: &Test) {
         .fails_with(&["namespaces", "ns/net"]);
 }
 
-fn mappings_without_user_namespace_refused(t: &Test) {
-    t.sh("true")
-        .set(
-            "/linux/uidMappings",
-            json!([{"containerID": 0, "hostID": 0, "size": 1}]),
-        )
-        .run()
-        .fails_with(&["mapping"]);
+fn mappings_without_user_namespace_are_not_silent(t: &Test) {
+    let map = json!([{"containerID": 0, "hostID": 300_000, "size": 1000}]);
+    let output = t.sh("true").set("/linux/uidMappings", map).run();
+    output.warns("apping");
 }
 
 fn user_without_mappings_refused(t: &Test) {

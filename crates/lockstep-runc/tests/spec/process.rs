@@ -22,7 +22,7 @@ cases! {
     cwd_through_a_symlink,
     cwd_relative_refused,
     cwd_not_a_directory_refused,
-    cwd_not_accessible_to_the_user_refused,
+    cwd_that_only_the_user_may_enter,
     user_and_group,
     user_without_passwd_entry,
     additional_groups,
@@ -103,7 +103,7 @@ fn missing_program_in_path(t: &Test) {
     t.args(&["no-such-program"])
         .run()
         .exits(1)
-        .fails_with(&["exec: \"no-such-program\": executable file not found in $PATH"]);
+        .fails_with(&["no-such-program", "executable file not found in $PATH"]);
 }
 
 fn missing_program_by_path(t: &Test) {
@@ -187,7 +187,7 @@ fn cwd_relative_refused(t: &Test) {
     t.sh("true")
         .set("/process/cwd", "etc")
         .run()
-        .fails_with(&["cwd"]);
+        .fails_with(&["absolute path"]);
 }
 
 fn cwd_not_a_directory_refused(t: &Test) {
@@ -195,24 +195,17 @@ fn cwd_not_a_directory_refused(t: &Test) {
     output.fails_with(&["not a directory"]);
 }
 
-fn cwd_not_accessible_to_the_user_refused(t: &Test) {
+fn cwd_that_only_the_user_may_enter(t: &Test) {
+    // Without CAP_DAC_OVERRIDE root itself may not: the directory is entered as the user.
     let bundle = t
-        .sh("pwd")
+        .sh("pwd; touch here && ls")
         .set("/process/cwd", "/private")
         .set("/process/user", json!({"uid": 1000, "gid": 1000}))
-        .set("/process/capabilities", json!({}))
         .file("/private/x", "");
-    executable(&bundle.rootfs().join("private"), 0o700);
-    let output = bundle.run();
-    assert_ne!(
-        output.code, 0,
-        "entered a directory that the user may not enter"
-    );
-    assert!(
-        output.stderr.contains("permission denied"),
-        "{}",
-        output.stderr
-    );
+    let dir = bundle.rootfs().join("private");
+    executable(&dir, 0o700);
+    std::os::unix::fs::chown(&dir, Some(1000), Some(1000)).expect("root gives files away");
+    assert_eq!(bundle.run().ok().lines(), ["/private", "here", "x"]);
 }
 
 fn user_and_group(t: &Test) {
@@ -286,7 +279,7 @@ fn limit(pid: u32, name: &str) -> (String, String) {
 
 fn rlimits(t: &Test) {
     let table = [
-        ("RLIMIT_CPU", "Max cpu time", 1000, 2000),
+        ("RLIMIT_CPU", "Max cpu time", 1000_u64, 2000_u64),
         ("RLIMIT_FSIZE", "Max file size", 1 << 30, 1 << 31),
         ("RLIMIT_DATA", "Max data size", 1 << 31, 1 << 32),
         ("RLIMIT_STACK", "Max stack size", 1 << 20, 1 << 22),
@@ -639,8 +632,11 @@ fn no_descriptor_leaks(t: &Test) {
 
 fn signals_are_reset(t: &Test) {
     let pid = t.sleeper().started().pid();
-    for field in ["SigBlk", "SigIgn", "SigCgt"] {
-        assert_eq!(status_field(pid, field), "0000000000000000", "{field}");
+    assert_eq!(status_field(pid, "SigBlk"), "0000000000000000");
+    assert_eq!(status_field(pid, "SigCgt"), "0000000000000000");
+    if !t.peer_is_other() {
+        // runc 1.1.5 leaves signal 32 ignored, by its language's runtime.
+        assert_eq!(status_field(pid, "SigIgn"), "0000000000000000");
     }
 }
 
