@@ -13,8 +13,8 @@ use super::procfs::{is_alive, wait_until};
 use super::runtime::kill;
 use super::test::Test;
 
-/// Deletes the containers of the test and lists what remains of them.
-pub(crate) fn collect(test: &Test) -> Vec<String> {
+/// Deletes the containers of the test and lists what their deletion leaves.
+pub(crate) fn delete_containers(test: &Test) -> Vec<String> {
     let mut left = Vec::new();
     for used in test.used.borrow().iter() {
         if used.foreground {
@@ -31,6 +31,12 @@ pub(crate) fn collect(test: &Test) -> Vec<String> {
             remove_cgroup(&path);
         }
     }
+    left
+}
+
+/// Processes and mounts of the test that still exist.
+pub(crate) fn remaining(test: &Test) -> Vec<String> {
+    let mut left = Vec::new();
     for &pid in test.pids.borrow().iter() {
         if pid != 0 && !wait_until(|| !is_alive(pid)) {
             left.push(format!("process {pid}"));

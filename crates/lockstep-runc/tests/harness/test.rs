@@ -191,11 +191,13 @@ impl Test {
 
     /// Removes all that the test made; what it had to remove by force, or could not.
     pub(crate) fn finish(self) -> Vec<String> {
-        let left = leftovers::collect(&self);
+        let mut left = leftovers::delete_containers(&self);
+        // Only then: a companion may be the agent that a container waits for.
         for mut child in self.companions.take() {
             kill_tree(child.id());
             drop(child.wait());
         }
+        left.extend(leftovers::remaining(&self));
         leftovers::remove_directory(&self.dir);
         left
     }
@@ -216,4 +218,9 @@ pub(crate) fn remove_run_directory() -> Vec<String> {
     let left = leftovers::remove_run_cgroups();
     leftovers::remove_directory(run_directory());
     left
+}
+
+/// A path for a unix socket: those are limited to 107 bytes, and directories of tests are long.
+pub(crate) fn short_path(test: &Test, name: &str) -> PathBuf {
+    run_directory().join(format!("{}-{name}", test.number))
 }

@@ -13,25 +13,37 @@
 mod harness;
 
 mod capability;
+mod cgroup;
 mod device;
+mod exec;
+mod hooks;
 mod idmap;
 mod lifecycle;
 mod mount;
 mod namespace;
 mod paths;
 mod process;
+mod seccomp;
+mod state;
+mod terminal;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     harness::run(vec![
         ("capability", capability::cases()),
+        ("cgroup", cgroup::cases()),
         ("device", device::cases()),
+        ("exec", exec::cases()),
+        ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
         ("lifecycle", lifecycle::cases()),
         ("mount", mount::cases()),
         ("namespace", namespace::cases()),
         ("paths", paths::cases()),
         ("process", process::cases()),
+        ("seccomp", seccomp::cases()),
+        ("state", state::cases()),
+        ("terminal", terminal::cases()),
     ])
 }
