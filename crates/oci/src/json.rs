@@ -141,3 +141,6 @@ pub(crate) fn shorten(mut text: String) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
