@@ -1,4 +1,7 @@
-//! Error numbers of the kernel, with their names and what they mean in a few words of our own.
+//! Error numbers of the kernel, with their names and what they mean in a few words.
+//!
+//! Those that a container's start meets have the words of strerror(3) in lower case: engines tell "not found"
+//! from "not executable" by looking for them in a runtime's message. The others are our own.
 //!
 //! Numbers are those of asm-generic/errno.h; MIPS, SPARC, PA-RISC and Alpha differ from 35 on and are not
 //! built for.
@@ -27,46 +30,46 @@ macro_rules! errnos {
 }
 
 errnos! {
-    EPERM = 1, "the caller lacks the privilege";
-    ENOENT = 2, "nothing of that name";
+    EPERM = 1, "operation not permitted";
+    ENOENT = 2, "no such file or directory";
     ESRCH = 3, "no such process";
     EINTR = 4, "a signal came first";
-    EIO = 5, "input or output error";
+    EIO = 5, "input/output error";
     ENXIO = 6, "no such device or address";
-    E2BIG = 7, "arguments or environment too long";
-    ENOEXEC = 8, "not a program the kernel can execute";
-    EBADF = 9, "not an open descriptor, or open for another purpose";
+    E2BIG = 7, "argument list too long";
+    ENOEXEC = 8, "exec format error";
+    EBADF = 9, "bad file descriptor";
     ECHILD = 10, "no child to wait for";
     EAGAIN = 11, "not now; would have to wait or try again";
-    ENOMEM = 12, "out of memory";
+    ENOMEM = 12, "cannot allocate memory";
     EACCES = 13, "permission denied";
     EFAULT = 14, "address outside the process";
     ENOTBLK = 15, "not a block device";
-    EBUSY = 16, "in use";
-    EEXIST = 17, "exists already";
-    EXDEV = 18, "on another file system";
-    ENODEV = 19, "no such device, or unknown file system type";
-    ENOTDIR = 20, "a part of the path is not a directory";
+    EBUSY = 16, "device or resource busy";
+    EEXIST = 17, "file exists";
+    EXDEV = 18, "invalid cross-device link";
+    ENODEV = 19, "no such device";
+    ENOTDIR = 20, "not a directory";
     EISDIR = 21, "is a directory";
     EINVAL = 22, "invalid argument";
     ENFILE = 23, "the system has too many open files";
-    EMFILE = 24, "the process has too many open files";
+    EMFILE = 24, "too many open files";
     ENOTTY = 25, "not a terminal, or ioctl unknown to it";
-    ETXTBSY = 26, "the program is being written or run";
+    ETXTBSY = 26, "text file busy";
     EFBIG = 27, "file too large";
-    ENOSPC = 28, "no space left";
+    ENOSPC = 28, "no space left on device";
     ESPIPE = 29, "cannot seek in this";
-    EROFS = 30, "file system or mount is read-only";
+    EROFS = 30, "read-only file system";
     EMLINK = 31, "too many links";
     EPIPE = 32, "nobody reads the other end";
     EDOM = 33, "number outside the function's domain";
     ERANGE = 34, "result does not fit";
     EDEADLK = 35, "would deadlock";
-    ENAMETOOLONG = 36, "name too long";
+    ENAMETOOLONG = 36, "file name too long";
     ENOLCK = 37, "no locks left";
-    ENOSYS = 38, "the kernel has no such call, or a filter hides it";
+    ENOSYS = 38, "function not implemented";
     ENOTEMPTY = 39, "directory not empty";
-    ELOOP = 40, "too many symbolic links, or one where none is allowed";
+    ELOOP = 40, "too many levels of symbolic links";
     ENOMSG = 42, "no message of that type";
     EIDRM = 43, "identifier was removed";
     ECHRNG = 44, "channel number out of range";
@@ -235,6 +238,28 @@ mod tests {
         }
         assert_eq!(Errno::from_name("ENOTSUP"), Some(Errno(95)));
         assert_eq!(Errno::from_name("eperm"), None);
+    }
+
+    #[test]
+    fn engines_recognise_their_words() {
+        for errno in [
+            Errno::EPERM,
+            Errno::ENOENT,
+            Errno::ENOEXEC,
+            Errno::ENOMEM,
+            Errno::EACCES,
+            Errno::EBUSY,
+            Errno::ENOTDIR,
+            Errno::EISDIR,
+            Errno::EINVAL,
+            Errno::ENOSPC,
+            Errno::EROFS,
+            Errno::ELOOP,
+        ] {
+            let theirs = std::io::Error::from_raw_os_error(errno.0).to_string();
+            let theirs = theirs.split(" (os error").next().unwrap_or_default();
+            assert_eq!(errno.description(), theirs.to_lowercase());
+        }
     }
 
     #[test]
