@@ -115,3 +115,8 @@ pub fn kill(pid: i32, signal: i32) -> Result<()> {
     let ret = unsafe { libc::kill(pid, signal) };
     call::check(libc::c_long::from(ret), || format!("kill({pid}, {signal})")).map(drop)
 }
+
+/// Opens a control file that takes several lines, one per write(2).
+pub fn open_for_writing(dir: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
+    file::openat(dir, path, OFlags::WRONLY, 0)
+}

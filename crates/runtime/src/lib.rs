@@ -1,3 +1,4 @@
 //! Executes plans; owns the processes and the state directory.
 
+pub mod cgroup;
 pub mod default_spec;

@@ -418,22 +418,30 @@ impl Table {
     /// The kernel allows an open for reading and writing only if one exception has both letters: where
     /// two exceptions meet, the narrower one, or a new one for what they share, gets the letters of both.
     fn widen(&mut self) {
+        let opens = Access::READ.0 | Access::WRITE.0;
         let all = self.exceptions.clone();
         for (at, one) in all.iter().enumerate() {
             for other in &all[at + 1..] {
                 let crosses = !one.contains(other) && !other.contains(one);
-                if one.overlaps(other) && crosses {
+                let both = one.access.0 | other.access.0;
+                // mknod is asked for alone.
+                let wider =
+                    both & opens != one.access.0 & opens && both & opens != other.access.0 & opens;
+                if one.overlaps(other) && crosses && wider {
                     let mut shared = one.clone();
                     shared.major = one.major.or(other.major);
                     shared.minor = one.minor.or(other.minor);
-                    shared.access.0 |= other.access.0;
+                    shared.access.0 = both;
                     self.except(shared);
                 }
             }
         }
         for rule in &mut self.exceptions {
-            let met = all.iter().filter(|wide| wide.contains(rule));
-            rule.access.0 = met.fold(rule.access.0, |bits, wide| bits | wide.access.0);
+            if rule.access.0 & opens != 0 {
+                let met = all.iter().filter(|wide| wide.contains(rule));
+                let shared = met.fold(0, |bits, wide| bits | wide.access.0);
+                rule.access.0 |= shared & opens;
+            }
         }
     }
 }

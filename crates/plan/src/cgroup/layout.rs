@@ -3,10 +3,10 @@
 //! A pure parser of `/proc/self/mountinfo` and `/proc/self/cgroup` (proc(5), cgroups(7)), so that a
 //! test can invent a host: v1, hybrid, v2, nested in a container, or none at all.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How the host's controllers are spread over the two versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Hierarchies of version 1 only.
@@ -20,7 +20,7 @@ pub enum Mode {
 }
 
 /// Version of one hierarchy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Version {
     /// `cgroup` in mountinfo.

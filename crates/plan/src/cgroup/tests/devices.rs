@@ -161,7 +161,7 @@ fn the_usual_list_is_one_denial_and_what_is_allowed() {
         [
             "deny a",
             "allow c 1:3 rwm",
-            "allow c 10:229 rwm",
+            "allow c 10:229 rw",
             "allow c *:* m",
             "allow b *:* m",
             "allow c 1:5 rwm",

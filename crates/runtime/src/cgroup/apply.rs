@@ -1,0 +1,298 @@
+//! Writing limits and device rules into the directories.
+//!
+//! Every refusal becomes a sentence with the field that asked, what is in force, and where it is known
+//! what to change: engines show this text to their users.
+
+use std::os::fd::AsFd;
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel as kernel;
+use lockstep_kernel::bpf;
+use lockstep_kernel::file::CWD;
+use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Write};
+
+use super::{Cgroup, DirState, Downgrade, Error, open_dir};
+
+impl Cgroup {
+    /// Makes the writes in order; what was best effort and failed is returned.
+    ///
+    /// `layout` is the one that the writes were planned with.
+    pub fn apply(&mut self, writes: &[Write], layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        for write in writes {
+            self.limited
+                .push(layout.hierarchies[write.hierarchy].label());
+        }
+        let mut downgrades = Vec::new();
+        let mut done = vec![false; writes.len()];
+        for at in 0..writes.len() {
+            self.apply_at(writes, at, layout, &mut done, &mut downgrades)?;
+        }
+        Ok(downgrades)
+    }
+
+    fn apply_at(
+        &self,
+        writes: &[Write],
+        at: usize,
+        layout: &Layout,
+        done: &mut [bool],
+        downgrades: &mut Vec<Downgrade>,
+    ) -> Result<(), Error> {
+        if done[at] {
+            return Ok(());
+        }
+        done[at] = true;
+        let write = &writes[at];
+        let mut result = self.write(write, layout);
+        if write.after_next && at + 1 < writes.len() && was_invalid(&result) {
+            self.apply_at(writes, at + 1, layout, done, downgrades)?;
+            result = self.write(write, layout);
+        }
+        match result {
+            Err(error) if write.required == Required::BestEffort => downgrades.push(Downgrade {
+                because: write.because.clone(),
+                reason: error.to_string(),
+            }),
+            other => other?,
+        }
+        Ok(())
+    }
+
+    fn write(&self, write: &Write, layout: &Layout) -> Result<(), Error> {
+        let label = layout.hierarchies[write.hierarchy].label();
+        let Some(dir) = self.dir(&label) else {
+            let controller = write.file.split('.').next().unwrap_or_default();
+            let what =
+                format!("cannot set {controller} limit: container could not join or create cgroup");
+            return Err(Error::new(what).because(write.because.clone()));
+        };
+        if let Some(file) = &write.at_least {
+            check_usage(dir, file, write)?;
+        }
+        let mut result = write_file(dir, &write.file, &write.value);
+        if result
+            .as_ref()
+            .is_err_and(|call| call.is(&[Errno::ENOENT.0]))
+        {
+            match &write.if_missing {
+                IfMissing::Fail => {}
+                IfMissing::Skip => return Ok(()),
+                IfMissing::Instead { file, value } => result = write_file(dir, file, value),
+            }
+        }
+        result.map_err(|call| refused(dir, write, call))
+    }
+
+    fn dir(&self, label: &str) -> Option<&DirState> {
+        self.state.dirs.iter().find(|d| d.label == label)
+    }
+
+    /// Puts the device rules in force; a best-effort refusal is returned.
+    pub fn apply_devices(
+        &self,
+        devices: &Devices,
+        layout: &Layout,
+    ) -> Result<Option<Downgrade>, Error> {
+        let (result, required) = match devices {
+            Devices::Keep => return Ok(None),
+            Devices::Unenforced { because, reason } => {
+                return Ok(Some(Downgrade {
+                    because: because.clone(),
+                    reason: reason.clone(),
+                }));
+            }
+            Devices::Open { hierarchy } => {
+                let dir = self.dir(&layout.hierarchies[*hierarchy].label());
+                let result = dir.map_or(Ok(()), |dir| take_programs(&dir.path));
+                (result, Required::Hard)
+            }
+            Devices::List {
+                hierarchy,
+                writes,
+                required,
+            } => {
+                let dir = self.dir(&layout.hierarchies[*hierarchy].label());
+                (
+                    dir.map_or_else(no_dir, |dir| write_list(dir, writes)),
+                    *required,
+                )
+            }
+            Devices::Program {
+                hierarchy,
+                program,
+                required,
+            } => {
+                let dir = self.dir(&layout.hierarchies[*hierarchy].label());
+                let result = dir.map_or_else(no_dir, |dir| put_program(&dir.path, program));
+                (result, *required)
+            }
+        };
+        match result {
+            Err(error) if required == Required::BestEffort => Ok(Some(Downgrade {
+                because: DEVICES.to_owned(),
+                reason: error.to_string(),
+            })),
+            other => other.map(|()| None),
+        }
+    }
+}
+
+const DEVICES: &str = "/linux/resources/devices";
+
+fn no_dir() -> Result<(), Error> {
+    let what = "cannot set devices limit: container could not join or create cgroup";
+    Err(Error::new(what).because(DEVICES))
+}
+
+fn was_invalid(result: &Result<(), Error>) -> bool {
+    let call = result.as_ref().err().and_then(Error::refused);
+    call.is_some_and(|call| call.is(&[Errno::EINVAL.0]))
+}
+
+fn write_file(dir: &DirState, file: &str, value: &str) -> kernel::Result<()> {
+    kernel::file::write(CWD, format!("{}/{file}", dir.path), value.as_bytes())
+}
+
+fn check_usage(dir: &DirState, file: &str, write: &Write) -> Result<(), Error> {
+    let read = kernel::cgroup::value(CWD, format!("{}/{file}", dir.path));
+    let current = read.map_err(|call| refused(dir, write, call))?;
+    let (Ok(current), Ok(limit)) = (current.parse::<u64>(), write.value.parse::<u64>()) else {
+        return Ok(());
+    };
+    if current <= limit {
+        return Ok(());
+    }
+    let what = format!("cannot set {} to {limit}", write.file);
+    let hint = format!("the usage is {current} and checkBeforeUpdate is set");
+    Err(Error::new(what).hint(hint).because(write.because.clone()))
+}
+
+/// What the kernel's number means for this file.
+fn refused(dir: &DirState, write: &Write, call: kernel::Error) -> Error {
+    let file = write.file.as_str();
+    let show = |file: &str| {
+        let path = format!("{}/{file}", dir.path);
+        kernel::cgroup::value(CWD, path).unwrap_or_else(|_| "unknown".to_owned())
+    };
+    let hint = match Errno(call.errno) {
+        Errno::ENOENT => "the kernel has no such control".to_owned(),
+        Errno::EBUSY if file == "memory.limit_in_bytes" => format!(
+            "unable to set memory limit to {} (current usage: {}, peak usage: {})",
+            write.value,
+            show("memory.usage_in_bytes"),
+            show("memory.max_usage_in_bytes"),
+        ),
+        Errno::EINVAL if file == "memory.limit_in_bytes" => format!(
+            "memory cannot exceed memory and swap together, {} now",
+            show("memory.memsw.limit_in_bytes"),
+        ),
+        Errno::EINVAL if file == "memory.memsw.limit_in_bytes" => format!(
+            "memory and swap together cannot be less than memory, {} now",
+            show("memory.limit_in_bytes"),
+        ),
+        Errno::EINVAL | Errno::EACCES | Errno::ENODEV | Errno::ERANGE | Errno::ENOSPC
+            if file.starts_with("cpuset.") =>
+        {
+            let effective = match file {
+                "cpuset.cpus" => "cpuset.effective_cpus",
+                _ => "cpuset.effective_mems",
+            };
+            format!(
+                "this cgroup may use at most {}",
+                show(&format!("../{effective}"))
+            )
+        }
+        Errno::EINVAL if file.starts_with("cpu.rt_") => {
+            "the parent cgroup has not that much real-time bandwidth left".to_owned()
+        }
+        Errno::ENODEV if file.contains("throttle") || file.starts_with("io.") => {
+            "there is no such block device".to_owned()
+        }
+        Errno::EPERM | Errno::EACCES => "this user may not set it here".to_owned(),
+        _ => String::new(),
+    };
+    let what = format!("cannot set {file} to {:?}", write.value);
+    Error::call(what, call)
+        .hint(hint)
+        .because(write.because.clone())
+}
+
+/// Each control file is opened once for all its lines; the kernel takes one line per write(2).
+fn write_list(dir: &DirState, writes: &[ListWrite]) -> Result<(), Error> {
+    let mut open = [None, None];
+    for write in writes {
+        let name = if write.allow {
+            "devices.allow"
+        } else {
+            "devices.deny"
+        };
+        let refused = |call: kernel::Error| {
+            let forbidden = call.is(&[Errno::EPERM.0]);
+            let what = format!("cannot write {:?} to {name}", write.entry);
+            let error = Error::call(what, call);
+            let error = if forbidden {
+                error
+                    .hint("the parent cgroup denies it: this runtime may itself run in a container")
+            } else {
+                error
+            };
+            let because = if write.because.is_empty() {
+                DEVICES
+            } else {
+                &write.because
+            };
+            error.because(because)
+        };
+        let slot = &mut open[usize::from(write.allow)];
+        if slot.is_none() {
+            let path = format!("{}/{name}", dir.path);
+            *slot = Some(kernel::cgroup::open_for_writing(CWD, path).map_err(refused)?);
+        }
+        if let Some(file) = slot {
+            kernel::file::write_fd(&*file, write.entry.as_bytes()).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn bpf_refused(call: kernel::Error) -> Error {
+    let forbidden = call.is(&[Errno::EPERM.0, Errno::EACCES.0]);
+    let error = Error::call("cannot restrict the container's devices", call).because(DEVICES);
+    if forbidden {
+        error.hint("device programs need CAP_BPF and CAP_NET_ADMIN in the initial user namespace")
+    } else {
+        error
+    }
+}
+
+fn put_program(path: &str, program: &[u64]) -> Result<(), Error> {
+    let dir = open_dir(path)?;
+    let loaded = bpf::load_device_filter(program).map_err(bpf_refused)?;
+    let attached = bpf::device_filters(&dir).map_err(bpf_refused)?;
+    if let [old] = attached.as_slice() {
+        match bpf::attach_device_filter(&dir, &loaded, Some(old.as_fd())) {
+            // KERNEL(5.6): without BPF_F_REPLACE the new one is added and the old one taken away.
+            Err(call) if call.is(&[Errno::EINVAL.0]) => {}
+            other => return other.map_err(bpf_refused),
+        }
+    }
+    // The new one first: between two calls both hold, never none.
+    bpf::attach_device_filter(&dir, &loaded, None).map_err(bpf_refused)?;
+    detach(&dir, &attached)
+}
+
+fn take_programs(path: &str) -> Result<(), Error> {
+    let dir = open_dir(path)?;
+    match bpf::device_filters(&dir) {
+        // Who may not look at programs has put none there.
+        Err(call) if call.is(&[Errno::EPERM.0, Errno::EINVAL.0]) => Ok(()),
+        found => detach(&dir, &found.map_err(bpf_refused)?),
+    }
+}
+
+fn detach(dir: impl AsFd, programs: &[std::os::fd::OwnedFd]) -> Result<(), Error> {
+    for old in programs {
+        bpf::detach_device_filter(dir.as_fd(), old).map_err(bpf_refused)?;
+    }
+    Ok(())
+}

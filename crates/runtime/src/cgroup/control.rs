@@ -1,0 +1,318 @@
+//! Joining, freezing and killing: what acts on the container's processes as a whole.
+
+use std::time::{Duration, Instant};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel as kernel;
+use lockstep_kernel::file::CWD;
+use lockstep_plan::cgroup::Version;
+
+use super::{Cgroup, DirState, Error, FORBIDDEN, GONE, TEXT_MAX};
+
+/// How long all processes may take to stop. A task in uninterruptible sleep holds it up.
+const FREEZE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After so many attempts a v1 freezer that hangs in FREEZING is thawed for a moment: a task that was
+/// caught between vfork and exec can then go on to where it can be frozen.
+const ATTEMPTS_BEFORE_THAW: u32 = 50;
+
+const SIGKILL: i32 = 9;
+
+impl Cgroup {
+    /// Moves a process into every directory; `cloned_into` says that it was born in the unified one.
+    ///
+    /// A directory that an unprivileged user could make but may not move the process to is given up, if
+    /// the plan tolerates that and no limit was set in it: the state has changed then.
+    pub fn join(&mut self, pid: i32, cloned_into: bool) -> Result<(), Error> {
+        let pid = pid.to_string();
+        let mut refused = Vec::new();
+        for dir in &self.state.dirs {
+            if cloned_into && dir.version == Version::V2 {
+                continue;
+            }
+            match join_dir(dir, &pid) {
+                Err(error) if self.may_leave(dir) && forbidden(&error) => {
+                    refused.push(dir.label.clone());
+                }
+                other => other?,
+            }
+        }
+        for label in refused {
+            let gone = |d: &DirState| d.label == label;
+            for dir in self.state.dirs.extract_if(.., |dir| gone(dir)) {
+                // Empty and ours; the user who may not join it may not remove it either, perhaps.
+                drop(kernel::file::rmdir(CWD, &dir.path));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_leave(&self, dir: &DirState) -> bool {
+        self.tolerated.contains(&dir.label) && !self.limited.contains(&dir.label)
+    }
+
+    /// Moves a process beside another one of the container: where the container's own cgroup has
+    /// children with controllers, v2 takes no process there (`EBUSY`), only in the leaf of its init.
+    pub fn join_beside(&mut self, pid: i32, init: i32) -> Result<(), Error> {
+        let result = self.join(pid, false);
+        let busy = |error: &Error| error.refused().is_some_and(|c| c.is(&[Errno::EBUSY.0]));
+        let (Err(error), Some(dir)) = (&result, self.unified_dir()) else {
+            return result;
+        };
+        if !busy(error) {
+            return result;
+        }
+        let fail = |call| Error::call("cannot find the cgroup of the container's init", call);
+        let text =
+            kernel::file::read(CWD, format!("/proc/{init}/cgroup"), TEXT_MAX).map_err(fail)?;
+        let text = String::from_utf8_lossy(&text);
+        let leaf = text.lines().find_map(|line| line.strip_prefix("0::"));
+        // Its path counts from the root of our cgroup namespace, ours from the mount: what they share
+        // is the end of the container's own path.
+        let Some(inside) = leaf.and_then(|leaf| below(&dir.path, leaf)) else {
+            return result;
+        };
+        let leaf = DirState {
+            path: format!("{}/{inside}", dir.path),
+            ..dir.clone()
+        };
+        // join stops at the first refusal: the rest of a hybrid layout is still to do.
+        for other in self.state.dirs.iter().filter(|d| d.version == Version::V1) {
+            join_dir(other, &pid.to_string())?;
+        }
+        join_dir(&leaf, &pid.to_string())
+    }
+
+    /// Stops every process and returns when all have stopped.
+    pub fn freeze(&self) -> Result<(), Error> {
+        match self.freezer()? {
+            dir if dir.version == Version::V1 => freeze_v1(dir),
+            dir => freeze_v2(dir),
+        }
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Result<(), Error> {
+        let dir = self.freezer()?;
+        let (file, value) = match dir.version {
+            Version::V1 => ("freezer.state", "THAWED"),
+            Version::V2 => ("cgroup.freeze", "0"),
+        };
+        kernel::file::write(CWD, format!("{}/{file}", dir.path), value.as_bytes())
+            .map_err(|call| Error::call("cannot thaw the container", call))
+    }
+
+    /// Whether it is frozen, or on the way there; false where nothing can freeze it, or it is gone.
+    pub fn frozen(&self) -> Result<bool, Error> {
+        match self.freezer() {
+            Ok(dir) => is_frozen(dir),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn freezer(&self) -> Result<&DirState, Error> {
+        self.with("freezer")
+            .or_else(|| self.unified_dir())
+            .ok_or_else(|| Error::new("the container has no cgroup that can be frozen"))
+    }
+
+    /// Every process of the container, also those in cgroups that it made itself; in no order.
+    pub fn pids(&self) -> Result<Vec<i32>, Error> {
+        self.main_dir()
+            .map_or(Ok(Vec::new()), |dir| pids_below(&dir.path))
+    }
+
+    /// Sends a signal to every process. One that ends meanwhile is no error.
+    pub fn signal_all(&self, signal: i32) -> Result<(), Error> {
+        for pid in self.pids()? {
+            signal_one(pid, signal)?;
+        }
+        Ok(())
+    }
+
+    /// Kills every process, also one that forks as fast as it can. It does not wait for their end.
+    pub fn kill_all(&self) -> Result<(), Error> {
+        if let Some(dir) = self.unified_dir() {
+            let path = format!("{}/cgroup.kill", dir.path);
+            match kernel::file::write(CWD, path, b"1") {
+                Ok(()) => return self.release_frozen(),
+                // KERNEL(5.14): before it, and in a directory that is gone, there is no such file.
+                Err(call) if call.is(&GONE) => {}
+                // A threaded cgroup: its processes belong to the domain above.
+                Err(call) if call.is(&[Errno::EOPNOTSUPP.0]) => {}
+                Err(call) => return Err(Error::call("cannot kill the container", call)),
+            }
+        }
+        // Frozen, so that nothing forks between the listing and the signal. A freezer that does not
+        // come to rest must not keep the container alive.
+        let freezer = self.freezer();
+        let frozen = freezer.is_ok() && self.freeze().is_ok();
+        let result = self.signal_all(SIGKILL);
+        if frozen || freezer.is_ok() {
+            self.release_frozen()?;
+        }
+        result
+    }
+
+    /// A process that a v1 freezer holds does not even die.
+    fn release_frozen(&self) -> Result<(), Error> {
+        let Some(dir) = self.with("freezer") else {
+            return Ok(());
+        };
+        match kernel::file::write(CWD, format!("{}/freezer.state", dir.path), b"THAWED") {
+            Err(call) if !call.is(&GONE) => Err(Error::call("cannot thaw the container", call)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn forbidden(error: &Error) -> bool {
+    error.refused().is_some_and(|call| call.is(&FORBIDDEN))
+}
+
+pub(super) fn signal_one(pid: i32, signal: i32) -> Result<(), Error> {
+    match kernel::cgroup::kill(pid, signal) {
+        Err(call) if !call.is(&[Errno::ESRCH.0]) => Err(Error::call(
+            "cannot signal a process of the container",
+            call,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn join_dir(dir: &DirState, pid: &str) -> Result<(), Error> {
+    let path = format!("{}/cgroup.procs", dir.path);
+    kernel::file::write(CWD, path, pid.as_bytes()).map_err(|call| {
+        let hint = match (Errno(call.errno), dir.version) {
+            (Errno::EOPNOTSUPP, _) => {
+                let kind = kernel::cgroup::value(CWD, format!("{}/cgroup.type", dir.path));
+                format!(
+                    "the cgroup's type is {:?}: a container needs a domain, not a threaded one",
+                    kind.unwrap_or_default()
+                )
+            }
+            (Errno::EBUSY, Version::V2) => {
+                "the cgroup has children with controllers, so cgroup v2 takes no process there"
+                    .into()
+            }
+            (Errno::ENOSPC, Version::V1) => "the cpuset has no CPUs or memory nodes".into(),
+            (Errno::EINVAL, Version::V1) => {
+                "a real-time process needs a cgroup with real-time bandwidth".into()
+            }
+            _ => String::new(),
+        };
+        Error::call("cannot join the container's cgroup", call).hint(hint)
+    })
+}
+
+/// What of `leaf` (a path of /proc/PID/cgroup) lies below the directory `dir`: what follows the longest
+/// beginning with which `dir` ends.
+fn below<'a>(dir: &str, leaf: &'a str) -> Option<&'a str> {
+    leaf.match_indices('/')
+        .filter(|&(at, _)| at > 0 && dir.ends_with(&leaf[..at]))
+        .map(|(at, _)| &leaf[at + 1..])
+        .next_back()
+}
+
+pub(super) fn is_frozen(dir: &DirState) -> Result<bool, Error> {
+    let (file, thawed) = match dir.version {
+        Version::V2 => ("cgroup.freeze", "0"),
+        Version::V1 if dir.label.split(',').any(|c| c == "freezer") => ("freezer.state", "THAWED"),
+        Version::V1 => return Ok(false),
+    };
+    match kernel::cgroup::value(CWD, format!("{}/{file}", dir.path)) {
+        Ok(state) => Ok(state != thawed),
+        // KERNEL(5.2): no freezer in v2 before it.
+        Err(call) if call.is(&GONE) => Ok(false),
+        Err(call) => Err(Error::call("cannot read the freezer's state", call)),
+    }
+}
+
+fn freeze_v1(dir: &DirState) -> Result<(), Error> {
+    let path = format!("{}/freezer.state", dir.path);
+    let fail = |call| Error::call("cannot freeze the container", call);
+    let end = Instant::now() + FREEZE_TIMEOUT;
+    let mut pause = Duration::from_micros(20);
+    for attempt in 1u32.. {
+        // Again each time: a task that was forked or moved in meanwhile is caught only by a new write.
+        kernel::file::write(CWD, &path, b"FROZEN").map_err(fail)?;
+        match kernel::cgroup::value(CWD, &path).map_err(fail)?.as_str() {
+            "FROZEN" => return Ok(()),
+            "FREEZING" if Instant::now() < end => {}
+            state => {
+                let state = state.to_owned();
+                kernel::file::write(CWD, &path, b"THAWED").map_err(fail)?;
+                let error = Error::new("unable to freeze the container");
+                return Err(error.hint(format!("its state stays {state}")));
+            }
+        }
+        if attempt % ATTEMPTS_BEFORE_THAW == 0 {
+            kernel::file::write(CWD, &path, b"THAWED").map_err(fail)?;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+fn freeze_v2(dir: &DirState) -> Result<(), Error> {
+    let fail = |call| Error::call("cannot freeze the container", call);
+    let events = kernel::cgroup::open_events(CWD, format!("{}/cgroup.events", dir.path));
+    let events = events.map_err(fail)?;
+    kernel::file::write(CWD, format!("{}/cgroup.freeze", dir.path), b"1").map_err(fail)?;
+    let end = Instant::now() + FREEZE_TIMEOUT;
+    loop {
+        let text = kernel::cgroup::reread(&events).map_err(fail)?;
+        if text.lines().any(|line| line == "frozen 1") {
+            return Ok(());
+        }
+        let left = end.saturating_duration_since(Instant::now()).as_millis();
+        if left == 0 {
+            kernel::file::write(CWD, format!("{}/cgroup.freeze", dir.path), b"0").map_err(fail)?;
+            let error = Error::new("unable to freeze the container");
+            return Err(error.hint("a process does not stop"));
+        }
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        kernel::cgroup::wait(&[std::os::fd::AsFd::as_fd(&events)], Some(left)).map_err(fail)?;
+    }
+}
+
+/// The processes in a directory and below it.
+pub(super) fn pids_below(path: &str) -> Result<Vec<i32>, Error> {
+    let mut pids = Vec::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        let fail = |call| Error::call("cannot list the container's processes", call);
+        match kernel::file::read(CWD, format!("{path}/cgroup.procs"), TEXT_MAX) {
+            Ok(text) => {
+                let text = String::from_utf8_lossy(&text);
+                let listed = text.lines().filter_map(|line| line.parse::<i32>().ok());
+                // 0 is a process of another pid namespace: not one that we could name.
+                pids.extend(listed.filter(|&pid| pid != 0));
+            }
+            Err(call) if call.is(&GONE) => continue,
+            // A threaded child: its processes are listed in the domain above.
+            Err(call) if call.is(&[Errno::EOPNOTSUPP.0]) => {}
+            Err(call) => return Err(fail(call)),
+        }
+        for child in super::remove::children(&path)? {
+            open.push(format!("{path}/{child}"));
+        }
+    }
+    Ok(pids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn the_leaf_of_init_is_found_below_the_container() {
+        assert_eq!(below("/sys/fs/cgroup/a/id", "/a/id/init"), Some("init"));
+        assert_eq!(below("/sys/fs/cgroup/id", "/id/x/y"), Some("x/y"));
+        assert_eq!(below("/sys/fs/cgroup/a/a", "/a/a/a"), Some("a"));
+        assert_eq!(below("/sys/fs/cgroup/a/id", "/b/id/init"), None);
+        assert_eq!(below("/sys/fs/cgroup/a/id", "/a/id"), None);
+        assert_eq!(below("/sys/fs/cgroup/a/id", "/a/identity/x"), None);
+    }
+}

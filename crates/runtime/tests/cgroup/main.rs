@@ -1,0 +1,130 @@
+//! Cgroups on the real kernel, in three layouts: hybrid as the machine has it, v1 only, v2 only.
+//!
+//! No libtest: the two other layouts need a mount namespace of their own, so this program executes
+//! itself once in each, and inside runs every test in turn on one thread. Everything it makes lies
+//! below a directory named after its process and is removed again.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test arranges the world that the product may not touch, and talks on stdout"
+)]
+
+mod life;
+mod limits;
+mod rootless;
+mod stage;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, ExitCode};
+
+use lockstep_plan::cgroup::Mode;
+
+use stage::Stage;
+
+/// Why a test cannot run here.
+type Skip = &'static str;
+
+/// A test: what it asserts is the effect on a process, or that nothing is left.
+type Test = (&'static str, fn(&Stage) -> Result<(), Skip>);
+
+const TESTS: &[&[Test]] = &[life::TESTS, limits::TESTS, rootless::TESTS];
+
+/// How each layout is arranged inside a private mount namespace.
+const LAYOUTS: &[(&str, Mode, &str)] = &[
+    ("hybrid", Mode::Hybrid, ":"),
+    ("v1", Mode::V1, "umount /sys/fs/cgroup/unified"),
+    (
+        "v2",
+        Mode::V2,
+        "umount -lR /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--inside", name] => inside(name, ""),
+        ["--inside", name, filter] => inside(name, filter),
+        ["--rootless", what] => rootless::as_user(what),
+        ["--list"] => ExitCode::SUCCESS,
+        _ => outside(&arguments),
+    }
+}
+
+fn outside(arguments: &[String]) -> ExitCode {
+    let filter = arguments.iter().find(|a| !a.starts_with('-'));
+    if !stage::is_root() {
+        stage::skip("cgroup", "needs root");
+        return ExitCode::SUCCESS;
+    }
+    let myself = std::env::current_exe().expect("own path");
+    let mut failed = false;
+    for (name, _, arrange) in LAYOUTS {
+        let script = format!("{arrange} || exit 77; exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
+        command.arg(&myself).args(["--inside", name]).args(filter);
+        let status = command.status().expect("unshare runs");
+        match status.code() {
+            Some(0) => {}
+            Some(77) => stage::skip(name, "this layout cannot be arranged here"),
+            _ => failed = true,
+        }
+    }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn inside(name: &str, filter: &str) -> ExitCode {
+    let expected = LAYOUTS
+        .iter()
+        .find(|(n, ..)| *n == name)
+        .map(|(_, mode, _)| *mode);
+    let stage = Stage::new();
+    if Some(stage.layout.mode) != expected {
+        stage::skip(name, "this machine has another cgroup layout");
+        return ExitCode::SUCCESS;
+    }
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
+    for (test, run) in TESTS.iter().copied().flatten() {
+        let test = format!("{name}::{test}");
+        if !test.contains(filter) {
+            continue;
+        }
+        match catch_unwind(AssertUnwindSafe(|| run(&stage))) {
+            Ok(Ok(())) => {
+                println!("test {test} ... ok");
+                passed += 1;
+            }
+            Ok(Err(reason)) => {
+                stage::skip(&test, reason);
+                skipped += 1;
+            }
+            Err(_) => {
+                println!("test {test} ... FAILED");
+                failed.push(test);
+            }
+        }
+    }
+    let left = stage.leave();
+    if !left.is_empty() {
+        println!("left behind: {left:?}");
+        failed.push(format!("{name}::nothing_left"));
+    }
+    let word = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "test result: {word}. {passed} passed; {} failed; {skipped} ignored",
+        failed.len()
+    );
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
