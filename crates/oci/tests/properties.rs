@@ -4,36 +4,19 @@
 //! not, makes the crate panic. The fuzz target `config` does the same without bounds; this is its
 //! smoke run on a stable toolchain.
 
-use lockstep_oci::runtime::{Spec, parse, validate, validate_process, validate_resources};
+use lockstep_oci::features::Features;
+use lockstep_oci::runtime::{Spec, parse};
+use lockstep_oci::state::{ContainerProcessState, State};
 use lockstep_oci::{cpu_list::CpuList, landlock};
 use proptest::prelude::*;
 use serde_json::Value;
 
-const FULL: &str = include_str!("data/full.json");
+#[path = "../fuzz/configuration.rs"]
+mod configuration;
+#[path = "../fuzz/round_trip.rs"]
+mod round_trip;
 
-/// The whole way of a document, as the fuzz target goes it.
-fn read_all(text: &[u8]) {
-    let Ok(parsed) = parse(text) else { return };
-    let written = serde_json::to_vec(&parsed.spec).expect("a configuration serialises");
-    let again = parse(&written).expect("what was written is read");
-    assert_eq!(again.spec, parsed.spec);
-    assert_eq!(again.unknown, [""; 0]);
-    if let Some(process) = &parsed.spec.process {
-        drop(validate_process(process).map_err(|invalid| invalid.to_string()));
-    }
-    if let Some(resources) = parsed
-        .spec
-        .linux
-        .as_ref()
-        .and_then(|linux| linux.resources.as_ref())
-    {
-        drop(validate_resources(resources).map_err(|invalid| invalid.to_string()));
-    }
-    match validate(parsed.spec.clone()) {
-        Ok(valid) => assert_eq!(valid.into_inner(), parsed.spec),
-        Err(invalid) => assert!(!invalid.problems.is_empty() && !invalid.to_string().is_empty()),
-    }
-}
+const FULL: &str = include_str!("data/full.json");
 
 #[test]
 fn no_field_of_the_full_configuration_is_lost() {
@@ -127,11 +110,11 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn damaged_texts_never_panic(text in damaged()) {
-        read_all(&text);
+        configuration::check(&text);
     }
 
     #[test]
@@ -149,7 +132,7 @@ proptest! {
                 **leaf = value;
             }
         }
-        read_all(document.to_string().as_bytes());
+        configuration::check(document.to_string().as_bytes());
     }
 
     #[test]
@@ -159,6 +142,16 @@ proptest! {
             prop_assert_eq!(list.iter().count(), list.len());
             prop_assert_eq!(list.mask().iter().map(|word| word.count_ones() as usize).sum::<usize>(), list.len());
         }
+    }
+
+    #[test]
+    fn damaged_states_never_panic(at in any::<prop::sample::Index>(), length in 0_usize..4, piece in "[ -~]{0,3}") {
+        let mut text = r#"{"ociVersion":"1.0.2","fds":["seccompFd"],"pid":44,"metadata":"m","state":{"ociVersion":"1.0.2","id":"c","status":"paused","pid":44,"bundle":"/c","annotations":{"k":"v"}}}"#.to_owned();
+        let start = at.index(text.len());
+        text.replace_range(start..(start + length).min(text.len()), &piece);
+        round_trip::document::<ContainerProcessState>(text.as_bytes());
+        round_trip::document::<State>(text.as_bytes());
+        round_trip::document::<Features>(text.as_bytes());
     }
 
     #[test]
