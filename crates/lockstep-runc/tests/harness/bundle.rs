@@ -205,8 +205,8 @@ impl<'t> Bundle<'t> {
     pub(crate) fn write(&self) -> &Self {
         let text = serde_json::to_string_pretty(&self.config).expect("a value is serialisable");
         std::fs::write(self.dir().join("config.json"), text).expect("the bundle is writable");
-        if let View::User(uid, gid) = self.view {
-            self.give_to(uid, gid);
+        if let View::User { uid, .. } = self.view {
+            self.give_to(uid, uid);
         }
         self
     }

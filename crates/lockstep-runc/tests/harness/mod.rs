@@ -26,8 +26,8 @@ pub(crate) use container::Container;
 pub(crate) use host::{CgroupLayout, Host};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use procfs::{cgroup_of, status_field, wait_until};
-pub(crate) use runtime::{Output, Peer, View};
-pub(crate) use test::{Skip, Test, short_path};
+pub(crate) use runtime::{Output, Peer, View, kill};
+pub(crate) use test::{Skip, Test, Used, short_path};
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

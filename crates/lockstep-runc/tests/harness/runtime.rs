@@ -35,8 +35,13 @@ pub(crate) enum View {
     CgroupV1,
     /// In a mount namespace with no cgroup file system at all.
     NoCgroup,
-    /// As an ordinary user with these user and group ids.
-    User(u32, u32),
+    /// As an ordinary user, group of the same number, without or with subordinate ids.
+    User {
+        /// User and group id.
+        uid: u32,
+        /// First of 65536 subordinate ids.
+        subordinate: Option<u32>,
+    },
     /// After a shell script, which ends with `exec "$@"`.
     Script(String),
 }
@@ -274,11 +279,9 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
 fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
     let script = match view {
         View::Plain => return argv,
-        View::User(uid, gid) => {
-            let mut wrapped: Vec<String> = ["setpriv", "--clear-groups"].map(str::to_owned).into();
-            wrapped.extend([format!("--reuid={uid}"), format!("--regid={gid}")]);
-            wrapped.extend(argv);
-            return wrapped;
+        View::User { uid, subordinate } => {
+            let files = user_files(*uid, *subordinate);
+            format!("{files}; set -- setpriv --clear-groups --reuid={uid} --regid={uid} \"$@\"")
         }
         View::CgroupV2 => {
             "umount -l -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()
@@ -304,4 +307,26 @@ fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
     .into();
     wrapped.extend(argv);
     wrapped
+}
+
+/// Mounts that make the user known: the machine's own files are not changed.
+fn user_files(uid: u32, subordinate: Option<u32>) -> String {
+    let dir = super::test::run_directory();
+    let name = format!("{uid}-{}", subordinate.unwrap_or(0));
+    let mut script = "mount --make-rprivate /".to_owned();
+    let own = subordinate.map_or_else(String::new, |first| format!("lstest:{first}:65536\n"));
+    for (file, text) in [
+        (
+            "passwd",
+            format!("root:x:0:0::/root:/bin/sh\nlstest:x:{uid}:{uid}::/:/bin/sh\n"),
+        ),
+        ("group", format!("root:x:0:\nlstest:x:{uid}:\n")),
+        ("subuid", own.clone()),
+        ("subgid", own),
+    ] {
+        let path = dir.join(format!("{file}-{name}"));
+        std::fs::write(&path, text).expect("the run's directory is writable");
+        script = format!("{script}; mount --bind {} /etc/{file}", path.display());
+    }
+    script
 }

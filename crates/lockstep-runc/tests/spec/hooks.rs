@@ -427,7 +427,7 @@ fn failure_names_the_hook(t: &Test) {
     let bundle = hook(t.sh("true"), "createRuntime", "true");
     let bundle = hook(bundle, "createRuntime", "exit 9");
     let output = bundle.run();
-    output.fails_with(&["hooks.createRuntime[1]", "createRuntime-1", "9"]);
+    output.fails_with(&["/hooks/createRuntime/1", "createRuntime-1", "9"]);
 }
 
 fn output_of_a_failing_hook_is_shown(t: &Test) {
@@ -461,7 +461,7 @@ fn timeout_not_positive_refused(t: &Test) {
                 json!({"path": path, "timeout": timeout}),
             )
             .run()
-            .fails_with(&["hooks.createRuntime[0].timeout"]);
+            .fails_with(&["/hooks/createRuntime/0/timeout"]);
     }
 }
 
@@ -484,7 +484,7 @@ fn relative_path_refused(t: &Test) {
     t.sh("true")
         .push("/hooks/createRuntime", json!({"path": "bin/true"}))
         .run()
-        .fails_with(&["hooks.createRuntime[0].path", "bin/true"]);
+        .fails_with(&["/hooks/createRuntime/0/path", "bin/true"]);
 }
 
 fn empty_object_is_no_hook(t: &Test) {

@@ -217,7 +217,7 @@ fn idmap_without_any_mapping_refused(t: &Test) {
         t.sh("true")
             .bind(&dir, "/m", &[option])
             .run()
-            .fails_with(&["mounts[", option]);
+            .fails_with(&["/mounts/", option]);
     }
 }
 

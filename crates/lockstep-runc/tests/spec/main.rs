@@ -14,18 +14,23 @@ mod harness;
 
 mod capability;
 mod cgroup;
+mod cli;
 mod device;
 mod exec;
 mod hooks;
 mod idmap;
+mod landlock;
 mod lifecycle;
 mod mount;
 mod namespace;
+mod network;
 mod paths;
 mod process;
+mod rootless;
 mod seccomp;
 mod state;
 mod terminal;
+mod wrong;
 
 use std::process::ExitCode;
 
@@ -33,17 +38,22 @@ fn main() -> ExitCode {
     harness::run(vec![
         ("capability", capability::cases()),
         ("cgroup", cgroup::cases()),
+        ("cli", cli::cases()),
         ("device", device::cases()),
         ("exec", exec::cases()),
         ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
+        ("landlock", landlock::cases()),
         ("lifecycle", lifecycle::cases()),
         ("mount", mount::cases()),
         ("namespace", namespace::cases()),
+        ("network", network::cases()),
         ("paths", paths::cases()),
         ("process", process::cases()),
+        ("rootless", rootless::cases()),
         ("seccomp", seccomp::cases()),
         ("state", state::cases()),
         ("terminal", terminal::cases()),
+        ("wrong", wrong::cases()),
     ])
 }

@@ -1,0 +1,184 @@
+//! The Landlock domain of the annotation `org.lockstep.landlock`: what it forbids, in the first
+//! process and in an exec.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Bundle, Host, Test, cases};
+
+cases! {
+    write_is_refused_outside_the_rules: "an annotation of Lockstep",
+    execute_is_refused_outside_the_rules: "an annotation of Lockstep",
+    names_of_every_right: "an annotation of Lockstep",
+    numbers_instead_of_names: "an annotation of Lockstep",
+    connect_and_bind_by_port: "an annotation of Lockstep",
+    exec_is_in_the_domain: "an annotation of Lockstep",
+    without_annotation_there_is_no_domain: "an annotation of Lockstep",
+    missing_path_refused: "an annotation of Lockstep",
+    malformed_refused: "an annotation of Lockstep",
+    without_no_new_privileges: "an annotation of Lockstep",
+}
+
+const KEY: &str = "org.lockstep.landlock";
+
+fn within(bundle: Bundle<'_>, domain: Value) -> Bundle<'_> {
+    let lsms = &Host::get().lsms;
+    bundle.test.need(
+        lsms.iter().any(|lsm| lsm == "landlock"),
+        "Landlock is off here",
+    );
+    bundle.edit(|config| config["annotations"] = json!({KEY: domain.to_string()}))
+}
+
+/// A domain that handles `rights` and allows them below `paths`.
+fn files(rights: &[&str], paths: &[&str]) -> Value {
+    json!({"ruleset": {"handledAccessFS": rights},
+           "rules": {"pathBeneath": [{"allowedAccess": rights, "paths": paths}]}})
+}
+
+fn write_is_refused_outside_the_rules(t: &Test) {
+    let script = "echo x > /tmp/inside && echo inside; echo x > /outside; cat /etc/passwd | wc -l";
+    let domain = files(&["write_file", "make_reg"], &["/tmp", "/dev"]);
+    let output = within(t.sh(script), domain).run().ok();
+    assert!(output.stdout.starts_with("inside\n"), "{output:?}");
+    assert!(
+        output.stderr.contains("/outside: Permission denied"),
+        "{output:?}"
+    );
+    assert_eq!(
+        output.lines().last().map(|line| line.trim()),
+        Some("2"),
+        "reading is not handled"
+    );
+}
+
+fn execute_is_refused_outside_the_rules(t: &Test) {
+    let bundle = t.sh("cp /bin/busybox /tmp/busybox; /tmp/busybox true; echo $?");
+    let output = within(bundle, files(&["execute"], &["/bin"])).run().ok();
+    assert_eq!(output.text(), "126", "{output:?}");
+    let output = within(t.args(&["/opt/tool"]), files(&["execute"], &["/etc"])).run();
+    assert_ne!(
+        output.code, 0,
+        "the program itself is outside of the domain"
+    );
+}
+
+fn names_of_every_right(t: &Test) {
+    let rights = [
+        "execute",
+        "write_file",
+        "read_file",
+        "read_dir",
+        "remove_dir",
+        "remove_file",
+        "make_char",
+        "make_dir",
+        "make_reg",
+        "make_sock",
+        "make_fifo",
+        "make_block",
+        "make_sym",
+        "refer",
+        "truncate",
+        "ioctl_dev",
+    ];
+    let output = within(t.sh("echo ran; ls /etc"), files(&rights, &["/"]))
+        .run()
+        .ok();
+    assert!(output.stdout.starts_with("ran\n"));
+    // Handled and allowed nowhere: each is refused by its own call.
+    for (right, script) in [
+        ("make_dir", "mkdir /tmp/d"),
+        ("remove_dir", "rmdir /tmp"),
+        ("make_reg", "echo x > /tmp/f"),
+        ("make_sym", "ln -s x /tmp/l"),
+        ("make_fifo", "mkfifo /tmp/p"),
+        ("remove_file", "rm /etc/group"),
+        ("read_dir", "ls /etc"),
+        ("read_file", "cat /etc/passwd"),
+        ("truncate", "echo x > /etc/passwd"),
+        ("write_file", "echo x >> /etc/passwd"),
+    ] {
+        let domain = json!({"ruleset": {"handledAccessFS": [right]}});
+        // /bin/sh itself must be readable: the interpreter is opened by the kernel, not by it.
+        let output = within(t.sh(&format!("{script} && echo done")), domain).run();
+        assert!(!output.stdout.contains("done"), "{right}: {output:?}");
+        let refused = ["Permission denied", "Operation not permitted", "can't"];
+        assert!(
+            refused.iter().any(|word| output.stderr.contains(word)),
+            "{right}: {output:?}"
+        );
+    }
+}
+
+fn numbers_instead_of_names(t: &Test) {
+    // LANDLOCK_ACCESS_FS_MAKE_DIR
+    let domain = json!({"ruleset": {"handledAccessFS": [128]}});
+    let output = within(t.sh("mkdir /tmp/d"), domain).run();
+    assert!(output.stderr.contains("Permission denied"), "{output:?}");
+}
+
+fn connect_and_bind_by_port(t: &Test) {
+    let domain = json!({
+        "ruleset": {"handledAccessNet": ["bind_tcp", "connect_tcp"]},
+        "rules": {"netPort": [{"allowedAccess": ["bind_tcp"], "ports": [4000]},
+                              {"allowedAccess": ["connect_tcp"], "ports": [4000]}]}
+    });
+    let script = "(echo hello | nc -l -p 4000 -s 127.0.0.1) & sleep 0.4; \
+                  nc 127.0.0.1 4000 < /dev/null; nc -l -p 4001 -s 127.0.0.1; nc 127.0.0.1 4002";
+    let output = within(t.sh(script), domain).run();
+    assert_eq!(output.text(), "hello", "{output:?}");
+    assert_eq!(
+        output.stderr.matches("Permission denied").count(),
+        2,
+        "{output:?}"
+    );
+}
+
+fn exec_is_in_the_domain(t: &Test) {
+    let domain = files(&["write_file", "make_reg"], &["/tmp", "/dev"]);
+    let c = within(t.sleeper(), domain).started();
+    let output = c.exec(
+        &[],
+        &[
+            "sh",
+            "-c",
+            "echo x > /tmp/f && echo inside; echo x > /outside",
+        ],
+    );
+    assert_eq!(output.text(), "inside");
+    assert!(output.stderr.contains("Permission denied"), "{output:?}");
+}
+
+fn without_annotation_there_is_no_domain(t: &Test) {
+    t.sh("echo x > /outside").run().ok();
+}
+
+fn missing_path_refused(t: &Test) {
+    let output = within(t.sh("true"), files(&["write_file"], &["/no/such"])).run();
+    output.fails_with(&["/no/such"]);
+}
+
+fn malformed_refused(t: &Test) {
+    for domain in [
+        json!({"ruleset": {}}),
+        json!({"ruleset": {"handledAccessFS": ["nonsense"]}}),
+        json!({"rules": {}}),
+        json!({"ruleset": {"handledAccessFS": ["execute"]}, "unknown": 1}),
+        json!({"ruleset": {"handledAccessFS": ["execute"]},
+               "rules": {"pathBeneath": [{"allowedAccess": ["write_file"], "paths": ["/"]}]}}),
+    ] {
+        within(t.sh("true"), domain).run().fails_with(&[KEY]);
+    }
+    let text = t
+        .sh("true")
+        .edit(|config| config["annotations"] = json!({KEY: "{not json"}));
+    text.run().fails_with(&[KEY]);
+}
+
+fn without_no_new_privileges(t: &Test) {
+    // The kernel then wants CAP_SYS_ADMIN in the user namespace: the runtime has it before the drop.
+    let domain = files(&["write_file", "make_reg"], &["/tmp", "/dev"]);
+    let bundle = within(t.sh("echo x > /outside"), domain);
+    let output = bundle.set("/process/noNewPrivileges", false).run();
+    assert!(output.stderr.contains("Permission denied"), "{output:?}");
+}
