@@ -22,6 +22,7 @@
 mod case;
 mod compare;
 mod compare_configs;
+mod compare_normal;
 mod containerd;
 mod cri;
 mod cri_api;
@@ -89,6 +90,7 @@ fn cases() -> Vec<Case> {
         Engine::Docker,
         Engine::Containerd,
         Engine::Cri,
+        Engine::Compare,
     ];
     engines
         .into_iter()

@@ -11,7 +11,7 @@ use crate::shell::{has, same};
 use crate::{image, session};
 
 /// The user of the rootless sessions: an id that no system hands out by itself.
-const USER: u32 = 64_001;
+pub(crate) const USER: u32 = 64_001;
 /// The first of its 65,536 subordinate ids.
 const SUBORDINATE: u32 = 20_000_000;
 
@@ -128,7 +128,7 @@ fn prepared(
 }
 
 /// The account files of a machine with one user more, seen in this mount namespace alone.
-fn add_user(session: &session::Session, subordinate: bool) -> Result<(), String> {
+pub(crate) fn add_user(session: &session::Session, subordinate: bool) -> Result<(), String> {
     let home = session.work.join("user");
     let io = |error: std::io::Error| format!("{}: {error}", home.display());
     for dir in [home.clone(), home.join("run")] {
