@@ -6,8 +6,21 @@
 
 pub mod bpf;
 pub mod call;
+pub mod capability;
 pub mod cgroup;
-pub mod caller;
+pub mod console;
+pub mod credential;
+pub mod exe;
 pub mod file;
+pub mod landlock;
+pub mod mount;
+pub mod namespace;
+pub mod network;
+pub mod process;
+pub mod root;
+pub mod schedule;
+pub mod seccomp;
+pub mod signal;
+pub mod socket;
 
 pub use call::{Error, Result};

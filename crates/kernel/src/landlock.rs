@@ -1,0 +1,108 @@
+//! Landlock domains: unprivileged, stacked, for ever (landlock(7)).
+
+use crate::call::{Error, Result};
+use ::landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use std::os::fd::OwnedFd;
+
+/// What a domain handles and allows, as LANDLOCK_ACCESS_* and LANDLOCK_SCOPE_* bits (linux/landlock.h).
+#[derive(Debug, Default)]
+pub struct Domain {
+    /// File-system accesses that are denied unless a rule allows them.
+    pub handled_fs: u64,
+    /// Network accesses that are denied unless a rule allows them.
+    pub handled_net: u64,
+    /// Scopes: abstract unix sockets, signals.
+    pub scoped: u64,
+    /// Allowed accesses below an open directory, or of an open file.
+    pub paths: Vec<(OwnedFd, u64)>,
+    /// Allowed accesses of a TCP port.
+    pub ports: Vec<(u16, u64)>,
+    /// An older kernel drops what it does not know instead of refusing.
+    pub best_effort: bool,
+}
+
+/// How much of a domain the kernel enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enforced {
+    /// All of it.
+    Fully,
+    /// What this kernel's Landlock ABI knows.
+    Partially,
+    /// Nothing: the kernel has no Landlock, or it is off.
+    Not,
+}
+
+/// landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). Needs no_new_privs.
+pub fn restrict(domain: Domain) -> Result<Enforced> {
+    apply(domain).map_err(|e| Error { call: format!("landlock_restrict_self() [{e}]"), errno: errno(&e) })
+}
+
+fn errno(error: &::landlock::RulesetError) -> i32 {
+    use std::error::Error as _;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(errno) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            return errno;
+        }
+        source = inner.source();
+    }
+    libc::EOPNOTSUPP
+}
+
+fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetError> {
+    let level = if domain.best_effort { CompatLevel::BestEffort } else { CompatLevel::HardRequirement };
+    let mut ruleset = ::landlock::Ruleset::default().set_compatibility(level);
+    let (fs, net, scope) = (bits::<AccessFs>(domain.handled_fs), bits::<AccessNet>(domain.handled_net), bits::<Scope>(domain.scoped));
+    if !fs.is_empty() {
+        ruleset = ruleset.handle_access(fs)?;
+    }
+    if !net.is_empty() {
+        ruleset = ruleset.handle_access(net)?;
+    }
+    if !scope.is_empty() {
+        ruleset = ruleset.scope(scope)?;
+    }
+    let mut created = ruleset.create()?;
+    for (fd, access) in domain.paths {
+        let access = bits::<AccessFs>(access) & fs;
+        created = created.add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;
+    }
+    for (port, access) in domain.ports {
+        created = created.add_rule(NetPort::new(port, bits::<AccessNet>(access)))?;
+    }
+    Ok(match created.restrict_self()?.ruleset {
+        RulesetStatus::FullyEnforced => Enforced::Fully,
+        RulesetStatus::PartiallyEnforced => Enforced::Partially,
+        RulesetStatus::NotEnforced => Enforced::Not,
+    })
+}
+
+fn bits<T: ::landlock::BitFlag>(raw: u64) -> BitFlags<T>
+where
+    T::Numeric: TryFrom<u64>,
+{
+    T::Numeric::try_from(raw).map(BitFlags::from_bits_truncate).unwrap_or_default()
+}
+
+/// The Landlock ABI version of the running kernel, 0 where there is none; landlock_create_ruleset(2).
+pub fn abi() -> i32 {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes a null attribute of size zero and returns a number.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<u8>(),
+            0usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    };
+    i32::try_from(ret).unwrap_or(0).max(0)
+}
+
+/// The newest ABI that this build can express.
+pub fn known_accesses() -> u64 {
+    AccessFs::from_all(ABI::V6).bits()
+}

@@ -1,0 +1,157 @@
+//! Namespaces: leave, join, map ids, and ask what a descriptor belongs to (namespaces(7)).
+
+use crate::call::{self, Error, Result, check};
+use crate::file;
+use crate::process::{self, Image, Side};
+use rustix::fs::OFlags;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// CLONE_NEWTIME (Linux 5.6).
+pub const NEWTIME: u64 = 0x80;
+
+/// unshare(2).
+pub fn unshare(flags: u64) -> Result<()> {
+    // SAFETY: takes flags; this process has one thread, so none is left behind in the old namespaces.
+    let ret = unsafe { libc::unshare(flags as i32) };
+    check(ret.into(), || format!("unshare({flags:#x})")).map(drop)
+}
+
+/// setns(2) of a namespace file or, with several flags, of all of a pidfd's namespaces (Linux 5.8).
+pub fn setns(fd: BorrowedFd<'_>, flags: u64) -> Result<()> {
+    // SAFETY: takes a descriptor and flags.
+    let ret = unsafe { libc::setns(fd.as_raw_fd(), flags as i32) };
+    check(ret.into(), || format!("setns({}, {flags:#x})", call::fd(fd))).map(drop)
+}
+
+/// The CLONE_NEW* type of a namespace file; ioctl_ns(2) NS_GET_NSTYPE (Linux 4.11).
+pub fn kind(fd: BorrowedFd<'_>) -> Result<u64> {
+    const NS_GET_NSTYPE: u32 = 0xb703;
+    // SAFETY: this ioctl takes no argument.
+    let ret = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _) };
+    check(ret.into(), || format!("ioctl({}, NS_GET_NSTYPE)", call::fd(fd))).map(|kind| kind as u64)
+}
+
+/// One line of uid_map or gid_map: ids `inside..inside+size` are `outside..outside+size` of the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Map {
+    /// First id in the namespace.
+    pub inside: u32,
+    /// First id in the parent namespace.
+    pub outside: u32,
+    /// How many.
+    pub size: u32,
+}
+
+/// Which of the two maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// uid_map.
+    User,
+    /// gid_map.
+    Group,
+}
+
+impl Ids {
+    fn file(self) -> &'static str {
+        match self {
+            Ids::User => "uid_map",
+            Ids::Group => "gid_map",
+        }
+    }
+
+    fn helper(self) -> &'static str {
+        match self {
+            Ids::User => "/usr/bin/newuidmap",
+            Ids::Group => "/usr/bin/newgidmap",
+        }
+    }
+}
+
+/// Writes a map of process `pid`'s user namespace (user_namespaces(7)), below a /proc descriptor.
+pub fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
+    let text: String = maps.iter().map(|m| format!("{} {} {}\n", m.inside, m.outside, m.size)).collect();
+    file::write(proc, format!("{pid}/{}", ids.file()), text.as_bytes())
+}
+
+/// Lets the setuid helper of the shadow suite write the map, which knows the caller's subordinate ids
+/// (newuidmap(1)). What it printed is part of the error.
+pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
+    let mut args = vec![ids.helper().to_string(), pid.to_string()];
+    for m in maps {
+        args.extend([m.inside, m.outside, m.size].map(|n| n.to_string()));
+    }
+    let call = || format!("execve({:?}, {:?})", ids.helper(), &args[1..]);
+    let image = Image::new(ids.helper(), args.iter().map(String::as_str), [])?;
+    let (read, write) = crate::socket::pipe()?;
+    match process::clone(0, None)? {
+        Side::Child => {
+            // A failed dup leaves the message on the runtime's own stderr, which is good enough.
+            if process::dup_onto(write.as_fd(), 2).is_err() {}
+            let failure = image.exec();
+            process::exit(if failure.is(&[libc::ENOENT]) { 127 } else { 126 })
+        }
+        Side::Parent(child) => {
+            drop(write);
+            let said = file::read_fd(&read, 64 * 1024)?;
+            match process::wait(child.pid, false)? {
+                Some((_, process::Exit::Code(0))) => Ok(()),
+                Some((_, process::Exit::Code(127))) => Err(Error { call: call(), errno: libc::ENOENT }),
+                _ => Err(Error {
+                    call: format!("{} [{}]", call(), String::from_utf8_lossy(&said).trim_end()),
+                    errno: libc::EPERM,
+                }),
+            }
+        }
+    }
+}
+
+/// Forbids setgroups(2) in the namespace of `pid`, which an unprivileged gid_map requires (Linux 3.19).
+pub fn deny_setgroups(proc: impl AsFd, pid: i32) -> Result<()> {
+    file::write(proc, format!("{pid}/setgroups"), b"deny")
+}
+
+/// A user namespace that exists only as a descriptor with these maps, for MOUNT_ATTR_IDMAP.
+pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -> Result<OwnedFd> {
+    let proc = proc.as_fd();
+    let child = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
+        Side::Child => loop {
+            // SAFETY: waits for the signal that ends it; nothing else happens in this process.
+            unsafe { libc::pause() };
+        },
+        Side::Parent(child) => child,
+    };
+    let made = write_map(proc, child.pid, Ids::User, users)
+        .and_then(|()| write_map(proc, child.pid, Ids::Group, groups))
+        .and_then(|()| file::openat(proc, format!("{}/ns/user", child.pid), OFlags::RDONLY, 0));
+    process::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL)?;
+    process::wait(child.pid, false)?;
+    made
+}
+
+/// Opens a namespace file and refuses one of another type than `flag` (CLONE_NEW*), as `EINVAL`.
+pub fn open(path: &Path, flag: u64) -> Result<OwnedFd> {
+    let fd = file::openat(file::CWD, path, OFlags::RDONLY, 0)?;
+    match kind(fd.as_fd()) {
+        Ok(found) if found == flag => Ok(fd),
+        Ok(found) => Err(Error {
+            call: format!("ioctl({}, NS_GET_NSTYPE) is {found:#x}, not {flag:#x}", call::path(path)),
+            errno: libc::EINVAL,
+        }),
+        Err(e) => Err(e),
+    }
+}
+
+/// sethostname(2).
+pub fn sethostname(name: &str) -> Result<()> {
+    // SAFETY: pointer and length of one string.
+    let ret = unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) };
+    check(ret.into(), || format!("sethostname({name:?})")).map(drop)
+}
+
+/// setdomainname(2).
+pub fn setdomainname(name: &str) -> Result<()> {
+    // SAFETY: pointer and length of one string.
+    let ret = unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) };
+    check(ret.into(), || format!("setdomainname({name:?})")).map(drop)
+}

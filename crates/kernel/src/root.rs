@@ -1,0 +1,155 @@
+//! The container's root as a descriptor: every path that an image or a configuration chose is resolved here.
+//!
+//! Once this descriptor is open, no path below it is used by name again: openat2(2) with RESOLVE_IN_ROOT
+//! and RESOLVE_NO_MAGICLINKS walks it, so neither `..`, nor an absolute symbolic link, nor a racing rename
+//! leaves the root (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310).
+
+use crate::call::{self, Error, Result, Told};
+use crate::file;
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+/// Symbolic links followed while missing directories are made, as the kernel's own limit (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
+
+/// What a mount point has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// Anything else: a bind-mounted file, device, socket or fifo goes on a regular file.
+    File,
+}
+
+/// The descriptor of a container's root directory.
+#[derive(Debug)]
+pub struct Root {
+    fd: OwnedFd,
+}
+
+impl Root {
+    /// Takes a directory descriptor as the root.
+    pub fn new(fd: OwnedFd) -> Root {
+        Root { fd }
+    }
+
+    /// Opens `path` below the root; openat2(2) (Linux 5.6). `mode` is used with O_CREAT only.
+    pub fn open(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        loop {
+            let opened =
+                fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve);
+            match opened {
+                // EAGAIN: a concurrent rename or mount made `..` undecidable; openat2(2) says to repeat.
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
+                other => {
+                    return other.told(|| {
+                        format!(
+                            "openat2({}, {}, {{{flags:?}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
+                            call::fd(self.fd.as_fd()),
+                            call::path(path)
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    /// Opens `path` as a location (O_PATH), following a final symbolic link inside the root.
+    pub fn locate(&self, path: &Path) -> Result<OwnedFd> {
+        self.open(path, OFlags::PATH, 0)
+    }
+
+    /// Opens `path` as a location without following a final symbolic link.
+    pub fn locate_nofollow(&self, path: &Path) -> Result<OwnedFd> {
+        self.open(path, OFlags::PATH | OFlags::NOFOLLOW, 0)
+    }
+
+    /// The mount point for `path`; missing directories (0755) and the missing file (0644) are made.
+    /// With `nofollow` the final component may not be a symbolic link.
+    pub fn mount_point(&self, path: &Path, kind: Kind, nofollow: bool) -> Result<OwnedFd> {
+        let flags = if nofollow { OFlags::PATH | OFlags::NOFOLLOW } else { OFlags::PATH };
+        match self.open(path, flags, 0) {
+            Err(e) if e.is(&[libc::ENOENT]) => {}
+            other => return other,
+        }
+        match kind {
+            Kind::Directory => self.make_directories(path, 0o755),
+            Kind::File => {
+                let (parent, name) = split(path);
+                let parent = self.make_directories(parent, 0o755)?;
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY;
+                match file::openat(&parent, name, flags, 0o644) {
+                    Ok(_) => {}
+                    // EEXIST: a dangling symbolic link; its target is made instead, inside the root.
+                    Err(e) if e.is(&[libc::EEXIST]) => {
+                        let target = follow(split(path).0, &file::readlink(&parent, name)?);
+                        self.open(&target, OFlags::CREATE | OFlags::WRONLY, 0o644)?;
+                    }
+                    Err(e) => return Err(e),
+                }
+                self.open(path, flags_path(nofollow), 0)
+            }
+        }
+    }
+
+    /// The directory `path`, made with its missing parents; component by component under descriptors.
+    pub fn make_directories(&self, path: &Path, mode: u32) -> Result<OwnedFd> {
+        self.make_below(path, mode, MAX_LINKS)
+    }
+
+    fn make_below(&self, path: &Path, mode: u32, links: u32) -> Result<OwnedFd> {
+        match self.open(path, OFlags::PATH | OFlags::DIRECTORY, 0) {
+            Err(e) if e.is(&[libc::ENOENT]) => {}
+            other => return other,
+        }
+        if links == 0 {
+            return Err(Error { call: format!("mkdirat({})", call::path(path)), errno: libc::ELOOP });
+        }
+        let (above, name) = split(path);
+        let parent = self.make_below(above, mode, links - 1)?;
+        match file::mkdirat(&parent, name, mode) {
+            Ok(()) => {}
+            Err(e) if e.is(&[libc::EEXIST]) => match file::readlink(&parent, name) {
+                Ok(target) => return self.make_below(&follow(above, &target), mode, links - 1),
+                // EINVAL: no link, so a concurrent creator won; the open below judges what it made.
+                Err(e) if e.is(&[libc::EINVAL]) => {}
+                Err(e) => return Err(e),
+            },
+            Err(e) => return Err(e),
+        }
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY, 0)
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn flags_path(nofollow: bool) -> OFlags {
+    if nofollow { OFlags::PATH | OFlags::NOFOLLOW } else { OFlags::PATH }
+}
+
+/// Parent and last component; the root itself and paths ending in `..` have `.` as their last.
+pub fn split(path: &Path) -> (&Path, &Path) {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = if parent.as_os_str().is_empty() { Path::new("/") } else { parent };
+            (parent, Path::new(name))
+        }
+        _ => (path, Path::new(".")),
+    }
+}
+
+/// Where a link found in `directory` leads, as a path from the root.
+fn follow(directory: &Path, target: &Path) -> PathBuf {
+    if target.is_absolute() { target.into() } else { directory.join(target) }
+}
+
+/// Whether a path is `/` by its text alone.
+pub fn is_root(path: &Path) -> bool {
+    path.components().all(|c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir))
+}

@@ -1,0 +1,71 @@
+//! Signals as a queue: blocked before anything is forked, taken one at a time afterwards.
+
+use crate::call::{Result, check};
+
+/// Blocks every signal of this thread, so that none is lost between clone and wait; the former mask.
+pub fn block_all() -> Result<Mask> {
+    let mut all = empty();
+    // SAFETY: fills the set.
+    unsafe { libc::sigfillset(&raw mut all) };
+    set_mask(&all)
+}
+
+/// A signal mask.
+#[derive(Clone, Copy)]
+pub struct Mask(libc::sigset_t);
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mask")
+    }
+}
+
+impl Mask {
+    /// Makes this the thread's mask.
+    pub fn restore(&self) -> Result<()> {
+        set_mask(&self.0).map(drop)
+    }
+}
+
+/// Unblocks every signal, as a payload expects it.
+pub fn unblock_all() -> Result<()> {
+    set_mask(&empty()).map(drop)
+}
+
+fn empty() -> libc::sigset_t {
+    // SAFETY: sigset_t is an array of integers, for which zero is the empty set.
+    unsafe { std::mem::zeroed() }
+}
+
+fn set_mask(set: &libc::sigset_t) -> Result<Mask> {
+    let mut old = empty();
+    // SAFETY: both pointers are to sets that outlive the call.
+    let ret = unsafe { libc::sigprocmask(libc::SIG_SETMASK, set, &raw mut old) };
+    check(ret.into(), || "rt_sigprocmask(SIG_SETMASK)".into())?;
+    Ok(Mask(old))
+}
+
+/// Waits for any signal, for at most `timeout_ms` milliseconds; `None` when the time is over. sigtimedwait(2).
+pub fn wait(timeout_ms: Option<u64>) -> Result<Option<i32>> {
+    let mut all = empty();
+    // SAFETY: fills the set.
+    unsafe { libc::sigfillset(&raw mut all) };
+    let timeout = timeout_ms.map(|ms| libc::timespec {
+        tv_sec: (ms / 1000) as libc::time_t,
+        tv_nsec: (ms % 1000 * 1_000_000) as libc::c_long,
+    });
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the set and the timeout outlive the call; a null siginfo is allowed.
+    let ret = unsafe { libc::sigtimedwait(&raw const all, std::ptr::null_mut(), timeout) };
+    match check(ret.into(), || "rt_sigtimedwait()".into()) {
+        Ok(signal) => Ok(Some(signal as i32)),
+        Err(e) if e.is(&[libc::EAGAIN, libc::EINTR]) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Gives SIGPIPE its default action back, which Rust's start-up code took and execve(2) would hand on.
+pub fn default_sigpipe() {
+    // SAFETY: SIG_DFL installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

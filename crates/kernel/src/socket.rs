@@ -1,0 +1,120 @@
+//! Unix sockets and pipes between the processes of one container.
+
+use crate::call::{self, Result, Told};
+use rustix::net::{
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// A connected pair that keeps message boundaries; socketpair(2) with SOCK_SEQPACKET.
+pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .told(|| "socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
+}
+
+/// pipe2(2) with O_CLOEXEC: read end, write end.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).told(|| "pipe2(O_CLOEXEC)".into())
+}
+
+/// Listens on `name` in a directory given by descriptor, however long the directory's own path is.
+pub fn listen(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let socket = seqpacket()?;
+    net::bind(&socket, &short_address(dir, name)?).told(|| format!("bind({}, {name:?})", call::fd(dir)))?;
+    net::listen(&socket, 8).told(|| format!("listen({name:?})"))?;
+    Ok(socket)
+}
+
+/// Connects to a socket that [`listen`] made.
+pub fn connect(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let socket = seqpacket()?;
+    net::connect(&socket, &short_address(dir, name)?)
+        .told(|| format!("connect({}, {name:?})", call::fd(dir)))?;
+    Ok(socket)
+}
+
+/// Connects a stream socket to an absolute path, which engines give for consoles and seccomp agents.
+pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .told(|| "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)".into())?;
+    let address = match SocketAddrUnix::new(path) {
+        Ok(address) => address,
+        // ENAMETOOLONG: sun_path has 108 bytes; the parent's descriptor makes it short.
+        Err(_) => {
+            let (parent, name) = crate::root::split(path);
+            let dir = crate::file::open_dir(crate::file::CWD, parent)?;
+            let address = short_address(dir.as_fd(), &name.to_string_lossy())?;
+            net::connect(&socket, &address).told(|| format!("connect({})", call::path(path)))?;
+            return Ok(socket);
+        }
+    };
+    net::connect(&socket, &address).told(|| format!("connect({})", call::path(path)))?;
+    Ok(socket)
+}
+
+fn seqpacket() -> Result<OwnedFd> {
+    net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .told(|| "socket(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
+}
+
+fn short_address(dir: BorrowedFd<'_>, name: &str) -> Result<SocketAddrUnix> {
+    let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+    SocketAddrUnix::new(path.as_str()).told(|| format!("sockaddr_un({path:?})"))
+}
+
+/// accept4(2) with SOCK_CLOEXEC.
+pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
+    loop {
+        match net::accept_with(listener, SocketFlags::CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.told(|| format!("accept4({})", listener.as_raw_fd())),
+        }
+    }
+}
+
+/// sendmsg(2) of one message with descriptors (SCM_RIGHTS); MSG_NOSIGNAL.
+pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(fds));
+    }
+    crate::file::retry(|| {
+        net::sendmsg(socket, &[IoSlice::new(message)], &mut control, SendFlags::NOSIGNAL)
+    })
+    .map(drop)
+    .told(|| format!("sendmsg({}, {} bytes, {} fds)", socket.as_raw_fd(), message.len(), fds.len()))
+}
+
+/// recvmsg(2) of one message of at most 64 KiB with its descriptors; an empty message is the end.
+pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut buffer = vec![0u8; 64 * 1024];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            // The peer died without closing in order: for the caller the same as the end.
+            Err(rustix::io::Errno::CONNRESET) => return Ok((Vec::new(), Vec::new())),
+            other => break other.told(|| format!("recvmsg({})", socket.as_raw_fd()))?,
+        }
+    };
+    buffer.truncate(received.bytes);
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            fds.extend(received);
+        }
+    }
+    Ok((buffer, fds))
+}
+
+/// The user and process at the other end of a connection; unix(7) SO_PEERCRED.
+pub fn peer_uid(socket: BorrowedFd<'_>) -> Result<u32> {
+    net::sockopt::socket_peercred(socket)
+        .map(|credentials| credentials.uid.as_raw())
+        .told(|| format!("getsockopt({}, SO_PEERCRED)", socket.as_raw_fd()))
+}
