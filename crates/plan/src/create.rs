@@ -1,0 +1,203 @@
+//! The plan of `create` and `run`: the birth of a container as one list.
+
+use crate::mount::{self, Context};
+use crate::namespace::{self, NEWCGROUP, NEWTIME, Namespaces};
+use crate::process::{Role, limits, privileges};
+use crate::step::{Barrier, IdMaps, MapMethod, Op, Plan};
+use crate::{Error, Host, Result, landlock};
+use lockstep_oci::runtime::{Hooks, Linux, Process, Spec, ValidSpec};
+use std::path::{Path, PathBuf};
+
+/// What the caller of the runtime decided beside config.json.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// The bundle's absolute path.
+    pub bundle: &'a Path,
+    /// The container's directory in each hierarchy, as absolute host paths, by hierarchy.
+    pub cgroups: &'a [(usize, PathBuf)],
+    /// Do not use pivot_root(2).
+    pub no_pivot: bool,
+    /// Do not make a session keyring.
+    pub no_keyring: bool,
+    /// Descriptors beyond the standard streams that the program gets.
+    pub keep: u32,
+    /// Whether the container has a terminal or is detached, and so needs a session of its own.
+    pub new_session: bool,
+}
+
+/// Plans a container.
+pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let empty = Linux::default();
+    let linux = spec.linux.as_ref().unwrap_or(&empty);
+    let process = spec.process.as_ref().ok_or_else(|| Error::new("/process", "", "a process is required"))?;
+    let namespaces = Namespaces::of(linux)?;
+    let (maps, method) = namespace::id_maps(linux, host)?;
+    // Compiled first: a wrong filter is found before a cgroup or a process exists.
+    let filter = linux.seccomp.as_ref().map(crate::seccomp::program).transpose()?;
+    if let Some(filter) = &filter {
+        plan.warnings.extend(filter.warnings.iter().map(|w| format!("/linux/seccomp: {w}")));
+    }
+    let context = Context {
+        bundle: request.bundle,
+        host,
+        namespaces: &namespaces,
+        maps: &maps,
+        cgroups: request.cgroups,
+        no_pivot: request.no_pivot,
+    };
+    let opened = open_early(&mut plan, spec, &context)?;
+    birth(&mut plan, linux, process, &namespaces, host, (&maps, method))?;
+    let Early { opened, init_steps } = opened;
+    own_things(&mut plan, &namespaces, request);
+    plan.steps.extend(init_steps);
+    let hooks = spec.hooks.clone().unwrap_or_default();
+    if namespaces.new_mount() {
+        mount::plan(&mut plan, spec, &opened, &context)?;
+    } else if !spec.mounts.is_empty() {
+        return Err(Error::new("/mounts", spec.mounts.len(), "mounts need a new mount namespace"));
+    } else if process.terminal {
+        plan.init("/process/terminal", Op::Console { size: None, mount: false });
+    }
+    hook_barriers(&mut plan, &hooks);
+    mount::change_root(&mut plan, spec, &context);
+    identity(&mut plan, spec, linux);
+    if namespaces.new_mount() {
+        mount::restrict_paths(&mut plan, linux);
+    }
+    let set_groups = !(namespaces.new_user() && method == MapMethod::OneId);
+    let role = Role {
+        linux,
+        host,
+        user_namespace: namespaces.enters_user(),
+        set_groups,
+        filter,
+        landlock: landlock::domain(spec)?,
+        start_hooks: !hooks.start_container.is_empty(),
+        waits: true,
+        keep: request.keep,
+        pointer: "/process",
+    };
+    limits(&mut plan, process, &role)?;
+    privileges(&mut plan, process, role)?;
+    crate::order::check(&plan)?;
+    Ok(plan)
+}
+
+/// Trees opened before anything else, and the steps of the init process among them, which come after its birth.
+struct Early {
+    opened: mount::Opened,
+    init_steps: Vec<crate::Step>,
+}
+
+fn open_early(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<Early> {
+    let opened = mount::open_sources(plan, spec, context)?;
+    let (supervisor, init_steps) =
+        plan.steps.drain(..).partition(|step| step.actor == crate::Actor::Supervisor);
+    plan.steps = supervisor;
+    Ok(Early { opened, init_steps })
+}
+
+fn birth(
+    plan: &mut Plan,
+    linux: &Linux,
+    process: &Process,
+    namespaces: &Namespaces,
+    host: &Host,
+    (maps, method): (&IdMaps, MapMethod),
+) -> Result<()> {
+    namespace::clone(plan, namespaces);
+    // By the supervisor, and before the init process changes its ids: that makes its /proc files root's.
+    if let Some(value) = process.oom_score_adj {
+        plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
+    }
+    if namespaces.new_user() {
+        plan.supervisor("/linux/uidMappings", Op::WriteIdMaps { maps: maps.clone(), method });
+        plan.release(Barrier::Mapped);
+        raise_limits(plan, process, host);
+    }
+    if namespaces.new & NEWTIME != 0 {
+        plan.init("/linux/namespaces", Op::Unshare { flags: NEWTIME });
+        namespace::time_offsets(plan, linux);
+    }
+    if namespaces.enters_user() {
+        let groups = method != MapMethod::OneId || !namespaces.new_user();
+        plan.init("/linux/uidMappings", Op::BecomeRoot { groups });
+    }
+    plan.supervisor("/linux/cgroupsPath", Op::JoinCgroup);
+    for (device, target) in &linux.net_devices {
+        let name = target.name.clone().unwrap_or_else(|| device.into());
+        let because = format!("/linux/netDevices/{device}");
+        plan.supervisor(because, Op::MoveNetDevice { host: device.into(), name });
+    }
+    if let Some(rdt) = &linux.intel_rdt {
+        if host.resctrl.is_none() {
+            return Err(Error::new("/linux/intelRdt", "", "resctrl is not mounted on this host"));
+        }
+        let mut schemata = rdt.schemata.clone();
+        schemata.extend(rdt.l3_cache_schema.clone());
+        schemata.extend(rdt.mem_bw_schema.clone());
+        let create = rdt.clos_id.is_none() || !schemata.is_empty();
+        let group = rdt.clos_id.clone().unwrap_or_default();
+        plan.supervisor("/linux/intelRdt", Op::JoinResctrl { group, schemata, monitoring: rdt.enable_monitoring, create });
+    }
+    plan.supervisor("<order>", Op::Signal(Barrier::Joined));
+    Ok(())
+}
+
+/// Only the host's root may raise a hard limit, which the init process no longer is.
+fn raise_limits(plan: &mut Plan, process: &Process, host: &Host) {
+    const CAP_SYS_RESOURCE: u8 = 24;
+    if !host.has(CAP_SYS_RESOURCE) {
+        return;
+    }
+    for (n, limit) in process.rlimits.iter().enumerate() {
+        if let Some(resource) = lockstep_abi::rlimit::number(limit.kind.as_str()) {
+            plan.supervisor(format!("/process/rlimits/{n}"), Op::RaiseRlimit { resource, hard: limit.hard });
+        }
+    }
+}
+
+fn own_things(plan: &mut Plan, namespaces: &Namespaces, request: &Request<'_>) {
+    if !request.no_keyring {
+        // ENOSYS: a kernel without keyrings has none to protect. EDQUOT: a quota of the user's, not a hole.
+        plan.init_best_effort("<session keyring>", Op::JoinKeyring { name: format!("_ses.{}", request.id) });
+    }
+    if request.new_session {
+        plan.init("<session>", Op::NewSession);
+    }
+    // Waited for here, before the cgroup namespace is taken from the cgroup that the process is in; and in
+    // any case before mounts are made, so that the memory for them is charged to the container.
+    plan.init("<order>", Op::Await(Barrier::Joined));
+    if namespaces.new & NEWCGROUP != 0 {
+        plan.init("/linux/namespaces", Op::Unshare { flags: NEWCGROUP });
+    }
+    if namespaces.new_network() {
+        plan.init("<default network>", Op::LoopbackUp);
+    }
+}
+
+fn hook_barriers(plan: &mut Plan, hooks: &Hooks) {
+    if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+        plan.report(Barrier::Mounted);
+        plan.supervisor("/hooks/createRuntime", Op::RunRuntimeHooks);
+        plan.release(Barrier::Hooked);
+    }
+    if !hooks.create_container.is_empty() {
+        plan.init("/hooks/createContainer", Op::RunContainerHooks);
+    }
+}
+
+fn identity(plan: &mut Plan, spec: &Spec, linux: &Linux) {
+    if let Some(name) = spec.hostname.as_ref().filter(|n| !n.is_empty()) {
+        plan.init("/hostname", Op::SetHostname { name: name.clone() });
+    }
+    if let Some(name) = spec.domainname.as_ref().filter(|n| !n.is_empty()) {
+        plan.init("/domainname", Op::SetDomainname { name: name.clone() });
+    }
+    for (key, value) in &linux.sysctl {
+        plan.init(format!("/linux/sysctl/{key}"), Op::Sysctl { key: key.into(), value: value.clone() });
+    }
+}

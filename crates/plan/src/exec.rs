@@ -1,0 +1,74 @@
+//! The plan of `exec`: one more process in a running container, never with more than the container has.
+
+use crate::process::{Role, cpus, limits, privileges};
+use crate::step::{Barrier, Op, Plan};
+use crate::{Host, Result, landlock};
+use lockstep_oci::runtime::{Linux, Process, Spec};
+
+/// What the caller decided beside the process.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// CLONE_NEW* of the namespaces that the container has of its own.
+    pub namespaces: u64,
+    /// Whether setgroups(2) is allowed in the container.
+    pub set_groups: bool,
+    /// Whether the process is in another user namespace than the caller.
+    pub user_namespace: bool,
+    /// Descriptors beyond the standard streams that the program gets.
+    pub keep: u32,
+    /// Whether the process has a terminal or is detached, and so needs a session of its own.
+    pub new_session: bool,
+}
+
+/// Plans a process in a container whose configuration was `spec`.
+pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let empty = Linux::default();
+    let linux = spec.linux.as_ref().unwrap_or(&empty);
+    let filter = linux.seccomp.as_ref().map(crate::seccomp::program).transpose()?;
+    let affinity = process.exec_cpu_affinity.as_ref();
+    let initial = cpus("/process/execCPUAffinity/initial", affinity.and_then(|a| a.initial.as_deref()))?;
+    if !initial.is_empty() {
+        plan.supervisor("/process/execCPUAffinity/initial", Op::InitialCpuAffinity { cpus: initial });
+    }
+    plan.supervisor("<exec>", Op::Enter { namespaces: request.namespaces });
+    if let Some(value) = process.oom_score_adj.or(spec.process.as_ref().and_then(|p| p.oom_score_adj)) {
+        plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
+    }
+    plan.supervisor("<exec>", Op::JoinCgroup);
+    plan.release(Barrier::Joined);
+    if request.user_namespace {
+        plan.init("<exec>", Op::BecomeRoot { groups: request.set_groups });
+    }
+    plan.init_best_effort("<session keyring>", Op::JoinKeyring { name: format!("_ses.{}", request.id) });
+    if request.new_session {
+        plan.init("<session>", Op::NewSession);
+    }
+    if process.terminal {
+        let size = process.console_size.as_ref();
+        let size = size.map(|s| (s.height.min(u16::MAX.into()) as u16, s.width.min(u16::MAX.into()) as u16));
+        plan.init("/process/terminal", Op::Console { size, mount: false });
+    }
+    let last = cpus("/process/execCPUAffinity/final", affinity.and_then(|a| a.final_.as_deref()))?;
+    if !last.is_empty() {
+        plan.init("/process/execCPUAffinity/final", Op::SetCpuAffinity { cpus: last });
+    }
+    let role = Role {
+        linux,
+        host,
+        user_namespace: request.user_namespace,
+        set_groups: request.set_groups,
+        filter,
+        landlock: landlock::domain(spec)?,
+        start_hooks: false,
+        waits: false,
+        keep: request.keep,
+        pointer: "/process",
+    };
+    limits(&mut plan, process, &role)?;
+    privileges(&mut plan, process, role)?;
+    crate::order::check(&plan)?;
+    Ok(plan)
+}

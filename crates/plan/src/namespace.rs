@@ -1,0 +1,132 @@
+//! Namespaces: which are new, which are joined by path, and how a new user namespace gets its id maps.
+
+use crate::mount::id_lines;
+use crate::step::{HostPath, IdMap, IdMaps, MapMethod, Op, Plan};
+use crate::{Error, Host, Result};
+use lockstep_oci::runtime::{Linux, NamespaceType};
+use std::path::Path;
+
+/// CLONE_NEW* of clone(2).
+pub const NEWTIME: u64 = 0x80;
+/// Mount namespace.
+pub const NEWNS: u64 = 0x2_0000;
+/// Cgroup namespace.
+pub const NEWCGROUP: u64 = 0x200_0000;
+/// UTS namespace.
+pub const NEWUTS: u64 = 0x400_0000;
+/// IPC namespace.
+pub const NEWIPC: u64 = 0x800_0000;
+/// User namespace.
+pub const NEWUSER: u64 = 0x1000_0000;
+/// PID namespace.
+pub const NEWPID: u64 = 0x2000_0000;
+/// Network namespace.
+pub const NEWNET: u64 = 0x4000_0000;
+
+/// The namespaces of one container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// CLONE_NEW* of the new ones.
+    pub new: u64,
+    /// Those joined by path, with the index of their entry.
+    pub join: Vec<(u64, HostPath, usize)>,
+}
+
+/// The CLONE_NEW* flag of a namespace type.
+pub fn flag(kind: &NamespaceType) -> Option<u64> {
+    Some(match kind {
+        NamespaceType::Pid => NEWPID,
+        NamespaceType::Network => NEWNET,
+        NamespaceType::Mount => NEWNS,
+        NamespaceType::Ipc => NEWIPC,
+        NamespaceType::Uts => NEWUTS,
+        NamespaceType::User => NEWUSER,
+        NamespaceType::Cgroup => NEWCGROUP,
+        NamespaceType::Time => NEWTIME,
+        NamespaceType::Unknown(_) => return None,
+    })
+}
+
+impl Namespaces {
+    /// Reads /linux/namespaces.
+    pub fn of(linux: &Linux) -> Result<Namespaces> {
+        let mut out = Namespaces::default();
+        for (n, namespace) in linux.namespaces.iter().enumerate() {
+            let flag = flag(&namespace.kind).ok_or_else(|| {
+                Error::new(format!("/linux/namespaces/{n}/type"), &namespace.kind, "not a namespace type")
+            })?;
+            match namespace.path.as_deref() {
+                Some(path) if !path.is_empty() => out.join.push((flag, HostPath::new(Path::new("/"), path), n)),
+                _ => out.new |= flag,
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether the mount namespace is new.
+    pub fn new_mount(&self) -> bool {
+        self.new & NEWNS != 0
+    }
+
+    /// Whether the user namespace is new.
+    pub fn new_user(&self) -> bool {
+        self.new & NEWUSER != 0
+    }
+
+    /// Whether the network namespace is new.
+    pub fn new_network(&self) -> bool {
+        self.new & NEWNET != 0
+    }
+
+    /// Whether the cgroup namespace is new.
+    pub fn new_cgroup(&self) -> bool {
+        self.new & NEWCGROUP != 0
+    }
+
+    /// Whether a user namespace is entered, new or by path.
+    pub fn enters_user(&self) -> bool {
+        self.new_user() || self.join.iter().any(|(flag, ..)| *flag == NEWUSER)
+    }
+
+    /// Those that clone3(2) makes. A cgroup namespace shows the cgroup that its maker is in, so it is left
+    /// for later, when the cgroups are joined; a time namespace is entered by the next execve (Linux 6.0).
+    pub fn at_clone(&self) -> u64 {
+        self.new & !(NEWCGROUP | NEWTIME)
+    }
+
+    /// Those that the init process leaves by itself.
+    pub fn after_join(&self) -> u64 {
+        self.new & (NEWCGROUP | NEWTIME)
+    }
+}
+
+/// The container's id maps, checked against what this caller can write.
+pub fn id_maps(linux: &Linux, host: &Host) -> Result<(IdMaps, MapMethod)> {
+    let maps = IdMaps { users: id_lines(&linux.uid_mappings), groups: id_lines(&linux.gid_mappings) };
+    if host.maps_any_id() {
+        return Ok((maps, MapMethod::Direct));
+    }
+    let one = |maps: &[IdMap], id: u32| matches!(maps, [m] if m.size == 1 && m.outside == id);
+    if one(&maps.users, host.uid) && one(&maps.groups, host.gid) {
+        return Ok((maps, MapMethod::OneId));
+    }
+    Ok((maps, MapMethod::Helper))
+}
+
+/// Plans the birth of the new process: clone with namespaces, then id maps.
+pub fn clone(plan: &mut Plan, namespaces: &Namespaces) {
+    let join = namespaces.join.iter().map(|(flag, path, _)| (*flag, path.clone())).collect();
+    plan.supervisor("/linux/namespaces", Op::Clone { new: namespaces.at_clone(), join });
+}
+
+/// Plans the clocks of a new time namespace.
+pub fn time_offsets(plan: &mut Plan, linux: &Linux) {
+    let mut offsets = Vec::new();
+    for (clock, offset) in &linux.time_offsets {
+        let clock = if clock == "monotonic" { "monotonic" } else { "boottime" };
+        offsets.push((clock, offset.secs.unwrap_or(0), offset.nanosecs.unwrap_or(0)));
+    }
+    if !offsets.is_empty() {
+        plan.init("/linux/timeOffsets", Op::TimeOffsets { offsets });
+    }
+}

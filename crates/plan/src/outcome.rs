@@ -1,0 +1,21 @@
+//! What executing a plan really did: everything that is not exactly as asked is a value here.
+
+use serde::{Deserialize, Serialize};
+
+/// A step that did less than was asked, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Downgrade {
+    /// JSON pointer of the asking field.
+    pub because: String,
+    /// What was lost.
+    pub lost: String,
+    /// The call that refused, in strace form.
+    pub call: String,
+}
+
+/// The differences between a plan and what was done; empty when everything was enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Steps that did less than was asked.
+    pub downgrades: Vec<Downgrade>,
+}

@@ -1,0 +1,238 @@
+//! The process: limits, scheduling, user, capabilities and everything else between the root and execve, in the
+//! one order in which the kernel allows it. `create` and `exec` share it.
+
+use crate::capability::{SYS_ADMIN, Sets, sets};
+use crate::step::{Barrier, Op, Plan, RootPath};
+use crate::{Error, Host, Result};
+use lockstep_oci::cpu_list;
+use lockstep_oci::runtime::{
+    IoPriorityClass, Linux, MemoryPolicyFlag, MemoryPolicyMode, PersonalityDomain, Process, Scheduler,
+    SchedulerFlag, SchedulerPolicy,
+};
+use lockstep_profile::seccomp::Program;
+
+/// What differs between the first process of a container and a later one.
+#[derive(Debug)]
+pub struct Role<'a> {
+    /// The container's Linux section.
+    pub linux: &'a Linux,
+    /// Facts of this host.
+    pub host: &'a Host,
+    /// Whether the process is in a user namespace with capabilities of its own.
+    pub user_namespace: bool,
+    /// Whether setgroups(2) is allowed there.
+    pub set_groups: bool,
+    /// The compiled filter, if there is one.
+    pub filter: Option<Program>,
+    /// The Landlock domain, if there is one.
+    pub landlock: Option<crate::step::LandlockDomain>,
+    /// Whether startContainer hooks are to run.
+    pub start_hooks: bool,
+    /// Whether the process waits for `start`.
+    pub waits: bool,
+    /// Descriptors that are handed over: 0..3+keep.
+    pub keep: u32,
+    /// Where the process section stands, `/process` for config.json.
+    pub pointer: &'static str,
+}
+
+/// Plans limits and placement, while the process still has every capability that it will ever have.
+pub fn limits(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()> {
+    let at = role.pointer;
+    for (n, limit) in process.rlimits.iter().enumerate() {
+        let resource = lockstep_abi::rlimit::number(limit.kind.as_str())
+            .ok_or_else(|| Error::new(format!("{at}/rlimits/{n}/type"), &limit.kind, "not a resource limit"))?;
+        plan.init(
+            format!("{at}/rlimits/{n}"),
+            Op::SetRlimit { resource, soft: limit.soft, hard: limit.hard },
+        );
+    }
+    if let Some(scheduler) = &process.scheduler {
+        plan.init(format!("{at}/scheduler"), scheduler_op(scheduler, at)?);
+    }
+    if let Some(priority) = &process.io_priority {
+        let class = match &priority.class {
+            IoPriorityClass::Rt => 1,
+            IoPriorityClass::Be => 2,
+            IoPriorityClass::Idle => 3,
+            IoPriorityClass::Unknown(other) => {
+                return Err(Error::new(format!("{at}/ioPriority/class"), other, "not an I/O priority class"));
+            }
+        };
+        plan.init(format!("{at}/ioPriority"), Op::SetIoPriority { class, level: priority.priority as u8 });
+    }
+    if let Some(policy) = &role.linux.memory_policy {
+        let mode = memory_mode(&policy.mode) | policy.flags.iter().map(memory_flag).sum::<u32>();
+        let nodes = cpus("/linux/memoryPolicy/nodes", policy.nodes.as_deref())?;
+        plan.init("/linux/memoryPolicy", Op::SetMemoryPolicy { mode, nodes });
+    }
+    if let Some(personality) = &role.linux.personality {
+        let persona = if personality.domain == PersonalityDomain::Linux32 { 8 } else { 0 };
+        plan.init("/linux/personality", Op::SetPersonality { persona });
+    }
+    Ok(())
+}
+
+/// CPU or memory node numbers of a list such as `0-3,7`.
+pub fn cpus(pointer: &str, list: Option<&str>) -> Result<Vec<u32>> {
+    let list = list.unwrap_or_default();
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    cpu_list::parse(list).map_err(|e| Error::new(pointer, list, e.to_string()))
+}
+
+/// Numbers of linux/sched.h and linux/sched/types.h.
+fn scheduler_op(scheduler: &Scheduler, at: &str) -> Result<Op> {
+    let policy = match &scheduler.policy {
+        SchedulerPolicy::Other => 0,
+        SchedulerPolicy::Fifo => 1,
+        SchedulerPolicy::Rr => 2,
+        SchedulerPolicy::Batch => 3,
+        SchedulerPolicy::Iso => 4,
+        SchedulerPolicy::Idle => 5,
+        SchedulerPolicy::Deadline => 6,
+        SchedulerPolicy::Unknown(other) => {
+            return Err(Error::new(format!("{at}/scheduler/policy"), other, "not a scheduling policy"));
+        }
+    };
+    let flag = |flag: &SchedulerFlag| match flag {
+        SchedulerFlag::ResetOnFork => 0x01,
+        SchedulerFlag::Reclaim => 0x02,
+        SchedulerFlag::DlOverrun => 0x04,
+        SchedulerFlag::KeepPolicy => 0x08,
+        SchedulerFlag::KeepParams => 0x10,
+        SchedulerFlag::UtilClampMin => 0x20,
+        SchedulerFlag::UtilClampMax => 0x40,
+        SchedulerFlag::Unknown(_) => 0,
+    };
+    Ok(Op::SetScheduler {
+        policy,
+        flags: scheduler.flags.iter().map(flag).fold(0, |all, one| all | one),
+        nice: scheduler.nice.unwrap_or(0),
+        priority: u32::try_from(scheduler.priority.unwrap_or(0)).unwrap_or(u32::MAX),
+        runtime: scheduler.runtime.unwrap_or(0),
+        deadline: scheduler.deadline.unwrap_or(0),
+        period: scheduler.period.unwrap_or(0),
+    })
+}
+
+/// MPOL_* of linux/mempolicy.h.
+fn memory_mode(mode: &MemoryPolicyMode) -> u32 {
+    match mode {
+        MemoryPolicyMode::Default | MemoryPolicyMode::Unknown(_) => 0,
+        MemoryPolicyMode::Preferred => 1,
+        MemoryPolicyMode::Bind => 2,
+        MemoryPolicyMode::Interleave => 3,
+        MemoryPolicyMode::Local => 4,
+        MemoryPolicyMode::PreferredMany => 5,
+        MemoryPolicyMode::WeightedInterleave => 6,
+    }
+}
+
+/// MPOL_F_* of linux/mempolicy.h.
+fn memory_flag(flag: &MemoryPolicyFlag) -> u32 {
+    match flag {
+        MemoryPolicyFlag::StaticNodes => 1 << 15,
+        MemoryPolicyFlag::RelativeNodes => 1 << 14,
+        MemoryPolicyFlag::NumaBalancing => 1 << 13,
+        MemoryPolicyFlag::Unknown(_) => 0,
+    }
+}
+
+/// Plans the last stretch: what the process may never do again is given up step by step, up to execve.
+pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<()> {
+    let at = role.pointer;
+    // Inside a user namespace of its own a process starts with every capability.
+    let grantable = if role.user_namespace { u64::MAX } else { role.host.bounding };
+    let sets = sets(plan, process.capabilities.as_ref(), grantable);
+    // While it is root: a missing directory is made, and one that only root may enter is entered, as in runc.
+    plan.init(format!("{at}/cwd"), Op::ChangeDirectory { path: RootPath::new(&process.cwd) });
+    if let Some(mask) = process.user.umask {
+        plan.init(format!("{at}/user/umask"), Op::SetUmask { mask });
+    }
+    security_modules(plan, process, &role)?;
+    if process.no_new_privileges {
+        plan.init(format!("{at}/noNewPrivileges"), Op::NoNewPrivs);
+    }
+    // Without no_new_privs only CAP_SYS_ADMIN may load a filter, so that one capability stays until then.
+    let filter_first = role.filter.is_some() && !process.no_new_privileges;
+    let extra = if filter_first { SYS_ADMIN } else { 0 };
+    give_up(plan, process, &role, sets, extra);
+    if let Some(program) = process.args.first() {
+        let path = process.env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or_default();
+        plan.init(format!("{at}/args/0"), Op::FindProgram { program: program.clone(), path: path.into() });
+    }
+    if let Some(domain) = role.landlock {
+        plan.init("/annotations/org.lockstep.landlock", Op::Landlock(domain));
+    }
+    if role.waits {
+        plan.report(Barrier::Ready);
+        plan.release(Barrier::Go);
+    }
+    if role.start_hooks {
+        plan.init("/hooks/startContainer", Op::RunStartHooks);
+    }
+    // Last, after every descriptor that is needed was used: the program could reach the host through one that
+    // leaks (CVE-2024-21626). Nothing opens a file below this line.
+    plan.init("<order>", Op::CloseDescriptors { keep: role.keep });
+    if let Some(program) = role.filter {
+        let op = Op::Seccomp { filter: program.insns, flags: program.flags, notify: program.notify };
+        plan.init("/linux/seccomp", op);
+    }
+    if filter_first {
+        let Sets { effective, permitted, inheritable, .. } = sets;
+        plan.init(format!("{at}/capabilities"), Op::FinalCapabilities { effective, permitted, inheritable });
+    }
+    plan.init(format!("{at}/args"), Op::Execute { args: process.args.clone(), env: process.env.clone() });
+    Ok(())
+}
+
+fn give_up(plan: &mut Plan, process: &Process, role: &Role<'_>, sets: Sets, extra: u64) {
+    let at = role.pointer;
+    plan.init(format!("{at}/capabilities/bounding"), Op::DropBounding { keep: sets.bounding });
+    plan.init(
+        format!("{at}/user"),
+        Op::SwitchUser {
+            uid: process.user.uid,
+            gid: process.user.gid,
+            groups: process.user.additional_gids.clone(),
+            set_groups: role.set_groups,
+        },
+    );
+    plan.init(
+        format!("{at}/capabilities"),
+        Op::SetCapabilities {
+            effective: sets.effective,
+            permitted: sets.permitted,
+            inheritable: sets.inheritable,
+            ambient: sets.ambient,
+            extra,
+        },
+    );
+}
+
+fn security_modules(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()> {
+    let at = role.pointer;
+    if let Some(profile) = process.apparmor_profile.as_ref().filter(|p| !p.is_empty()) {
+        if !role.host.apparmor {
+            return Err(Error::new(
+                format!("{at}/apparmorProfile"),
+                profile,
+                "apparmor is not enabled on this host, the profile would not be enforced",
+            ));
+        }
+        plan.init(format!("{at}/apparmorProfile"), Op::ApparmorOnExec { profile: profile.clone() });
+    }
+    if let Some(label) = process.selinux_label.as_ref().filter(|l| !l.is_empty()) {
+        if !role.host.selinux {
+            return Err(Error::new(
+                format!("{at}/selinuxLabel"),
+                label,
+                "selinux is not enabled on this host, the label would not be enforced",
+            ));
+        }
+        plan.init(format!("{at}/selinuxLabel"), Op::SelinuxOnExec { label: label.clone() });
+    }
+    Ok(())
+}
