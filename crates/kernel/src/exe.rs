@@ -41,7 +41,8 @@ fn copy(exe: &OwnedFd) -> Result<OwnedFd> {
     let size = file::fstat(exe)?.st_size as u64;
     let mut offset = 0;
     while offset < size {
-        let sent = rustix::fs::sendfile(&memfd, exe, Some(&mut offset), (size - offset) as usize)
+        let rest = (size - offset) as usize;
+        let sent = rustix::fs::sendfile(&memfd, exe, Some(&mut offset), rest)
             .told(|| format!("sendfile({}, /proc/self/exe)", memfd.as_raw_fd()))?;
         check(if sent == 0 { -1 } else { 0 }, || "sendfile(/proc/self/exe) ended early".into())?;
     }

@@ -4,7 +4,8 @@
 //! Paths that the container chose go through [`crate::root`].
 
 use crate::call::{self, Result, Told};
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode};
+pub use rustix::fs::{OFlags, Stat, major, minor};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,15 @@ pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
             });
         }
     }
+}
+
+/// Reads what is there, at most 16 KiB; nothing at the end.
+pub fn read_some(file: impl AsFd) -> Result<Vec<u8>> {
+    let file = file.as_fd();
+    let mut buffer = vec![0u8; 16 << 10];
+    let n = retry(|| rustix::io::read(file, &mut buffer[..])).told(|| format!("read({})", call::fd(file)))?;
+    buffer.truncate(n);
+    Ok(buffer)
 }
 
 /// Writes to an existing file in one write(2), as kernel files (cgroup, procfs, sysctl) need it.
@@ -180,6 +190,95 @@ pub fn readlink(dir: impl AsFd, path: impl AsRef<Path>) -> Result<PathBuf> {
 pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
     let path = path.as_ref();
     std::fs::canonicalize(path).told(|| format!("realpath({})", call::path(path)))
+}
+
+/// What mknodat(2) makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeKind {
+    /// Character device.
+    Char,
+    /// Block device.
+    Block,
+    /// Named pipe.
+    Fifo,
+}
+
+/// mknodat(2); `device` is major and minor.
+pub fn mknodat(
+    dir: impl AsFd,
+    path: impl AsRef<Path>,
+    kind: NodeKind,
+    mode: u32,
+    device: (u32, u32),
+) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let file_type = match kind {
+        NodeKind::Char => fs::FileType::CharacterDevice,
+        NodeKind::Block => fs::FileType::BlockDevice,
+        NodeKind::Fifo => fs::FileType::Fifo,
+    };
+    let number = if kind == NodeKind::Fifo { 0 } else { fs::makedev(device.0, device.1) };
+    fs::mknodat(dir, path, file_type, Mode::from_raw_mode(mode), number).told(|| {
+        format!("mknodat({}, {}, {kind:?}|{mode:#o}, {device:?})", call::fd(dir), call::path(path))
+    })
+}
+
+/// fchownat(2) of owner and group, not following a symbolic link.
+pub fn chown(dir: impl AsFd, path: impl AsRef<Path>, uid: u32, gid: u32) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let owner = Some(fs::Uid::from_raw(uid));
+    fs::chownat(dir, path, owner, Some(fs::Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
+        .told(|| format!("fchownat({}, {}, {uid}, {gid})", call::fd(dir), call::path(path)))
+}
+
+/// fchown(2) of the owner alone.
+pub fn fchown(file: impl AsFd, uid: u32) -> Result<()> {
+    let file = file.as_fd();
+    fs::fchown(file, Some(fs::Uid::from_raw(uid)), None).told(|| format!("fchown({}, {uid}, -1)", call::fd(file)))
+}
+
+/// fchmodat(2).
+pub fn chmod(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    fs::chmodat(dir, path, Mode::from_raw_mode(mode), AtFlags::empty())
+        .told(|| format!("fchmodat({}, {}, {mode:#o})", call::fd(dir), call::path(path)))
+}
+
+/// symlinkat(2).
+pub fn symlink(target: impl AsRef<Path>, dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+    let (target, dir, path) = (target.as_ref(), dir.as_fd(), path.as_ref());
+    fs::symlinkat(target, dir, path)
+        .told(|| format!("symlinkat({}, {}, {})", call::path(target), call::fd(dir), call::path(path)))
+}
+
+/// Whether the effective user may execute a file; faccessat2(2) with AT_EACCESS (Linux 5.8).
+pub fn may_execute(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    fs::accessat(dir, path, fs::Access::EXEC_OK, AtFlags::EACCESS)
+        .told(|| format!("faccessat2({}, {}, X_OK, AT_EACCESS)", call::fd(dir), call::path(path)))
+}
+
+/// Copies a whole file from its start; copy by sendfile(2).
+pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    loop {
+        let sent = retry(|| fs::sendfile(to, from, None, 1 << 20))
+            .told(|| format!("sendfile({}, {})", call::fd(to), call::fd(from)))?;
+        if sent == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// An unnamed file in memory; memfd_create(2).
+pub fn memory(name: &str) -> Result<OwnedFd> {
+    fs::memfd_create(name, fs::MemfdFlags::CLOEXEC).told(|| format!("memfd_create({name:?}, MFD_CLOEXEC)"))
+}
+
+/// Sets the read and write offset to the start; lseek(2).
+pub fn rewind(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::seek(file, fs::SeekFrom::Start(0)).map(drop).told(|| format!("lseek({}, 0, SEEK_SET)", call::fd(file)))
 }
 
 /// Repeats a call that a signal interrupted.

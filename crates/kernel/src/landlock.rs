@@ -2,7 +2,7 @@
 
 use crate::call::{Error, Result};
 use ::landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
+    AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use std::os::fd::OwnedFd;
@@ -55,7 +55,11 @@ fn errno(error: &::landlock::RulesetError) -> i32 {
 fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetError> {
     let level = if domain.best_effort { CompatLevel::BestEffort } else { CompatLevel::HardRequirement };
     let mut ruleset = ::landlock::Ruleset::default().set_compatibility(level);
-    let (fs, net, scope) = (bits::<AccessFs>(domain.handled_fs), bits::<AccessNet>(domain.handled_net), bits::<Scope>(domain.scoped));
+    let (fs, net, scope) = (
+        BitFlags::<AccessFs>::from_bits_truncate(domain.handled_fs),
+        BitFlags::<AccessNet>::from_bits_truncate(domain.handled_net),
+        BitFlags::<Scope>::from_bits_truncate(domain.scoped),
+    );
     if !fs.is_empty() {
         ruleset = ruleset.handle_access(fs)?;
     }
@@ -67,24 +71,17 @@ fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetErr
     }
     let mut created = ruleset.create()?;
     for (fd, access) in domain.paths {
-        let access = bits::<AccessFs>(access) & fs;
+        let access = BitFlags::<AccessFs>::from_bits_truncate(access) & fs;
         created = created.add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;
     }
     for (port, access) in domain.ports {
-        created = created.add_rule(NetPort::new(port, bits::<AccessNet>(access)))?;
+        created = created.add_rule(NetPort::new(port, BitFlags::<AccessNet>::from_bits_truncate(access)))?;
     }
     Ok(match created.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Enforced::Fully,
         RulesetStatus::PartiallyEnforced => Enforced::Partially,
         RulesetStatus::NotEnforced => Enforced::Not,
     })
-}
-
-fn bits<T: ::landlock::BitFlag>(raw: u64) -> BitFlags<T>
-where
-    T::Numeric: TryFrom<u64>,
-{
-    T::Numeric::try_from(raw).map(BitFlags::from_bits_truncate).unwrap_or_default()
 }
 
 /// The Landlock ABI version of the running kernel, 0 where there is none; landlock_create_ruleset(2).
@@ -100,9 +97,4 @@ pub fn abi() -> i32 {
         )
     };
     i32::try_from(ret).unwrap_or(0).max(0)
-}
-
-/// The newest ABI that this build can express.
-pub fn known_accesses() -> u64 {
-    AccessFs::from_all(ABI::V6).bits()
 }

@@ -6,10 +6,13 @@
 
 pub mod bpf;
 pub mod call;
+pub mod caller;
 pub mod capability;
 pub mod cgroup;
+pub mod command;
 pub mod console;
 pub mod credential;
+pub mod event;
 pub mod exe;
 pub mod file;
 pub mod landlock;

@@ -14,11 +14,19 @@ pub fn domain(spec: &Spec) -> Result<Option<LandlockDomain>> {
     if !no_new_privs {
         return Err(Error::new(pointer, "", "a Landlock domain needs process.noNewPrivileges"));
     }
-    let _ = asked;
-    Ok(Some(LandlockDomain::default()))
-}
-
-#[allow(dead_code, reason = "shape only until the type lands")]
-fn path(path: &str) -> RootPath {
-    RootPath::new(path)
+    let mut domain = LandlockDomain {
+        handled_fs: asked.ruleset.handled_access_fs.bits(),
+        handled_net: asked.ruleset.handled_access_net.bits(),
+        scoped: asked.ruleset.scoped.bits(),
+        best_effort: !asked.disable_best_effort,
+        ..LandlockDomain::default()
+    };
+    for rule in &asked.rules.path_beneath {
+        let access = rule.allowed_access.bits();
+        domain.paths.extend(rule.paths.iter().map(|path| (RootPath::new(path), access)));
+    }
+    for rule in &asked.rules.net_port {
+        domain.ports.extend(rule.ports.iter().map(|port| (*port, rule.allowed_access.bits())));
+    }
+    Ok(Some(domain))
 }

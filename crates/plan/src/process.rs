@@ -4,7 +4,7 @@
 use crate::capability::{SYS_ADMIN, Sets, sets};
 use crate::step::{Barrier, Op, Plan, RootPath};
 use crate::{Error, Host, Result};
-use lockstep_oci::cpu_list;
+use lockstep_oci::cpu_list::CpuList;
 use lockstep_oci::runtime::{
     IoPriorityClass, Linux, MemoryPolicyFlag, MemoryPolicyMode, PersonalityDomain, Process, Scheduler,
     SchedulerFlag, SchedulerPolicy,
@@ -79,7 +79,8 @@ pub fn cpus(pointer: &str, list: Option<&str>) -> Result<Vec<u32>> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    cpu_list::parse(list).map_err(|e| Error::new(pointer, list, e.to_string()))
+    let parsed = CpuList::parse(list).map_err(|e| Error::new(pointer, list, e.to_string()))?;
+    Ok(parsed.iter().collect())
 }
 
 /// Numbers of linux/sched.h and linux/sched/types.h.

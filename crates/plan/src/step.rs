@@ -306,11 +306,15 @@ pub enum Op {
     /// Mark every descriptor but the standard streams and the handed-over ones close-on-exec.
     CloseDescriptors { keep: u32 },
     /// Load the seccomp filter.
-    Seccomp { filter: Vec<Insn>, flags: u32, notify: bool },
+    Seccomp { #[serde(serialize_with = "length")] filter: Vec<Insn>, flags: u32, notify: bool },
     /// Capability sets after the filter, without `extra`.
     FinalCapabilities { effective: u64, permitted: u64, inheritable: u64 },
     /// Execute the program.
     Execute { args: Vec<String>, env: Vec<String> },
+}
+
+fn length<S: serde::Serializer>(filter: &[Insn], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(filter.len() as u64)
 }
 
 /// An operation, who does it, and which field asked for it.

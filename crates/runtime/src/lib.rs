@@ -1,4 +1,65 @@
 //! Executes plans; owns the processes and the state directory.
+//!
+//! One process is called (the supervisor), one is born (init). Each carries out its steps of the same plan;
+//! barriers order them. Nothing here starts a thread before the program is executed: the child of a fork goes
+//! on in the same program, and allocates.
 
 pub mod cgroup;
+pub mod clock;
 pub mod default_spec;
+pub mod error;
+pub mod request;
+
+mod birth;
+mod create;
+mod exec;
+mod hook;
+mod host;
+mod init;
+mod lifecycle;
+mod message;
+mod rdt;
+mod setting;
+mod state;
+mod terminal;
+mod wait;
+
+pub use error::{Error, Kind, Result};
+pub use lifecycle::Info;
+pub use request::{CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings};
+pub use state::ContainerId;
+
+/// The version of the specification that this runtime implements.
+pub const OCI_VERSION: &str = "1.3.0";
+
+/// All operations on the containers of one state directory.
+pub struct Runtime<'a> {
+    root: state::Root,
+    rootless: Option<bool>,
+    warn: &'a dyn Fn(&str),
+}
+
+impl std::fmt::Debug for Runtime<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Runtime<'a> {
+    /// Opens the state directory, which is made if it is missing.
+    pub fn open(settings: Settings<'a>) -> Result<Runtime<'a>> {
+        if settings.cgroup_driver == CgroupDriver::Systemd {
+            let message = "the systemd cgroup driver is not available in this build";
+            return Err(Error::new(Kind::Invalid, message).hint("use the cgroupfs driver (without --systemd-cgroup)"));
+        }
+        let root = state::Root::open(&settings.root, true)?;
+        Ok(Runtime { root, rootless: settings.rootless, warn: settings.warn })
+    }
+}
+
+impl From<cgroup::Error> for Error {
+    fn from(e: cgroup::Error) -> Error {
+        let error = Error::new(Kind::Kernel, e.to_string());
+        if e.pointer().is_empty() { error } else { error.asked(e.pointer()) }
+    }
+}

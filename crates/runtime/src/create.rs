@@ -1,0 +1,292 @@
+//! `create`, `start` and `run`: from a bundle to a container.
+
+use crate::birth::{Birth, Born};
+use crate::cgroup::{Cgroup, CgroupState};
+use crate::error::{Error, For, Kind, Result};
+use crate::message::{self, Message};
+use crate::request::{CreateRequest, RunRequest};
+use crate::state::{self, ContainerId, Directory, SCHEMA, START, State as Stored};
+use crate::{Runtime, clock, host, setting, terminal};
+use lockstep_kernel::{credential, file, process, signal, socket};
+use lockstep_oci::runtime::{self as oci, Hooks, ValidSpec};
+use lockstep_oci::state::{SECCOMP_FD_NAME, ContainerProcessState, State, Status};
+use lockstep_plan::{Barrier, Host, Plan, cgroup as plan_cgroup, create as plan_create};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The largest config.json that is read, in bytes; the parser has its own, smaller limit.
+const CONFIG_LIMIT: usize = 16 << 20;
+
+/// Everything decided before anything is made.
+struct Prepared {
+    spec: ValidSpec,
+    stored: Stored,
+    plan: Plan,
+    cgroup: plan_cgroup::CgroupPlan,
+    host: Host,
+    proc: OwnedFd,
+}
+
+impl Runtime<'_> {
+    /// Makes a container that waits for `start` (runtime.md, "Create").
+    pub fn create(&self, request: &CreateRequest) -> Result<()> {
+        let prepared = self.prepare(request, true)?;
+        let socket = terminal::socket_for(&prepared.spec, request.console_socket.as_deref(), true)?;
+        let born = self.make(request, &prepared, true)?;
+        let handed = terminal::hand_over(socket.as_ref(), born.console.as_ref());
+        self.finish(request, &prepared, handed.and_then(|()| self.publish(request, &prepared, &born)))
+    }
+
+    /// Lets a created container execute its program (runtime.md, "Start").
+    pub fn start(&self, id: &ContainerId) -> Result<()> {
+        let directory = self.root.container(id)?;
+        let stored = self.stored(&directory)?;
+        let (status, init) = directory.status()?;
+        let pid = init.map_or(0, |init| init.pid);
+        match status {
+            Status::Created => {}
+            Status::Stopped => return Err(Error::new(Kind::WrongState, "cannot start a container that has stopped")),
+            _ => return Err(Error::new(Kind::WrongState, "cannot start an already running container")),
+        }
+        let peer = socket::connect(directory.as_fd(), START).during(|| format!("reaching container {id}"))?;
+        message::send_barrier(peer.as_fd(), Barrier::Go).during(|| format!("starting container {id}"))?;
+        let hooks = stored.spec.hooks.clone().unwrap_or_default();
+        let told = self.oci_state(&stored, Status::Running, Some(pid));
+        await_execution(peer.as_fd(), |listener| hand_to_agent(&stored.spec, &told, pid, &listener))?;
+        directory.started()?;
+        self.poststart(id, &hooks, &told)
+    }
+
+    /// `create`, `start`, wait and `delete` in one; returns the program's exit status, 128+n for signal n.
+    pub fn run(&self, request: &RunRequest) -> Result<i32> {
+        let create = &request.create;
+        let prepared = self.prepare(create, request.detach)?;
+        let socket = terminal::socket_for(&prepared.spec, create.console_socket.as_deref(), request.detach)?;
+        if !request.detach && !request.no_subreaper {
+            process::set_child_subreaper(true).during(|| "becoming a subreaper".into())?;
+        }
+        // From here on no signal is lost: they are taken one at a time while waiting for the container.
+        let mask = signal::block_all().during(|| "blocking signals".into())?;
+        let born = self.make(create, &prepared, false)?;
+        let result = terminal::hand_over(socket.as_ref(), born.console.as_ref())
+            .and_then(|()| self.publish(create, &prepared, &born))
+            .and_then(|()| self.go(&prepared, &born));
+        self.finish(create, &prepared, result)?;
+        if request.detach {
+            return Ok(0);
+        }
+        let terminal = if socket.is_some() { None } else { born.console };
+        let exit = crate::wait::attend(&born.child, terminal)?;
+        mask.restore().during(|| "restoring signals".into())?;
+        if !request.keep {
+            self.delete_ended(&create.id, &prepared.stored, true)?;
+        }
+        Ok(exit.status())
+    }
+
+    fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
+        let pid = born.child.pid;
+        message::send_barrier(born.peer.as_fd(), Barrier::Go).during(|| "starting the program".into())?;
+        let told = self.oci_state(&prepared.stored, Status::Running, Some(pid));
+        await_execution(born.peer.as_fd(), |listener| hand_to_agent(&prepared.spec, &told, pid, &listener))?;
+        let empty = Hooks::default();
+        self.poststart(&prepared.stored.id, prepared.spec.hooks.as_ref().unwrap_or(&empty), &told)
+    }
+
+    /// A failed poststart hook stops the container (runtime.md, step 9).
+    fn poststart(&self, id: &ContainerId, hooks: &Hooks, told: &State) -> Result<()> {
+        crate::hook::run_all(&hooks.poststart, "poststart", told).inspect_err(|_| {
+            if let Ok(Some(init)) = self.root.container(id).and_then(|d| d.init()) {
+                // The hook's error is the one to report.
+                if state::signal(&init, crate::birth::SIGKILL).is_err() {}
+            }
+        })
+    }
+
+    fn prepare(&self, request: &CreateRequest, detached: bool) -> Result<Prepared> {
+        let bundle = file::canonicalize(&request.bundle).during(|| format!("bundle {}", request.bundle.display()))?;
+        let spec = self.load(&bundle)?;
+        let process = spec.process.as_ref().ok_or_else(|| Error::new(Kind::Invalid, "process is required").asked("/process"))?;
+        let proc = setting::open_proc()?;
+        let host = host::probe(proc.as_fd(), Some(&spec))?;
+        let linux = spec.linux.clone().unwrap_or_default();
+        let cgroup = plan_cgroup::plan(
+            linux.cgroups_path.as_deref(),
+            request.id.as_str(),
+            linux.resources.as_ref(),
+            &plan_cgroup::default_devices(),
+            &host.cgroup,
+            host.uid != 0 || self.rootless == Some(true),
+        )
+        .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))?;
+        let intended = CgroupState::intended(&cgroup, &host.cgroup);
+        let cgroups: Vec<(usize, PathBuf)> =
+            cgroup.dirs.iter().zip(&intended.dirs).map(|(d, s)| (d.hierarchy, PathBuf::from(&s.path))).collect();
+        let planned = plan_create::plan(
+            &spec,
+            &host,
+            &plan_create::Request {
+                id: request.id.as_str(),
+                bundle: &bundle,
+                cgroups: &cgroups,
+                no_pivot: request.no_pivot,
+                no_keyring: request.no_new_keyring,
+                keep: request.preserve_fds + request.listen_fds,
+                new_session: process.terminal || detached,
+            },
+        )?;
+        for warning in planned.warnings.iter().chain(&cgroup.warnings) {
+            (self.warn)(warning);
+        }
+        let root = spec.root.as_ref().map(|r| bundle.join(&r.path)).unwrap_or_default();
+        let rootfs = file::canonicalize(&root)
+            .during(|| format!("root file system {}", root.display()))
+            .map_err(|e| e.asked("/root/path"))?;
+        let stored = Stored {
+            schema: SCHEMA,
+            id: request.id.clone(),
+            bundle,
+            rootfs,
+            created: clock::now_rfc3339(),
+            owner: credential::euid(),
+            cgroup: intended,
+            spec: (*spec).clone(),
+        };
+        Ok(Prepared { spec, stored, plan: planned, cgroup, host, proc })
+    }
+
+    fn load(&self, bundle: &Path) -> Result<ValidSpec> {
+        let path = bundle.join("config.json");
+        let text = file::read(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
+            let error = Error::call(format!("reading {}", path.display()), &e);
+            if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
+                return Error { message: format!("JSON specification file {} not found", path.display()), ..error };
+            }
+            error
+        })?;
+        let wrong = |e: String| Error::new(Kind::Invalid, format!("{}: {e}", path.display()));
+        let parsed = oci::parse(&text).map_err(|e| wrong(e.to_string()))?;
+        for pointer in &parsed.unknown {
+            (self.warn)(&format!("{}: unknown field {pointer} ignored", path.display()));
+        }
+        let spec = oci::validate(parsed.spec).map_err(|e| wrong(e.to_string()))?;
+        for warning in spec.warnings() {
+            (self.warn)(&format!("{}: {warning}", path.display()));
+        }
+        Ok(spec)
+    }
+
+    /// Makes everything that the state names, in the order: state, cgroups, process.
+    fn make(&self, request: &CreateRequest, prepared: &Prepared, waits: bool) -> Result<Born> {
+        let directory = self.root.claim(&request.id)?;
+        let made = directory.write_state(&prepared.stored).and_then(|()| {
+            let listener = if waits {
+                Some(socket::listen(directory.as_fd(), START).during(|| "socket for start".into())?)
+            } else {
+                None
+            };
+            self.bear(&directory, prepared, listener)
+        });
+        made.map_err(|e| self.undo(request, prepared, e))
+    }
+
+    fn bear(&self, directory: &Directory, prepared: &Prepared, listener: Option<OwnedFd>) -> Result<Born> {
+        let layout = &prepared.host.cgroup;
+        let mut cgroup = Cgroup::create(&prepared.cgroup, layout)?;
+        if *cgroup.state() != prepared.stored.cgroup {
+            directory.write_state(&Stored { cgroup: cgroup.state().clone(), ..prepared.stored.clone() })?;
+        }
+        let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
+        lost.extend(cgroup.apply_devices(&prepared.cgroup.devices, layout)?);
+        let told = self.oci_state(&prepared.stored, Status::Creating, None);
+        let empty = Hooks::default();
+        let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);
+        let proc = prepared.proc.try_clone().map_err(|e| Error::new(Kind::Kernel, e.to_string()))?;
+        let mut birth = Birth::new(&prepared.plan, proc, &mut cgroup, hooks, told);
+        birth.listener = listener;
+        let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
+        for downgrade in lost {
+            born.outcome.downgrades.push(lockstep_plan::Downgrade {
+                because: downgrade.because,
+                lost: downgrade.reason,
+                call: String::new(),
+            });
+        }
+        for downgrade in &born.outcome.downgrades {
+            (self.warn)(&format!("{}: {} ({})", downgrade.because, downgrade.lost, downgrade.call));
+        }
+        directory.write_outcome(&born.outcome)?;
+        Ok(born)
+    }
+
+    /// What engines wait for: the pid file, last.
+    fn publish(&self, request: &CreateRequest, prepared: &Prepared, born: &Born) -> Result<()> {
+        if let Some(path) = &request.pidfd_socket {
+            let peer = socket::connect_stream(path).during(|| format!("pidfd socket {}", path.display()))?;
+            socket::send(peer.as_fd(), prepared.stored.id.as_str().as_bytes(), &[born.child.pidfd.as_fd()])
+                .during(|| format!("pidfd socket {}", path.display()))?;
+        }
+        write_pid_file(request.pid_file.as_deref(), born.child.pid)
+    }
+
+    fn finish(&self, request: &CreateRequest, prepared: &Prepared, result: Result<()>) -> Result<()> {
+        result.map_err(|e| self.undo(request, prepared, e))
+    }
+
+    /// Leaves nothing of a container that could not be made; the first error is the one to report.
+    fn undo(&self, request: &CreateRequest, prepared: &Prepared, error: Error) -> Error {
+        if error.kind == Kind::Exists {
+            return error;
+        }
+        if let Err(second) = self.delete_ended(&request.id, &prepared.stored, false) {
+            (self.warn)(&format!("cleaning up after container {}: {second}", request.id));
+        }
+        error
+    }
+}
+
+/// Writes a process id where an engine reads it, as a whole.
+pub(crate) fn write_pid_file(path: Option<&Path>, pid: i32) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let what = || format!("pid file {}", path.display());
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| Error::new(Kind::Invalid, format!("{} names no file", what())))?;
+    let dir = file::open_dir(file::CWD, parent).during(what)?;
+    file::replace(&dir, &name, pid.to_string().as_bytes(), 0o644).during(what)
+}
+
+/// Waits until the program is executed, which closes the connection, or has failed to be.
+pub(crate) fn await_execution(
+    peer: BorrowedFd<'_>,
+    mut listener: impl FnMut(OwnedFd) -> Result<()>,
+) -> Result<()> {
+    loop {
+        match message::receive(peer)? {
+            Message::End => return Ok(()),
+            Message::Failed(e) => return Err(e),
+            Message::Listener(fd) => listener(fd)?,
+            Message::Barrier(_) | Message::Ready(_) | Message::Console(_) => {}
+        }
+    }
+}
+
+/// Sends the filter's listener to the seccomp agent (config-linux.md, "The Container Process State").
+pub(crate) fn hand_to_agent(spec: &oci::Spec, state: &State, pid: i32, listener: &OwnedFd) -> Result<()> {
+    let Some(seccomp) = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref()) else { return Ok(()) };
+    let path = seccomp.listener_path.as_deref().unwrap_or_default();
+    let what = || format!("seccomp agent at {path:?}");
+    let told = ContainerProcessState {
+        oci_version: crate::OCI_VERSION.into(),
+        fds: vec![SECCOMP_FD_NAME.into()],
+        pid,
+        metadata: seccomp.listener_metadata.clone(),
+        state: state.clone(),
+    };
+    let text = serde_json::to_vec(&told).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
+    let peer = socket::connect_stream(Path::new(path)).during(what).map_err(|e| e.asked("/linux/seccomp/listenerPath"))?;
+    socket::send(peer.as_fd(), &text, &[listener.as_fd()]).during(what)
+}

@@ -1,0 +1,181 @@
+//! `exec`: one more process in a running container.
+
+use crate::birth::Birth;
+use crate::cgroup::Cgroup;
+use crate::create::{await_execution, hand_to_agent, write_pid_file};
+use crate::error::{Error, For, Kind, Result};
+use crate::message;
+use crate::request::{ExecArgs, ExecRequest, ProcessSource};
+use crate::state::State as Stored;
+use crate::{Runtime, host, setting, terminal};
+use lockstep_kernel::{process, signal, socket};
+use lockstep_oci::runtime::{Hooks, Linux, Process, Spec};
+use lockstep_oci::state::Status;
+use lockstep_plan::step::MapMethod;
+use lockstep_plan::{exec as plan_exec, namespace};
+use std::os::fd::AsFd;
+
+impl Runtime<'_> {
+    /// Executes a program in a container; returns its exit status, 0 when detached.
+    pub fn exec(&self, request: &ExecRequest) -> Result<i32> {
+        let directory = self.root.container(&request.id)?;
+        let stored = self.stored(&directory)?;
+        let (status, init) = directory.status()?;
+        let init = match init {
+            Some(init) if status != Status::Stopped => init,
+            _ => return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container")),
+        };
+        let mut cgroup = Cgroup::open(&stored.cgroup);
+        if !request.ignore_paused && cgroup.frozen().unwrap_or(false) {
+            let message = "cannot exec in a paused container (use --ignore-paused to override)";
+            return Err(Error::new(Kind::WrongState, message));
+        }
+        let spec = &stored.spec;
+        let wanted = process_of(spec, &request.process)?;
+        terminal::check(wanted.terminal, request.console_socket.as_deref(), request.detach)?;
+        let console = terminal::connect(request.console_socket.as_deref())?;
+        let proc = setting::open_proc()?;
+        let checked = Spec { process: Some(wanted.clone()), ..spec.clone() };
+        let host = host::probe(proc.as_fd(), Some(&checked))?;
+        let plan = self.plan_exec(&stored, &wanted, &host, request)?;
+        for warning in &plan.warnings {
+            (self.warn)(warning);
+        }
+        let pidfd = process::pidfd_open(init.pid).during(|| format!("reaching container {}", request.id))?;
+        if !crate::state::is_alive(&init) {
+            return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container"));
+        }
+        let mask = signal::block_all().during(|| "blocking signals".into())?;
+        let told = self.oci_state(&stored, Status::Running, Some(init.pid));
+        let hooks = Hooks::default();
+        let mut birth = Birth::new(&plan, proc, &mut cgroup, &hooks, told.clone());
+        birth.target = Some(pidfd.as_fd());
+        birth.target_pid = init.pid;
+        let mut born = birth.run(|_| Ok(()))?;
+        let executed = await_exec(&mut born, |listener, pid| hand_to_agent(spec, &told, pid, &listener));
+        let result = executed
+            .and_then(|()| terminal::hand_over(console.as_ref(), born.console.as_ref()))
+            .and_then(|()| publish(request, &born.child));
+        if let Err(e) = result {
+            // ESRCH: it has ended, which is why there is an error.
+            if process::pidfd_send_signal(born.child.pidfd.as_fd(), crate::birth::SIGKILL).is_err() {}
+            if process::wait(born.child.pid, false).is_err() {}
+            return Err(e);
+        }
+        for downgrade in &born.outcome.downgrades {
+            (self.warn)(&format!("{}: {} ({})", downgrade.because, downgrade.lost, downgrade.call));
+        }
+        if request.detach {
+            return Ok(0);
+        }
+        let terminal = if console.is_some() { None } else { born.console };
+        let exit = crate::wait::attend(&born.child, terminal)?;
+        mask.restore().during(|| "restoring signals".into())?;
+        Ok(exit.status())
+    }
+
+    fn plan_exec(
+        &self,
+        stored: &Stored,
+        wanted: &Process,
+        host: &lockstep_plan::Host,
+        request: &ExecRequest,
+    ) -> Result<lockstep_plan::Plan> {
+        let empty = Linux::default();
+        let linux = stored.spec.linux.as_ref().unwrap_or(&empty);
+        let namespaces = namespace::Namespaces::of(linux)?;
+        let all = namespaces.join.iter().fold(namespaces.new, |all, (flag, ..)| all | flag);
+        let (_, method) = namespace::id_maps(linux, host)?;
+        let request = plan_exec::Request {
+            id: request.id.as_str(),
+            namespaces: all,
+            set_groups: !(namespaces.new_user() && method == MapMethod::OneId),
+            user_namespace: namespaces.enters_user(),
+            keep: request.preserve_fds,
+            new_session: wanted.terminal || request.detach,
+        };
+        Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
+    }
+}
+
+fn await_exec(
+    born: &mut crate::birth::Born,
+    mut listener: impl FnMut(std::os::fd::OwnedFd, i32) -> Result<()>,
+) -> Result<()> {
+    let pid = born.child.pid;
+    let console = &mut born.console;
+    loop {
+        match message::receive(born.peer.as_fd())? {
+            message::Message::Console(master) => *console = Some(master),
+            message::Message::Listener(fd) => listener(fd, pid)?,
+            message::Message::Failed(e) => return Err(e),
+            message::Message::End => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn publish(request: &ExecRequest, child: &process::Child) -> Result<()> {
+    if let Some(path) = &request.pidfd_socket {
+        let what = || format!("pidfd socket {}", path.display());
+        let peer = socket::connect_stream(path).during(what)?;
+        socket::send(peer.as_fd(), request.id.as_str().as_bytes(), &[child.pidfd.as_fd()]).during(what)?;
+    }
+    write_pid_file(request.pid_file.as_deref(), child.pid)
+}
+
+/// The process to execute: never with fewer restrictions than the container's own.
+fn process_of(spec: &Spec, source: &ProcessSource) -> Result<Process> {
+    let own = spec.process.clone();
+    let mut process = match source {
+        ProcessSource::Json(text) => serde_json::from_slice::<Process>(text)
+            .map_err(|e| Error::new(Kind::Invalid, format!("process.json: {e}")))?,
+        ProcessSource::Args(args) => {
+            let own = own.clone().ok_or_else(|| Error::new(Kind::Invalid, "the container has no process"))?;
+            changed(own, args)
+        }
+    };
+    if process.args.is_empty() {
+        return Err(Error::new(Kind::Invalid, "process args cannot be empty"));
+    }
+    if let Some(own) = own {
+        process.no_new_privileges |= own.no_new_privileges;
+        process.apparmor_profile = process.apparmor_profile.or(own.apparmor_profile);
+        process.selinux_label = process.selinux_label.or(own.selinux_label);
+    }
+    if process.cwd.is_empty() {
+        process.cwd = "/".into();
+    }
+    Ok(process)
+}
+
+fn changed(mut process: Process, args: &ExecArgs) -> Process {
+    process.args.clone_from(&args.args);
+    process.env.extend(args.env.iter().cloned());
+    process.terminal = args.tty;
+    process.console_size = None;
+    if let Some(cwd) = &args.cwd {
+        process.cwd.clone_from(cwd);
+    }
+    if let Some((uid, gid)) = args.user {
+        process.user.uid = uid;
+        process.user.gid = gid.unwrap_or(process.user.gid);
+    }
+    process.user.additional_gids.extend(&args.additional_gids);
+    process.no_new_privileges |= args.no_new_privs;
+    if args.apparmor.is_some() {
+        process.apparmor_profile.clone_from(&args.apparmor);
+    }
+    if args.process_label.is_some() {
+        process.selinux_label.clone_from(&args.process_label);
+    }
+    // Inheritable capabilities would be gained again by files that carry them (CVE-2022-29162, CVE-2022-27650);
+    // ambient ones cannot be without them.
+    let capabilities = process.capabilities.get_or_insert_default();
+    capabilities.inheritable.clear();
+    capabilities.ambient.clear();
+    for list in [&mut capabilities.bounding, &mut capabilities.effective, &mut capabilities.permitted] {
+        list.extend(args.caps.iter().cloned());
+    }
+    process
+}

@@ -1,0 +1,78 @@
+//! Probes what planning needs to know of this host, and no more: each fact costs system calls.
+
+use crate::error::{For, Result};
+use lockstep_kernel::{capability, credential, file};
+use lockstep_oci::runtime::{NamespaceType, Spec};
+use lockstep_plan::Host;
+use lockstep_plan::cgroup::{Layout, layout, unified_mount};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+/// The largest file of /proc that is read here, in bytes: mountinfo grows with the number of mounts.
+const LIMIT: usize = 64 << 20;
+
+/// Probes the host for a configuration.
+pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
+    let sets = capability::get().during(|| "capabilities of the caller".into())?;
+    let linux = spec.and_then(|s| s.linux.as_ref());
+    let process = spec.and_then(|s| s.process.as_ref());
+    let new_user = linux.is_some_and(|l| l.has_namespace(&NamespaceType::User));
+    let labelled = process.is_some_and(|p| p.selinux_label.is_some()) || linux.is_some_and(|l| l.mount_label.is_some());
+    let mounts = read(proc, "self/mountinfo")?;
+    Ok(Host {
+        uid: credential::euid(),
+        gid: credential::egid(),
+        capabilities: sets.effective,
+        bounding: sets.permitted,
+        user_namespace: !new_user && in_user_namespace(proc)?,
+        apparmor: process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor(),
+        selinux: labelled && selinux(),
+        landlock_abi: lockstep_kernel::landlock::abi(),
+        resctrl: linux.and_then(|l| l.intel_rdt.as_ref()).and_then(|_| resctrl(&mounts)),
+        cgroup: cgroups(proc, &mounts)?,
+    })
+}
+
+fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
+    let bytes = file::read(proc, path, LIMIT).during(|| format!("reading /proc/{path}"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The cgroup hierarchies of this process.
+pub(crate) fn cgroups(proc: BorrowedFd<'_>, mounts: &str) -> Result<Layout> {
+    let own = read(proc, "self/cgroup")?;
+    let controllers = unified_mount(mounts)
+        .and_then(|mount| file::read(file::CWD, Path::new(&mount).join("cgroup.controllers"), 4096).ok())
+        .unwrap_or_default();
+    let controllers = String::from_utf8_lossy(&controllers).into_owned();
+    let controllers: Vec<&str> = controllers.split_whitespace().collect();
+    Ok(layout(mounts, &own, &controllers))
+}
+
+/// Reads mountinfo for the layout alone.
+pub(crate) fn cgroup_layout(proc: BorrowedFd<'_>) -> Result<Layout> {
+    cgroups(proc, &read(proc, "self/mountinfo")?)
+}
+
+/// The first user namespace maps every id onto itself.
+fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
+    let map = read(proc, "self/uid_map")?;
+    Ok(map.split_whitespace().ne(["0", "0", "4294967295"]))
+}
+
+/// Whether AppArmor is on (its module's parameter).
+pub(crate) fn apparmor() -> bool {
+    file::read(file::CWD, "/sys/module/apparmor/parameters/enabled", 16).is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// Whether SELinux is on (its file system is mounted).
+pub(crate) fn selinux() -> bool {
+    file::stat(file::CWD, "/sys/fs/selinux/enforce", true).is_ok()
+}
+
+fn resctrl(mounts: &str) -> Option<String> {
+    mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        right.starts_with("resctrl ").then(|| left.split(' ').nth(4).map(String::from))?
+    })
+}

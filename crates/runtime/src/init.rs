@@ -1,0 +1,246 @@
+//! The container's side of a plan: the new process carries out its steps, one arm per operation.
+//!
+//! It runs in the child of a single-threaded fork, so it may allocate. It never prints: a failure goes to
+//! the other process as data. What an operation needs to decide is in the plan; how it is done is here and,
+//! for each subsystem, in the files beside.
+
+mod device;
+mod mount;
+mod paths;
+mod privilege;
+mod program;
+mod terminal;
+
+use crate::error::{Error, For, Result};
+use crate::message::{self, Message};
+use crate::setting;
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::root::Root;
+use lockstep_kernel::{self as kernel, credential, file, namespace, network, process, schedule, signal, socket};
+use lockstep_oci::runtime::Hooks;
+use lockstep_oci::state::{State, Status};
+use lockstep_plan::{Actor, Barrier, Downgrade, Op, Outcome, Plan, Required, Slot};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Everything the new process holds while it becomes the container's.
+#[derive(Debug)]
+pub(crate) struct Init<'a> {
+    /// The plan, inherited by fork.
+    pub(crate) plan: &'a Plan,
+    /// The host's /proc, opened before anything of the container was near.
+    pub(crate) proc: OwnedFd,
+    /// The connection to the supervisor, or since `start` to its caller.
+    pub(crate) peer: OwnedFd,
+    /// Where `start` will connect; none for `run` and `exec`, which do not wait.
+    pub(crate) listener: Option<OwnedFd>,
+    /// The container's root, once it is attached.
+    pub(crate) root: Option<Root>,
+    /// Trees opened by earlier steps.
+    pub(crate) slots: HashMap<Slot, OwnedFd>,
+    /// Hooks to run in the container's namespaces.
+    pub(crate) hooks: &'a Hooks,
+    /// What hooks get on their standard input.
+    pub(crate) state: State,
+    /// The umask of the caller, for the program.
+    pub(crate) umask: u32,
+    /// What differs from the plan so far.
+    pub(crate) outcome: Outcome,
+    /// The program's path, once it is found.
+    pub(crate) program: Option<String>,
+    /// The hiding things: /dev/null and an empty directory, once they are needed.
+    pub(crate) masks: paths::Masks,
+    /// The directory in which devices were made last.
+    pub(crate) device_directory: Option<(std::path::PathBuf, OwnedFd)>,
+}
+
+impl Init<'_> {
+    /// Carries out all steps of the init process; returns only to end the process.
+    pub(crate) fn run(mut self) -> ! {
+        let plan = self.plan;
+        for step in plan.steps.iter().filter(|step| step.actor == Actor::Init) {
+            match self.step(&step.op) {
+                Ok(()) => {}
+                Err(e) if step.required == Required::BestEffort => self.outcome.downgrades.push(Downgrade {
+                    because: step.because.clone().into_owned(),
+                    lost: e.message.clone(),
+                    call: e.call.unwrap_or_default(),
+                }),
+                Err(e) => {
+                    let e = if step.because.starts_with('/') { e.asked(&*step.because) } else { e };
+                    // EPIPE: the other process is gone; then nobody is left to tell.
+                    if message::send_failure(self.peer.as_fd(), &e).is_err() {}
+                    process::exit(1)
+                }
+            }
+        }
+        process::exit(1)
+    }
+
+    /// One operation. The arms call; what takes more than a call stands in its subsystem's file.
+    fn step(&mut self, op: &Op) -> Result<()> {
+        match op {
+            Op::OpenTree { slot, source, recursive, nofollow, idmap } => {
+                let tree = mount::open_source(self.proc.as_fd(), source, *recursive, *nofollow, idmap.as_ref())?;
+                self.slots.insert(*slot, tree);
+                Ok(())
+            }
+            Op::Signal(barrier) => self.signal(*barrier),
+            Op::Await(barrier) => self.wait(*barrier),
+            Op::BecomeRoot { groups } => become_root(*groups),
+            Op::JoinKeyring { name } => process::join_session_keyring(name).during(|| "session keyring".into()),
+            Op::NewSession => new_session(),
+            Op::Unshare { flags } => namespace::unshare(*flags).during(|| "unsharing namespaces".into()),
+            Op::TimeOffsets { offsets } => self.time_offsets(offsets),
+            Op::LoopbackUp => network::loopback_up().during(|| "bringing the loopback device up".into()),
+            Op::HostPropagation { flags } => mount::host_propagation(*flags),
+            Op::AttachRoot { source } => self.attach_root(source),
+            Op::Mount { .. } => self.mount(op),
+            Op::Bind { .. } => self.bind(op),
+            Op::Remount { target, flags, data } => self.remount(target, *flags, data),
+            Op::CgroupMount { .. } => self.cgroup_mount(op),
+            Op::SetAttributes { target, attributes } => self.set_attributes(target, attributes),
+            Op::MakeDevice(device) => self.make_device(device),
+            Op::BindDevice { device, source } => self.bind_device(device, source),
+            Op::Symlink { target, link } => self.symlink(target, link),
+            Op::Console { size, mount } => self.console(*size, *mount),
+            Op::MaskPath { path } => self.mask(path),
+            Op::ReadonlyPath { path } => self.make_readonly(path),
+            Op::RunContainerHooks => self.run_hooks(&self.hooks.create_container, "createContainer", Status::Creating),
+            Op::PivotRoot => self.pivot_root(),
+            Op::MoveRoot => self.move_root(),
+            Op::Chroot => self.chroot(),
+            Op::RootPropagation { flags } => mount::root_propagation(*flags),
+            Op::ReadonlyRoot => self.readonly_root(),
+            Op::SetHostname { name } => namespace::sethostname(name).during(|| "setting the host name".into()),
+            Op::SetDomainname { name } => namespace::setdomainname(name).during(|| "setting the domain name".into()),
+            Op::Sysctl { key, value } => setting::sysctl(self.proc.as_fd(), key, value),
+            Op::SetRlimit { resource, soft, hard } => self.set_rlimit(*resource, *soft, *hard),
+            Op::SetScheduler { .. } => privilege::set_scheduler(op),
+            Op::SetIoPriority { class, level } => schedule::ioprio_set(*class, *level).during(|| "I/O priority".into()),
+            Op::SetCpuAffinity { cpus } => schedule::sched_setaffinity(0, cpus).during(|| "CPU affinity".into()),
+            Op::SetMemoryPolicy { mode, nodes } => {
+                schedule::set_mempolicy(*mode, nodes).during(|| "memory policy".into())
+            }
+            Op::SetPersonality { persona } => schedule::personality(*persona).during(|| "personality".into()),
+            Op::SetUmask { mask } => {
+                self.umask = *mask;
+                Ok(())
+            }
+            Op::ApparmorOnExec { profile } => setting::apparmor_on_exec(self.proc.as_fd(), profile),
+            Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc.as_fd(), label),
+            Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
+            Op::DropBounding { keep } => privilege::drop_bounding(*keep),
+            Op::SwitchUser { uid, gid, groups, set_groups } => {
+                privilege::switch_user(*uid, *gid, groups, *set_groups)
+            }
+            Op::SetCapabilities { .. } => privilege::set_capabilities(op),
+            Op::FinalCapabilities { effective, permitted, inheritable } => {
+                privilege::final_capabilities(*effective, *permitted, *inheritable)
+            }
+            Op::ChangeDirectory { path } => self.change_directory(path),
+            Op::FindProgram { program, path } => self.find_program(program, path),
+            Op::Landlock(domain) => self.landlock(domain),
+            Op::RunStartHooks => self.run_hooks(&self.hooks.start_container, "startContainer", Status::Created),
+            Op::CloseDescriptors { keep } => self.close_descriptors(*keep),
+            Op::Seccomp { filter, flags, notify } => self.load_filter(filter, *flags, *notify),
+            Op::Execute { args, env } => self.execute(args, env),
+            Op::Clone { .. }
+            | Op::Enter { .. }
+            | Op::WriteIdMaps { .. }
+            | Op::JoinCgroup
+            | Op::SetOomScoreAdj { .. }
+            | Op::RaiseRlimit { .. }
+            | Op::MoveNetDevice { .. }
+            | Op::JoinResctrl { .. }
+            | Op::InitialCpuAffinity { .. }
+            | Op::RunRuntimeHooks => Err(Error::new(crate::Kind::Invalid, "a step of the supervisor in the plan of init")),
+        }
+    }
+
+    fn signal(&mut self, barrier: Barrier) -> Result<()> {
+        let peer = self.peer.as_fd();
+        let sent = match barrier {
+            Barrier::Ready => message::send_ready(peer, &self.outcome),
+            _ => message::send_barrier(peer, barrier),
+        };
+        sent.during(|| format!("reporting {barrier:?}"))
+    }
+
+    fn wait(&mut self, barrier: Barrier) -> Result<()> {
+        if let (Barrier::Go, Some(listener)) = (barrier, &self.listener) {
+            self.peer = wait_for_start(listener.as_fd())?;
+            self.listener = None;
+            return Ok(());
+        }
+        match message::receive(self.peer.as_fd())? {
+            Message::Barrier(reached) if reached == barrier as u8 => Ok(()),
+            // The supervisor was killed: nothing was promised to anybody yet, so nothing goes on.
+            _ => process::exit(1),
+        }
+    }
+
+    fn run_hooks(&self, hooks: &[lockstep_oci::runtime::Hook], kind: &str, status: Status) -> Result<()> {
+        let state = State { status, pid: Some(process::id()), ..self.state.clone() };
+        crate::hook::run_all(hooks, kind, &state)
+    }
+
+    fn time_offsets(&self, offsets: &[(&'static str, i64, u32)]) -> Result<()> {
+        let text: String =
+            offsets.iter().map(|(clock, secs, nanos)| format!("{clock} {secs} {nanos}\n")).collect();
+        file::write(&self.proc, "self/timens_offsets", text.as_bytes()).during(|| "time offsets".into())
+    }
+
+    /// The root descriptor; attached before anything that asks for it.
+    fn root(&self) -> Result<&Root> {
+        self.root.as_ref().ok_or_else(|| Error::new(crate::Kind::Invalid, "no root file system is attached"))
+    }
+}
+
+/// Waits for `start`. A connection that closes without a message was a question whether this waits.
+fn wait_for_start(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
+    loop {
+        let connection = socket::accept(listener).during(|| "waiting for start".into())?;
+        if let Ok(Message::Barrier(reached)) = message::receive(connection.as_fd())
+            && reached == Barrier::Go as u8
+        {
+            return Ok(connection);
+        }
+    }
+}
+
+/// Root of the user namespace, which owns what the container's root owns. Its /proc files become the host
+/// root's with the change, and nobody in a shared pid namespace can trace it.
+fn become_root(groups: bool) -> Result<()> {
+    if groups {
+        credential::setgroups(&[]).during(|| "groups of the user namespace's root".into())?;
+    }
+    credential::setgid(0).during(|| "group of the user namespace's root".into())?;
+    credential::setuid(0).during(|| "user of the user namespace's root".into())
+}
+
+fn new_session() -> Result<()> {
+    match process::setsid() {
+        // EPERM: it leads its process group already, as an exec of a shell's job does.
+        Err(e) if e.is(&[Errno::EPERM.0]) => Ok(()),
+        other => other.during(|| "new session".into()),
+    }
+}
+
+/// The state in which the new process starts: signals as a program expects them, no core, no tracer.
+pub(crate) fn fresh_start() -> kernel::Result<u32> {
+    signal::unblock_all()?;
+    process::set_dumpable(false)?;
+    Ok(process::umask(0))
+}
+
+pub(crate) use mount::{lines, open_source};
+pub(crate) use paths::Masks;
+
+/// The root of a container that was entered: `/` of the mount namespace that was joined.
+pub(crate) fn entered_root(entered: bool) -> Option<Root> {
+    if !entered {
+        return None;
+    }
+    file::open_dir(file::CWD, "/").ok().map(Root::new)
+}

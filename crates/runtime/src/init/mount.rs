@@ -1,0 +1,272 @@
+//! Mounts of the container, made detached and attached below its root descriptor.
+
+use super::Init;
+use crate::error::{Error, For, Kind, Result};
+use lockstep_abi::errno::Errno;
+use lockstep_abi::mount::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE};
+use lockstep_kernel::mount::{self, Attributes, Context};
+use lockstep_kernel::namespace::{self, Map};
+use lockstep_kernel::root::{Kind as PointKind, Root};
+use lockstep_kernel::{self as kernel, file, process};
+use lockstep_plan::step::{CgroupView, IdMap, Source};
+use lockstep_plan::{HostPath, IdMaps, Op, RootPath, mount_options};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Propagation of every mount of this namespace.
+pub(super) fn host_propagation(flags: u64) -> Result<()> {
+    mount::change_propagation(Path::new("/"), flags).during(|| "cutting mounts off from the host".into())
+}
+
+/// Propagation of the container's root, which is `/` by now.
+pub(super) fn root_propagation(flags: u64) -> Result<()> {
+    mount::change_propagation(Path::new("/"), flags).during(|| "propagation of the root".into())
+}
+
+/// Opens a detached copy of a host tree, id-mapped if asked.
+pub(crate) fn open_source(
+    proc: BorrowedFd<'_>,
+    source: &HostPath,
+    recursive: bool,
+    nofollow: bool,
+    idmap: Option<&(IdMaps, bool)>,
+) -> Result<OwnedFd> {
+    let path = source.as_path();
+    let tree = mount::open_tree(file::CWD, path, recursive, nofollow)
+        .during(|| format!("opening mount source {}", path.display()))?;
+    // A copy of a shared mount is its peer: what is mounted in the container would appear on the host.
+    let cut = Attributes { propagation: MS_SLAVE, ..Attributes::default() };
+    mount::set_attributes(&tree, &cut, recursive).during(|| format!("cutting off {}", path.display()))?;
+    if let Some((maps, deep)) = idmap {
+        let (users, groups) = (lines(&maps.users), lines(&maps.groups));
+        let namespace = namespace::detached_user_namespace(proc, &users, &groups)
+            .during(|| format!("id map for {}", path.display()))?;
+        use std::os::fd::AsRawFd;
+        let userns_fd = namespace.as_raw_fd() as u64;
+        let map = Attributes { set: MOUNT_ATTR_IDMAP, userns_fd, ..Attributes::default() };
+        mount::set_attributes(&tree, &map, *deep)
+            .during(|| format!("id-mapping {}", path.display()))
+            .map_err(|e| e.hint("the file system of the source may not support id-mapped mounts"))?;
+    }
+    Ok(tree)
+}
+
+/// Plan's map lines as the kernel room takes them.
+pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
+    maps.iter().map(|m| Map { inside: m.inside, outside: m.outside, size: m.size }).collect()
+}
+
+impl Init<'_> {
+    /// Attaches the root file system over `/` of this namespace, where no path of the host is in the way, and
+    /// keeps its descriptor.
+    pub(super) fn attach_root(&mut self, source: &Source) -> Result<()> {
+        let tree = self.tree(source, true, false)?;
+        let slash = file::open_dir(file::CWD, "/").during(|| "opening /".into())?;
+        mount::attach(&tree, &slash).during(|| "attaching the root file system".into())?;
+        self.root = Some(Root::new(tree));
+        Ok(())
+    }
+
+    fn tree(&mut self, source: &Source, recursive: bool, nofollow: bool) -> Result<OwnedFd> {
+        match source {
+            Source::Slot(slot) => self
+                .slots
+                .remove(slot)
+                .ok_or_else(|| Error::new(Kind::Invalid, format!("{slot:?} was not opened"))),
+            Source::Path(path) => mount::open_tree(file::CWD, path.as_path(), recursive, nofollow)
+                .during(|| format!("opening mount source {}", path.as_path().display())),
+        }
+    }
+
+    /// A file system of config.json.
+    pub(super) fn mount(&mut self, op: &Op) -> Result<()> {
+        let Op::Mount { kind, source, data, attributes, target, copy_up, nofollow, fallback } = op else {
+            return Ok(());
+        };
+        let what = || format!("mounting {kind:?} at {}", target.as_path().display());
+        let made = match filesystem(kind, source, data, attributes.set) {
+            Err(e) if fallback.is_some() && e.is(&[Errno::EPERM.0]) => None,
+            other => Some(other.during(what).map_err(|e| explain_mount(e, kind))?),
+        };
+        let (made, fallen_back) = match (made, fallback) {
+            (Some(made), _) => (made, false),
+            (None, Some(host)) => (mount::open_tree(file::CWD, host.as_path(), true, false).during(what)?, true),
+            (None, None) => return Err(Error::new(Kind::Kernel, what())),
+        };
+        let point = self.point(target, PointKind::Directory, *nofollow)?;
+        if *copy_up {
+            super::paths::copy_up(point.as_fd(), made.as_fd()).during(what)?;
+        }
+        mount::attach(&made, &point).during(what)?;
+        let rest = mount_options::Attributes {
+            set: if fallen_back { attributes.set } else { 0 },
+            ..attributes.clone()
+        };
+        change(made.as_fd(), &rest).during(what)?;
+        self.device_directory = None;
+        Ok(())
+    }
+
+    /// A bind mount of config.json.
+    pub(super) fn bind(&mut self, op: &Op) -> Result<()> {
+        let Op::Bind { source, recursive, source_nofollow, attributes, target, nofollow } = op else {
+            return Ok(());
+        };
+        let what = || format!("bind-mounting at {}", target.as_path().display());
+        let tree = self.tree(source, *recursive, *source_nofollow)?;
+        let directory = file::fstat(&tree).during(what)?.st_mode & S_IFMT == S_IFDIR;
+        let kind = if directory { PointKind::Directory } else { PointKind::File };
+        let point = self.point(target, kind, *nofollow)?;
+        mount::attach(&tree, &point).during(what)?;
+        change(tree.as_fd(), attributes).during(what)?;
+        self.device_directory = None;
+        Ok(())
+    }
+
+    fn point(&self, target: &RootPath, kind: PointKind, nofollow: bool) -> Result<OwnedFd> {
+        let path = target.as_path();
+        self.root()?.mount_point(path, kind, nofollow).during(|| format!("mount point {}", path.display()))
+    }
+
+    pub(super) fn remount(&mut self, target: &RootPath, flags: u64, data: &str) -> Result<()> {
+        let what = || format!("remounting {}", target.as_path().display());
+        let point = self.root()?.locate(target.as_path()).during(what)?;
+        mount::remount(point.as_fd(), flags, data).during(what)
+    }
+
+    pub(super) fn set_attributes(&mut self, target: &RootPath, wanted: &mount_options::Attributes) -> Result<()> {
+        let what = || format!("attributes of {}", target.as_path().display());
+        let point = self.root()?.locate(target.as_path()).during(what)?;
+        change(point.as_fd(), wanted).during(what)
+    }
+
+    /// The container's own cgroups, by the namespace where there is one, else by binding their directories.
+    pub(super) fn cgroup_mount(&mut self, op: &Op) -> Result<()> {
+        let Op::CgroupMount { target, views, single, namespaced, attributes } = op else { return Ok(()) };
+        let what = || format!("mounting cgroups at {}", target.as_path().display());
+        let point = self.point(target, PointKind::Directory, false)?;
+        if *single {
+            let Some(view) = views.first() else { return Err(Error::new(Kind::Kernel, "this host has no cgroups")) };
+            let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
+            mount::attach(&made, &point).during(what)?;
+            return change(made.as_fd(), attributes).during(what);
+        }
+        let inner = attributes.set & !MOUNT_ATTR_RDONLY;
+        let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], inner).during(what)?;
+        mount::attach(&tmpfs, &point).during(what)?;
+        for view in views {
+            let what = || format!("mounting cgroup {} at {}", view.name, target.as_path().display());
+            file::mkdirat(&tmpfs, &view.name, 0o755).during(what)?;
+            let place = file::open_dir(&tmpfs, &view.name).during(what)?;
+            let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
+            mount::attach(&made, &place).during(what)?;
+            for link in &view.links {
+                file::symlink(&view.name, &tmpfs, link).during(what)?;
+            }
+        }
+        change(tmpfs.as_fd(), attributes).during(what)
+    }
+
+    /// Makes the container's root this namespace's root. The old root ends up on top of the new one and is
+    /// detached from there, so that no directory has to exist for it.
+    pub(super) fn pivot_root(&mut self) -> Result<()> {
+        let what = || "changing the root".to_string();
+        process::fchdir(self.root()?.as_fd()).during(what)?;
+        mount::pivot_root_here().during(what)?;
+        mount::detach_here().during(what)
+    }
+
+    pub(super) fn move_root(&mut self) -> Result<()> {
+        let what = || "changing the root".to_string();
+        process::fchdir(self.root()?.as_fd()).during(what)?;
+        mount::move_here_to_root().during(what)?;
+        mount::chroot_here().during(what)
+    }
+
+    pub(super) fn chroot(&mut self) -> Result<()> {
+        let what = || "changing the root".to_string();
+        if self.root.is_none() {
+            let path = self.state.rootfs.clone().unwrap_or_default();
+            let dir = file::open_dir(file::CWD, &path).during(|| format!("root file system {path}"))?;
+            self.root = Some(Root::new(dir));
+        }
+        process::fchdir(self.root()?.as_fd()).during(what)?;
+        mount::chroot_here().during(what)
+    }
+
+    pub(super) fn readonly_root(&mut self) -> Result<()> {
+        let readonly = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        mount::set_attributes(self.root()?, &readonly, false).during(|| "making the root read-only".into())
+    }
+}
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+
+/// A new detached mount of a file system.
+pub(super) fn filesystem(kind: &str, source: &str, data: &[String], attributes: u64) -> kernel::Result<OwnedFd> {
+    let make = |readonly_superblock: bool| {
+        let context = Context::open(kind)?;
+        if source != kind {
+            context.source(source)?;
+        }
+        for option in data {
+            context.set(option)?;
+        }
+        if readonly_superblock {
+            context.set("ro")?;
+        }
+        context.mount(attributes)
+    };
+    let readonly = attributes & MOUNT_ATTR_RDONLY != 0;
+    match make(readonly) {
+        // EBUSY: the superblock is in use elsewhere, writable; then only this mount of it is read-only.
+        Err(e) if readonly && e.is(&[Errno::EBUSY.0]) => make(false),
+        other => other,
+    }
+}
+
+fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::Result<OwnedFd> {
+    if namespaced {
+        let options = if view.option.is_empty() { Vec::new() } else { vec![view.option.replace(',', "\0")] };
+        let options: Vec<String> = options.iter().flat_map(|o| o.split('\0')).map(String::from).collect();
+        return filesystem(view.kind, "cgroup", &options, attributes & !MOUNT_ATTR_RDONLY).and_then(|made| {
+            let rest = Attributes { set: attributes, ..Attributes::default() };
+            mount::set_attributes(&made, &rest, false).map(|()| made)
+        });
+    }
+    let made = mount::open_tree(file::CWD, &view.host, false, false)?;
+    let set = Attributes { set: attributes, ..Attributes::default() };
+    mount::set_attributes(&made, &set, false)?;
+    Ok(made)
+}
+
+/// Applies attributes and propagation to an attached mount.
+fn change(made: BorrowedFd<'_>, wanted: &mount_options::Attributes) -> kernel::Result<()> {
+    if wanted.set | wanted.clear != 0 {
+        let one = Attributes { set: wanted.set, clear: wanted.clear, ..Attributes::default() };
+        mount::set_attributes(made, &one, false)?;
+    }
+    if wanted.recursive_set | wanted.recursive_clear != 0 {
+        let set = wanted.recursive_set;
+        let all = Attributes { set, clear: wanted.recursive_clear, ..Attributes::default() };
+        mount::set_attributes(made, &all, true)?;
+    }
+    for flags in &wanted.propagation {
+        let one = Attributes { propagation: flags & !MS_REC, ..Attributes::default() };
+        mount::set_attributes(made, &one, flags & MS_REC != 0)?;
+    }
+    Ok(())
+}
+
+/// Names what stands behind the refusals that users meet most.
+fn explain_mount(error: Error, kind: &str) -> Error {
+    let eperm = error.call.as_deref().is_some_and(|call| call.ends_with("= EPERM"));
+    match kind {
+        "proc" if eperm => error.hint(
+            "in a user namespace the kernel allows a new /proc only where the present one is not partly covered by other mounts",
+        ),
+        "sysfs" if eperm => error.hint("in a user namespace a new /sys needs a network namespace of its own"),
+        _ => error,
+    }
+}

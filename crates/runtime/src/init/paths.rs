@@ -1,0 +1,129 @@
+//! Masked and read-only paths, and the copying of what a tmpfs hides.
+
+use super::Init;
+use crate::error::{For, Result};
+use lockstep_abi::errno::Errno;
+use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
+use lockstep_kernel::mount::{self, Attributes};
+use lockstep_kernel::{self as kernel, file};
+use lockstep_plan::RootPath;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// What masked paths are hidden behind, made once and copied for each.
+#[derive(Debug, Default)]
+pub(crate) struct Masks {
+    null: Option<OwnedFd>,
+    empty: Option<OwnedFd>,
+}
+
+impl Masks {
+    /// The host's /dev/null, opened while the host's root is still there and checked to be that device: one of
+    /// the container would be the image's choice (CVE-2025-31133).
+    pub(crate) fn open(plan: &lockstep_plan::Plan) -> Result<Masks> {
+        let wanted = plan.steps.iter().any(|s| matches!(s.op, lockstep_plan::Op::MaskPath { .. }));
+        if !wanted {
+            return Ok(Masks::default());
+        }
+        let what = || "opening /dev/null".to_string();
+        let null = file::openat(file::CWD, "/dev/null", file::OFlags::PATH | file::OFlags::NOFOLLOW, 0).during(what)?;
+        let found = file::fstat(&null).during(what)?;
+        if (file::major(found.st_rdev), file::minor(found.st_rdev)) != (1, 3) {
+            return Err(crate::Error::new(crate::Kind::Kernel, "the host's /dev/null is not device 1:3"));
+        }
+        Ok(Masks { null: Some(null), empty: None })
+    }
+}
+
+impl Init<'_> {
+    /// Hides a path. ENOENT only: a path that does not exist needs no mask, everything else is an attack or a bug.
+    pub(super) fn mask(&mut self, path: &RootPath) -> Result<()> {
+        let what = || format!("masking {}", path.as_path().display());
+        let point = match self.root()?.locate(path.as_path()) {
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(()),
+            other => other.during(what)?,
+        };
+        let cover = match mount::attach(self.null_copy().during(what)?, &point) {
+            // ENOTDIR: a directory, which only a directory can cover.
+            Err(e) if e.is(&[Errno::ENOTDIR.0]) => self.empty_copy().during(what)?,
+            other => return other.during(what),
+        };
+        mount::attach(cover, &point).during(what)
+    }
+
+    fn null_copy(&mut self) -> kernel::Result<OwnedFd> {
+        match &self.masks.null {
+            Some(null) => mount::open_tree(null, Path::new(""), false, false),
+            None => mount::open_tree(file::CWD, Path::new("/dev/null"), false, true),
+        }
+    }
+
+    fn empty_copy(&mut self) -> kernel::Result<OwnedFd> {
+        if self.masks.empty.is_none() {
+            let made = super::mount::filesystem("tmpfs", "tmpfs", &["nr_blocks=1".into(), "nr_inodes=1".into()], MOUNT_ATTR_RDONLY)?;
+            self.masks.empty = Some(made);
+        }
+        match &self.masks.empty {
+            Some(empty) => mount::open_tree(empty, Path::new(""), false, false),
+            None => mount::open_tree(file::CWD, Path::new(""), false, false),
+        }
+    }
+
+    /// Makes a path and everything below it read-only by mounting it onto itself. ENOENT only, as above.
+    pub(super) fn make_readonly(&mut self, path: &RootPath) -> Result<()> {
+        let what = || format!("making {} read-only", path.as_path().display());
+        let point = match self.root()?.locate(path.as_path()) {
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(()),
+            other => other.during(what)?,
+        };
+        let tree = mount::open_tree(&point, Path::new(""), true, false).during(what)?;
+        let readonly = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        mount::set_attributes(&tree, &readonly, true).during(what)?;
+        mount::attach(&tree, &point).during(what)
+    }
+}
+
+/// Copies what is in a directory into the file system that is about to hide it (`tmpcopyup`).
+pub(super) fn copy_up(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> kernel::Result<()> {
+    let found = file::fstat(from)?;
+    file::chown(to, ".", found.st_uid, found.st_gid)?;
+    file::chmod(to, ".", found.st_mode & 0o7777)?;
+    for name in file::list(from, ".")? {
+        let entry = file::stat(from, &name, false)?;
+        match entry.st_mode & 0o170_000 {
+            0o040_000 => {
+                file::mkdirat(to, &name, 0o700)?;
+                let nofollow = file::OFlags::DIRECTORY | file::OFlags::NOFOLLOW;
+                let below = file::openat(from, &name, nofollow, 0)?;
+                let made = file::openat(to, &name, nofollow, 0)?;
+                copy_up(below.as_fd(), made.as_fd())?;
+            }
+            0o120_000 => {
+                let target = file::readlink(from, &name)?;
+                file::symlink(&target, to, &name)?;
+                file::chown(to, &name, entry.st_uid, entry.st_gid)?;
+            }
+            0o100_000 => copy_file(from, to, &name, &entry)?,
+            other => {
+                let kind = match other {
+                    0o020_000 => file::NodeKind::Char,
+                    0o060_000 => file::NodeKind::Block,
+                    _ => file::NodeKind::Fifo,
+                };
+                let numbers = (file::major(entry.st_rdev), file::minor(entry.st_rdev));
+                file::mknodat(to, &name, kind, entry.st_mode & 0o7777, numbers)?;
+                file::chown(to, &name, entry.st_uid, entry.st_gid)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &str, entry: &file::Stat) -> kernel::Result<()> {
+    let source = file::openat(from, name, file::OFlags::RDONLY | file::OFlags::NOFOLLOW, 0)?;
+    let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::EXCL;
+    let target = file::openat(to, name, flags, 0o600)?;
+    file::copy(&source, &target)?;
+    file::chown(to, name, entry.st_uid, entry.st_gid)?;
+    file::chmod(to, name, entry.st_mode & 0o7777)
+}

@@ -1,0 +1,114 @@
+//! Limits, users and capabilities of the process: what it gives up, in the plan's order.
+
+use super::Init;
+use crate::error::{For, Result};
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::capability::{self, Sets};
+use lockstep_kernel::{console, credential, file, schedule};
+use lockstep_plan::{Downgrade, Op};
+
+/// The highest capability number that can exist (a 64-bit mask).
+const HIGHEST: u8 = 63;
+
+impl Init<'_> {
+    /// Sets a limit. One above the hard limit needs CAP_SYS_RESOURCE, which hosts withhold: then it is clamped
+    /// to what may be set, and that is part of the outcome.
+    pub(super) fn set_rlimit(&mut self, resource: u32, soft: u64, hard: u64) -> Result<()> {
+        let name = lockstep_abi::rlimit::name(resource).unwrap_or("RLIMIT");
+        let refused = match schedule::prlimit(0, resource, Some((soft, hard))) {
+            Err(e) if e.is(&[Errno::EPERM.0]) => e,
+            other => return other.map(drop).during(|| format!("setting {name}")),
+        };
+        let (_, most) = schedule::prlimit(0, resource, None).during(|| format!("asking for {name}"))?;
+        let clamped = (soft.min(most), hard.min(most));
+        schedule::prlimit(0, resource, Some(clamped)).during(|| format!("setting {name}"))?;
+        self.outcome.downgrades.push(Downgrade {
+            because: "/process/rlimits".into(),
+            lost: format!("{name} clamped to soft {} hard {}", clamped.0, clamped.1),
+            call: refused.to_string(),
+        });
+        Ok(())
+    }
+}
+
+pub(super) fn set_scheduler(op: &Op) -> Result<()> {
+    let Op::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } = op else { return Ok(()) };
+    let attr = schedule::SchedAttr {
+        size: 0,
+        policy: *policy,
+        flags: *flags,
+        nice: *nice,
+        priority: *priority,
+        runtime: *runtime,
+        deadline: *deadline,
+        period: *period,
+    };
+    schedule::sched_setattr(&attr).during(|| "scheduler".into())
+}
+
+/// Drops everything but `keep` from the bounding set. EINVAL: the kernel knows no capability of that number.
+pub(super) fn drop_bounding(keep: u64) -> Result<()> {
+    for number in (0..=HIGHEST).filter(|n| keep & 1 << n == 0) {
+        match capability::drop_bounding(number) {
+            Err(e) if e.is(&[Errno::EINVAL.0]) => break,
+            other => other.during(|| "bounding set".into())?,
+        }
+    }
+    Ok(())
+}
+
+/// Groups before user, because a user without capabilities may not change groups; capabilities are kept over
+/// the change and cut down by the next step.
+pub(super) fn switch_user(uid: u32, gid: u32, groups: &[u32], set_groups: bool) -> Result<()> {
+    let what = || format!("user {uid}:{gid}");
+    own_streams(uid)?;
+    if set_groups {
+        credential::setgroups(groups).during(|| format!("groups {groups:?}"))?;
+    } else if !groups.is_empty() {
+        let message = "additional groups need more than the one group id that this user namespace maps";
+        return Err(crate::Error::new(crate::Kind::Invalid, message).asked("/process/user/additionalGids"));
+    }
+    credential::setgid(gid).during(what)?;
+    credential::keep_capabilities(true).during(what)?;
+    credential::setuid(uid).during(what)
+}
+
+/// Lets another user than root reopen its own standard streams through /dev/stdout.
+fn own_streams(uid: u32) -> Result<()> {
+    if uid == 0 {
+        return Ok(());
+    }
+    for stream in console::standard_streams() {
+        let Ok(found) = file::fstat(stream) else { continue };
+        let null = found.st_mode & 0o170_000 == 0o020_000
+            && (file::major(found.st_rdev), file::minor(found.st_rdev)) == (1, 3);
+        if found.st_uid == uid || null {
+            continue;
+        }
+        match file::fchown(stream, uid) {
+            // The stream's file system or owner is outside of this user namespace, or read-only: then the
+            // program can use the descriptor, but not reopen it.
+            Err(e) if e.is(&[Errno::EPERM.0, Errno::EINVAL.0, Errno::EROFS.0]) => {}
+            other => other.during(|| "owner of the standard streams".into())?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_capabilities(op: &Op) -> Result<()> {
+    let Op::SetCapabilities { effective, permitted, inheritable, ambient, extra } = op else { return Ok(()) };
+    let sets = Sets {
+        effective: effective | extra,
+        permitted: permitted | extra,
+        inheritable: *inheritable,
+    };
+    capability::set(&sets).during(|| "capability sets".into())?;
+    for number in (0..=HIGHEST).filter(|n| ambient & 1 << n != 0) {
+        capability::raise_ambient(number).during(|| format!("ambient capability {number}"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn final_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
+    capability::set(&Sets { effective, permitted, inheritable }).during(|| "capability sets".into())
+}

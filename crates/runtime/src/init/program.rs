@@ -1,0 +1,131 @@
+//! The last stretch: working directory, program, Landlock, filter, execve.
+
+use super::Init;
+use crate::error::{Error, For, Kind, Result};
+use crate::message;
+use lockstep_abi::bpf::Insn;
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::landlock::{self, Domain, Enforced};
+use lockstep_kernel::{file, process, seccomp};
+use lockstep_plan::step::LandlockDomain;
+use lockstep_plan::{Downgrade, RootPath};
+use std::os::fd::AsFd;
+
+impl Init<'_> {
+    /// Resolved below the root descriptor: a directory outside cannot be named, not even through
+    /// /proc/self/fd (CVE-2024-21626). A missing one is made.
+    pub(super) fn change_directory(&mut self, path: &RootPath) -> Result<()> {
+        let what = || format!("working directory {}", path.as_path().display());
+        let directory = self.root()?.make_directories(path.as_path(), 0o755).during(what)?;
+        process::fchdir(directory.as_fd()).during(what)
+    }
+
+    /// Finds the program as execvp(3) would, as the user and with the capabilities that it will have.
+    pub(super) fn find_program(&mut self, program: &str, path: &str) -> Result<()> {
+        if program.contains('/') {
+            runnable(program).map_err(|e| program_error(program, &e))?;
+            self.program = Some(program.into());
+            return Ok(());
+        }
+        let mut refused = None;
+        for directory in path.split(':') {
+            let directory = if directory.is_empty() { "." } else { directory };
+            let candidate = format!("{directory}/{program}");
+            match runnable(&candidate) {
+                Ok(()) => {
+                    self.program = Some(candidate);
+                    return Ok(());
+                }
+                Err(e) if e.is(&[Errno::EACCES.0]) => refused = Some(e),
+                Err(_) => {}
+            }
+        }
+        match refused {
+            Some(e) => Err(program_error(program, &e)),
+            None => Err(Error::new(Kind::Program, format!("exec: {program:?}: executable file not found in $PATH"))),
+        }
+    }
+
+    pub(super) fn landlock(&mut self, wanted: &LandlockDomain) -> Result<()> {
+        let mut domain = Domain {
+            handled_fs: wanted.handled_fs,
+            handled_net: wanted.handled_net,
+            scoped: wanted.scoped,
+            ports: wanted.ports.clone(),
+            best_effort: wanted.best_effort,
+            ..Domain::default()
+        };
+        for (path, access) in &wanted.paths {
+            let what = || format!("Landlock path {}", path.as_path().display());
+            domain.paths.push((self.root()?.locate(path.as_path()).during(what)?, *access));
+        }
+        match landlock::restrict(domain).during(|| "Landlock domain".into())? {
+            Enforced::Fully => {}
+            Enforced::Partially => self.downgrade_landlock("partly enforced by this kernel's Landlock ABI"),
+            Enforced::Not => self.downgrade_landlock("not enforced: this kernel has no Landlock"),
+        }
+        Ok(())
+    }
+
+    fn downgrade_landlock(&mut self, lost: &str) {
+        self.outcome.downgrades.push(Downgrade {
+            because: "/annotations/org.lockstep.landlock".into(),
+            lost: lost.into(),
+            call: "landlock_restrict_self()".into(),
+        });
+    }
+
+    /// After this, execve closes everything but the standard streams and what is handed over.
+    pub(super) fn close_descriptors(&mut self, keep: u32) -> Result<()> {
+        process::umask(self.umask);
+        process::close_on_exec_from(3 + keep).during(|| "descriptors".into())?;
+        for number in 3..3 + keep {
+            // EBADF: the caller promised more descriptors than there are.
+            match process::keep_on_exec(number as i32) {
+                Err(e) if e.is(&[Errno::EBADF.0]) => {}
+                other => other.during(|| "handed-over descriptors".into())?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn load_filter(&mut self, filter: &[Insn], flags: u32, notify: bool) -> Result<()> {
+        let flags = if notify { flags | seccomp::NEW_LISTENER } else { flags };
+        let listener = seccomp::load(filter, flags).during(|| "loading the seccomp filter".into())?;
+        if let Some(listener) = listener {
+            message::send_listener(self.peer.as_fd(), listener.as_fd()).during(|| "handing over the listener".into())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn execute(&mut self, args: &[String], env: &[String]) -> Result<()> {
+        let program = self.program.as_deref().unwrap_or_default();
+        let image = process::Image::new(program, args.iter().map(String::as_str), env.iter().map(String::as_str))
+            .during(|| format!("program {program:?}"))?;
+        let failure = image.exec();
+        Err(program_error(args.first().map_or("", String::as_str), &failure))
+    }
+}
+
+/// Whether this user may execute the file: a regular one, with the permission.
+fn runnable(path: &str) -> lockstep_kernel::Result<()> {
+    let found = file::stat(file::CWD, path, true)?;
+    if found.st_mode & 0o170_000 == 0o040_000 {
+        return Err(lockstep_kernel::Error { call: format!("execve({path:?})"), errno: Errno::EISDIR.0 });
+    }
+    file::may_execute(file::CWD, path)
+}
+
+/// The wording that engines turn into exit codes 126 and 127.
+fn program_error(program: &str, call: &lockstep_kernel::Error) -> Error {
+    let mut error = Error::call(format!("exec: {program:?}"), call);
+    error.kind = Kind::Program;
+    let text = Errno(call.errno).description().to_lowercase();
+    error.message = match call.errno {
+        n if n == Errno::ENOENT.0 => format!("exec: {program:?}: stat {program}: no such file or directory"),
+        n if n == Errno::EISDIR.0 => format!("exec: {program:?}: is a directory"),
+        _ => format!("exec: {program:?}: {text}"),
+    };
+    error.reason = None;
+    error
+}

@@ -1,0 +1,121 @@
+//! What callers ask for, as values: the command line of the binaries is theirs.
+
+use crate::state::ContainerId;
+use std::path::PathBuf;
+
+/// How cgroups are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CgroupDriver {
+    /// By the runtime itself.
+    #[default]
+    Cgroupfs,
+    /// By systemd over D-Bus.
+    Systemd,
+}
+
+/// Settings of all operations.
+pub struct Settings<'a> {
+    /// The state directory of all containers.
+    pub root: PathBuf,
+    /// Who makes cgroups.
+    pub cgroup_driver: CgroupDriver,
+    /// Whether refused cgroups are tolerated as for an unprivileged user; `None` decides by the user id.
+    pub rootless: Option<bool>,
+    /// Takes warnings: what is not enforced or not known, one line each.
+    pub warn: &'a dyn Fn(&str),
+}
+
+/// `create`.
+#[derive(Debug, Clone)]
+pub struct CreateRequest {
+    /// The new container's id.
+    pub id: ContainerId,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// Unix socket that receives the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// File that receives the process id.
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of the container's process.
+    pub pidfd_socket: Option<PathBuf>,
+    /// Do not use pivot_root(2).
+    pub no_pivot: bool,
+    /// Do not make a session keyring.
+    pub no_new_keyring: bool,
+    /// Further descriptors, from 3 on, that the program gets.
+    pub preserve_fds: u32,
+    /// Descriptors of socket activation, in front of those (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// Socket of the service manager (sd_notify(3)).
+    pub notify_socket: Option<PathBuf>,
+}
+
+/// `run`.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// What to create.
+    pub create: CreateRequest,
+    /// Return when the program is executed.
+    pub detach: bool,
+    /// Do not delete the container when it has ended.
+    pub keep: bool,
+    /// Do not adopt the container's orphans.
+    pub no_subreaper: bool,
+}
+
+/// What to execute in a container.
+#[derive(Debug, Clone)]
+pub enum ProcessSource {
+    /// A `process` object of the specification.
+    Json(Vec<u8>),
+    /// The container's own process with changes.
+    Args(ExecArgs),
+}
+
+/// Changes to the container's own process.
+#[derive(Debug, Clone, Default)]
+pub struct ExecArgs {
+    /// Program and arguments.
+    pub args: Vec<String>,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// Additional environment.
+    pub env: Vec<String>,
+    /// Whether to make a terminal.
+    pub tty: bool,
+    /// `uid[:gid]`.
+    pub user: Option<(u32, Option<u32>)>,
+    /// Additional groups.
+    pub additional_gids: Vec<u32>,
+    /// Additional capabilities.
+    pub caps: Vec<String>,
+    /// Whether to set no_new_privs although the container has not.
+    pub no_new_privs: bool,
+    /// Another AppArmor profile.
+    pub apparmor: Option<String>,
+    /// Another SELinux label.
+    pub process_label: Option<String>,
+}
+
+/// `exec`.
+#[derive(Debug, Clone)]
+pub struct ExecRequest {
+    /// The container's id.
+    pub id: ContainerId,
+    /// What to execute.
+    pub process: ProcessSource,
+    /// Return when the program is executed.
+    pub detach: bool,
+    /// Unix socket that receives the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// File that receives the process id.
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of the process.
+    pub pidfd_socket: Option<PathBuf>,
+    /// Further descriptors, from 3 on, that the program gets.
+    pub preserve_fds: u32,
+    /// Execute although the container is paused; the process waits then.
+    pub ignore_paused: bool,
+    /// Sub-cgroups for the process, as `controllers:path` or `path`.
+    pub cgroup: Vec<String>,
+}

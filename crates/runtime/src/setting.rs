@@ -1,0 +1,47 @@
+//! Files of procfs that change the calling process, always below a /proc that was opened and checked early.
+//!
+//! A container can put a file of its own at /proc; a label or a sysctl written there would be lost in silence
+//! (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+
+use crate::error::{Error, For, Kind, Result};
+use lockstep_kernel::mount::{PROC_SUPER_MAGIC, filesystem_type};
+use lockstep_kernel::{self as kernel, file};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// Opens the host's /proc and makes sure that it is one.
+pub(crate) fn open_proc() -> Result<OwnedFd> {
+    let proc = file::open_dir(file::CWD, "/proc").during(|| "opening /proc".into())?;
+    match filesystem_type(&proc).during(|| "checking /proc".into())? {
+        PROC_SUPER_MAGIC => Ok(proc),
+        other => Err(Error::new(Kind::Kernel, format!("/proc is not procfs but file system {other:#x}"))),
+    }
+}
+
+/// Writes a sysctl of the namespaces that this process is in; dots separate, or slashes (sysctl(8)).
+pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()> {
+    let path = lockstep_oci::runtime::SysctlKey::parse(key)
+        .map(|key| key.path())
+        .ok_or_else(|| Error::new(Kind::Invalid, format!("sysctl {key:?} is not a name")))?;
+    file::write(proc, format!("sys/{path}"), value.as_bytes()).during(|| format!("sysctl {key:?}"))
+}
+
+/// AppArmor profile of the next execve; the newer file first (Linux 5.8).
+pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()> {
+    let text = format!("exec {profile}");
+    match file::write(proc, "self/attr/apparmor/exec", text.as_bytes()) {
+        Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => {
+            file::write(proc, "self/attr/exec", text.as_bytes()).during(|| format!("AppArmor profile {profile:?}"))
+        }
+        other => other.during(|| format!("AppArmor profile {profile:?}")),
+    }
+}
+
+/// SELinux label of the next execve.
+pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
+    file::write(proc, "self/attr/exec", label.as_bytes()).during(|| format!("SELinux label {label:?}"))
+}
+
+/// oom_score_adj of a process. Lowering it needs CAP_SYS_RESOURCE.
+pub(crate) fn oom_score_adj(proc: BorrowedFd<'_>, pid: i32, value: i64) -> kernel::Result<()> {
+    file::write(proc, format!("{pid}/oom_score_adj"), value.to_string().as_bytes())
+}

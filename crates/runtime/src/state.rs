@@ -1,0 +1,309 @@
+//! The state directory: one directory per container, written before the first thing that it names is made.
+//!
+//! `state.json` is written once and says what will exist (bundle, intended cgroups); `init.json` says which
+//! process it became. So a runtime that is killed at any moment leaves enough behind to be cleaned up after.
+
+use crate::error::{Error, For, Kind, Result};
+use lockstep_kernel::{self as kernel, file, process, socket};
+use lockstep_oci::runtime::Spec;
+use lockstep_oci::state::Status;
+use lockstep_plan::Outcome;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Version of both files; a newer one is refused without touching it.
+pub const SCHEMA: u32 = 1;
+/// The largest state file that is read, in bytes.
+const LIMIT: usize = 32 << 20;
+const STATE: &str = "state.json";
+const INIT: &str = "init.json";
+const OUTCOME: &str = "outcome.json";
+/// The socket on which a created container waits for `start`.
+pub const START: &str = "start.sock";
+
+/// A container's name: 1 to 1024 of the characters that runc allows, and no path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ContainerId(String);
+
+impl ContainerId {
+    /// Checks an id.
+    pub fn new(id: &str) -> Result<ContainerId> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
+        if id.is_empty() {
+            return Err(Error::new(Kind::Invalid, "container id cannot be empty"));
+        }
+        if id.len() > 1024 || id == "." || id == ".." || !id.chars().all(allowed) {
+            return Err(Error::new(Kind::Invalid, format!("invalid container ID format: {id:?}")));
+        }
+        Ok(ContainerId(id.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a container is, from before its first cgroup to its deletion.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The container's id.
+    pub id: ContainerId,
+    /// The bundle's absolute path.
+    pub bundle: PathBuf,
+    /// The root file system's absolute path.
+    pub rootfs: PathBuf,
+    /// When it was made, RFC 3339 in UTC.
+    pub created: String,
+    /// User id of the one who made it.
+    pub owner: u32,
+    /// The intended cgroups.
+    pub cgroup: crate::cgroup::CgroupState,
+    /// config.json as it was at creation: later changes of the file have no effect (runtime.md, "Create").
+    pub spec: Spec,
+}
+
+/// The container's first process, told apart from a later one of the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitProcess {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Process id in the runtime's pid namespace.
+    pub pid: i32,
+    /// Start time in clock ticks since boot (proc_pid_stat(5), field 22).
+    pub start_time: u64,
+}
+
+/// The directory that holds all containers' directories.
+#[derive(Debug)]
+pub struct Root {
+    dir: OwnedFd,
+    path: PathBuf,
+}
+
+/// One container's open state directory.
+#[derive(Debug)]
+pub struct Directory {
+    dir: OwnedFd,
+    /// The container's id.
+    pub id: ContainerId,
+}
+
+impl Root {
+    /// Opens the directory; with `create` it and its parents are made, 0711 as runc's.
+    pub fn open(path: &Path, create: bool) -> Result<Root> {
+        let open = || file::open_dir(file::CWD, path);
+        let dir = match open() {
+            Err(e) if create && e.is(&[libc_enoent()]) => {
+                make_parents(path).during(|| format!("state directory {}", path.display()))?;
+                open()
+            }
+            other => other,
+        }
+        .during(|| format!("state directory {}", path.display()))?;
+        Ok(Root { dir, path: path.into() })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The ids of all containers.
+    pub fn ids(&self) -> Result<Vec<ContainerId>> {
+        let names = file::list(&self.dir, ".").during(|| format!("state directory {}", self.path.display()))?;
+        let mut ids: Vec<_> = names.iter().filter_map(|name| ContainerId::new(name).ok()).collect();
+        ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        Ok(ids)
+    }
+
+    /// Makes a container's directory, which claims its id.
+    pub fn claim(&self, id: &ContainerId) -> Result<Directory> {
+        match file::mkdirat(&self.dir, id.as_str(), 0o711) {
+            Ok(()) => self.container(id),
+            Err(e) if e.is(&[libc_eexist()]) => {
+                Err(Error::new(Kind::Exists, "container with given ID already exists").hint(format!("id {id}")))
+            }
+            Err(e) => Err(Error::call(format!("state directory of {id}"), &e)),
+        }
+    }
+
+    /// Opens a container's directory.
+    pub fn container(&self, id: &ContainerId) -> Result<Directory> {
+        match file::open_dir(&self.dir, id.as_str()) {
+            Ok(dir) => Ok(Directory { dir, id: id.clone() }),
+            Err(e) if e.is(&[libc_enoent()]) => Err(Error::new(Kind::NotFound, "container does not exist")),
+            Err(e) => Err(Error::call(format!("state directory of {id}"), &e)),
+        }
+    }
+
+    /// Removes a container's directory with the files that the runtime makes in it.
+    pub fn remove(&self, id: &ContainerId) -> Result<()> {
+        let directory = self.container(id)?;
+        for name in file::list(&directory.dir, ".").during(|| format!("state of {id}"))? {
+            // ENOENT: a concurrent `delete` was here first.
+            absent_is_fine(file::unlink(&directory.dir, &name)).during(|| format!("state of {id}"))?;
+        }
+        absent_is_fine(file::rmdir(&self.dir, id.as_str())).during(|| format!("state of {id}"))
+    }
+}
+
+fn absent_is_fine(result: kernel::Result<()>) -> kernel::Result<()> {
+    match result {
+        Err(e) if e.is(&[libc_enoent()]) => Ok(()),
+        other => other,
+    }
+}
+
+fn make_parents(path: &Path) -> kernel::Result<()> {
+    match file::mkdirat(file::CWD, path, 0o711) {
+        Err(e) if e.is(&[libc_enoent()]) => {
+            if let Some(parent) = path.parent() {
+                make_parents(parent)?;
+            }
+            match file::mkdirat(file::CWD, path, 0o711) {
+                Err(e) if e.is(&[libc_eexist()]) => Ok(()),
+                other => other,
+            }
+        }
+        Err(e) if e.is(&[libc_eexist()]) => Ok(()),
+        other => other,
+    }
+}
+
+const fn libc_enoent() -> i32 {
+    lockstep_abi::errno::Errno::ENOENT.0
+}
+
+const fn libc_eexist() -> i32 {
+    lockstep_abi::errno::Errno::EEXIST.0
+}
+
+impl Directory {
+    /// The directory itself.
+    pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Writes the state, before anything that it names is made.
+    pub fn write_state(&self, state: &State) -> Result<()> {
+        self.write(STATE, state)
+    }
+
+    /// Reads the state; `None` when its writer was killed before it had written it.
+    pub fn state(&self) -> Result<Option<State>> {
+        self.read(STATE)
+    }
+
+    /// Writes which process the container became.
+    pub fn write_init(&self, init: &InitProcess) -> Result<()> {
+        self.write(INIT, init)
+    }
+
+    /// The container's first process.
+    pub fn init(&self) -> Result<Option<InitProcess>> {
+        self.read(INIT)
+    }
+
+    /// Writes what differs from the plan; nothing when nothing does.
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
+        if outcome.downgrades.is_empty() { Ok(()) } else { self.write(OUTCOME, outcome) }
+    }
+
+    /// What differed from the plan.
+    pub fn outcome(&self) -> Result<Outcome> {
+        Ok(self.read(OUTCOME)?.unwrap_or_default())
+    }
+
+    /// Forgets that the container waits for `start`.
+    pub fn started(&self) -> Result<()> {
+        absent_is_fine(file::unlink(&self.dir, START)).during(|| format!("state of {}", self.id))
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+        let text = serde_json::to_vec(value)
+            .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))?;
+        file::replace(&self.dir, name, &text, 0o600).during(|| format!("state of {}", self.id))
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let text = match file::read(&self.dir, name, LIMIT) {
+            Err(e) if e.is(&[libc_enoent()]) => return Ok(None),
+            other => other.during(|| format!("state of {}", self.id))?,
+        };
+        #[derive(Deserialize)]
+        struct Header {
+            schema: u32,
+        }
+        let broken = |e: serde_json::Error| {
+            Error::new(Kind::Invalid, format!("{name} of container {}: {e}", self.id))
+        };
+        let found = serde_json::from_slice::<Header>(&text).map_or(SCHEMA, |header| header.schema);
+        if found > SCHEMA {
+            let message = format!("{name} of container {} has schema {found}, this version reads up to {SCHEMA}", self.id);
+            return Err(Error::new(Kind::Invalid, message).hint("use the version of lockstep-runc that made it"));
+        }
+        serde_json::from_slice(&text).map(Some).map_err(broken)
+    }
+
+    /// The container's status and its first process, asked of the kernel.
+    pub fn status(&self) -> Result<(Status, Option<InitProcess>)> {
+        let Some(init) = self.init()? else { return Ok((Status::Stopped, None)) };
+        if !is_alive(&init) {
+            return Ok((Status::Stopped, Some(init)));
+        }
+        Ok((if self.waits() { Status::Created } else { Status::Running }, Some(init)))
+    }
+
+    /// Whether the first process still waits for `start`. The socket's file alone would lie after a killed
+    /// `start`; the listener itself does not, and a connection without a message is ignored by it.
+    fn waits(&self) -> bool {
+        file::stat(&self.dir, START, false).is_ok() && socket::connect(self.dir.as_fd(), START).is_ok()
+    }
+}
+
+/// Whether this very process exists and is no zombie.
+pub fn is_alive(init: &InitProcess) -> bool {
+    process_stat(init.pid).is_some_and(|(state, start)| start == init.start_time && !matches!(state, 'Z' | 'X'))
+}
+
+/// Run state and start time of a process (proc_pid_stat(5), fields 3 and 22).
+pub fn process_stat(pid: i32) -> Option<(char, u64)> {
+    let text = file::read(file::CWD, format!("/proc/{pid}/stat"), 4096).ok()?;
+    // The command name stands in parentheses and may contain anything, also parentheses and blanks.
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// Describes a process for `init.json`.
+pub fn describe(pid: i32) -> InitProcess {
+    InitProcess { schema: SCHEMA, pid, start_time: process_stat(pid).map_or(0, |(_, start)| start) }
+}
+
+/// Sends a signal to this very process: a pidfd cannot come to mean another one.
+pub fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
+    let pidfd = match process::pidfd_open(init.pid) {
+        Err(e) if e.is(&[lockstep_abi::errno::Errno::ESRCH.0, lockstep_abi::errno::Errno::EINVAL.0]) => {
+            return Ok(false);
+        }
+        other => other?,
+    };
+    if !is_alive(init) {
+        return Ok(false);
+    }
+    match process::pidfd_send_signal(pidfd.as_fd(), signal) {
+        Err(e) if e.is(&[lockstep_abi::errno::Errno::ESRCH.0]) => Ok(false),
+        other => other.map(|()| true),
+    }
+}
