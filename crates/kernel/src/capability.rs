@@ -34,7 +34,10 @@ pub struct Sets {
 
 /// capget(2) of this thread.
 pub fn get() -> Result<Sets> {
-    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
     let mut data = [Data::default(); 2];
     // SAFETY: version 3 makes the kernel write two data structs, which is what the array holds.
     let ret = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
@@ -49,7 +52,10 @@ pub fn get() -> Result<Sets> {
 
 /// capset(2) of this thread.
 pub fn set(sets: &Sets) -> Result<()> {
-    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
     let half = |shift: u32| Data {
         effective: (sets.effective >> shift) as u32,
         permitted: (sets.permitted >> shift) as u32,
@@ -67,7 +73,11 @@ pub fn set(sets: &Sets) -> Result<()> {
 
 /// PR_CAPBSET_DROP.
 pub fn drop_bounding(capability: u8) -> Result<()> {
-    crate::process::prctl(libc::PR_CAPBSET_DROP, "PR_CAPBSET_DROP", u64::from(capability))
+    crate::process::prctl(
+        libc::PR_CAPBSET_DROP,
+        "PR_CAPBSET_DROP",
+        u64::from(capability),
+    )
 }
 
 /// PR_CAP_AMBIENT_RAISE (Linux 4.3).
@@ -83,5 +93,8 @@ pub fn clear_ambient() -> Result<()> {
 fn ambient(command: i32, value: u64) -> Result<()> {
     // SAFETY: PR_CAP_AMBIENT takes plain integers.
     let ret = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, command, value, 0, 0) };
-    check(ret.into(), || format!("prctl(PR_CAP_AMBIENT, {command}, {value})")).map(drop)
+    check(ret.into(), || {
+        format!("prctl(PR_CAP_AMBIENT, {command}, {value})")
+    })
+    .map(drop)
 }

@@ -17,7 +17,12 @@ pub enum Ended {
 
 /// Executes `image` with `input` as its standard input and `output` as its other two streams; after
 /// `timeout_s` seconds it is killed. A program that cannot be executed exits with 127.
-pub fn run(image: &Image, input: BorrowedFd<'_>, output: BorrowedFd<'_>, timeout_s: Option<i64>) -> Result<Ended> {
+pub fn run(
+    image: &Image,
+    input: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+    timeout_s: Option<i64>,
+) -> Result<Ended> {
     let child = match process::clone(0, None)? {
         Side::Child => {
             let ready = signal::unblock_all()
@@ -35,9 +40,13 @@ pub fn run(image: &Image, input: BorrowedFd<'_>, output: BorrowedFd<'_>, timeout
         Side::Parent(child) => child,
     };
     if let Some(seconds) = timeout_s {
-        let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        let limit = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
         let mut fds = [PollFd::new(&child.pidfd, PollFlags::IN)];
-        let ready = crate::file::retry(|| poll(&mut fds, Some(&limit))).told(|| "poll(pidfd)".into())?;
+        let ready =
+            crate::file::retry(|| poll(&mut fds, Some(&limit))).told(|| "poll(pidfd)".into())?;
         if ready == 0 {
             process::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL)?;
             process::wait(child.pid, false)?;

@@ -7,18 +7,27 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Blocks until one of the descriptors is readable or at its end; which ones.
 pub fn readable<const N: usize>(fds: &[Option<BorrowedFd<'_>>; N]) -> Result<[bool; N]> {
-    let mut polled: Vec<PollFd<'_>> =
-        fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let mut polled: Vec<PollFd<'_>> = fds
+        .iter()
+        .flatten()
+        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+        .collect();
     retry(|| poll(&mut polled, None)).told(|| "poll()".into())?;
     let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
-    Ok(std::array::from_fn(|n| fds[n].is_some() && ready.next().unwrap_or(false)))
+    Ok(std::array::from_fn(|n| {
+        fds[n].is_some() && ready.next().unwrap_or(false)
+    }))
 }
 
 /// Whether a descriptor is readable at once.
 pub fn readable_now(fd: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0) && polled[0].revents().contains(PollFlags::IN)
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0)
+        && polled[0].revents().contains(PollFlags::IN)
 }
 
 /// A descriptor that delivers every signal of this process, which has to block them; signalfd(2).
@@ -37,9 +46,13 @@ pub fn signals() -> Result<OwnedFd> {
 /// Takes the next signal of [`signals`].
 pub fn next_signal(fd: BorrowedFd<'_>) -> Result<i32> {
     let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
-    let n = retry(|| rustix::io::read(fd, &mut info[..])).told(|| format!("read({}<signalfd>)", fd.as_raw_fd()))?;
+    let n = retry(|| rustix::io::read(fd, &mut info[..]))
+        .told(|| format!("read({}<signalfd>)", fd.as_raw_fd()))?;
     if n < 4 {
-        return Err(Error { call: format!("read({}<signalfd>) is short", fd.as_raw_fd()), errno: libc::EIO });
+        return Err(Error {
+            call: format!("read({}<signalfd>) is short", fd.as_raw_fd()),
+            errno: libc::EIO,
+        });
     }
     Ok(u32::from_ne_bytes([info[0], info[1], info[2], info[3]]) as i32)
 }

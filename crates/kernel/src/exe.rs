@@ -8,21 +8,24 @@ use crate::call::{Result, Told, check};
 use crate::file;
 use crate::process::Image;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Everything that makes a memfd immutable, for ever.
-const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
+const SEALS: SealFlags = SealFlags::SEAL
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
 
 /// Returns when this process runs from a sealed copy; otherwise executes one, with the same arguments and
 /// environment, and does not return. Call it first: what the process did before is lost.
-pub fn seal(args: &[String], env: &[String]) -> Result<()> {
+pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) -> Result<()> {
     let exe = file::openat(file::CWD, "/proc/self/exe", OFlags::RDONLY, 0)?;
     if is_sealed(&exe) {
         return Ok(());
     }
     let copy = copy(&exe)?;
-    let image = Image::new("", args.iter().map(String::as_str), env.iter().map(String::as_str))?;
-    Err(image.exec_fd(copy.as_fd()))
+    Err(Image::again(args, env)?.exec_fd(copy.as_fd()))
 }
 
 /// Whether this is a memfd that nobody can write any more. EINVAL: it is no memfd.
@@ -44,8 +47,11 @@ fn copy(exe: &OwnedFd) -> Result<OwnedFd> {
         let rest = (size - offset) as usize;
         let sent = rustix::fs::sendfile(&memfd, exe, Some(&mut offset), rest)
             .told(|| format!("sendfile({}, /proc/self/exe)", memfd.as_raw_fd()))?;
-        check(if sent == 0 { -1 } else { 0 }, || "sendfile(/proc/self/exe) ended early".into())?;
+        check(if sent == 0 { -1 } else { 0 }, || {
+            "sendfile(/proc/self/exe) ended early".into()
+        })?;
     }
-    rustix::fs::fcntl_add_seals(&memfd, SEALS).told(|| format!("fcntl({}, F_ADD_SEALS)", memfd.as_raw_fd()))?;
+    rustix::fs::fcntl_add_seals(&memfd, SEALS)
+        .told(|| format!("fcntl({}, F_ADD_SEALS)", memfd.as_raw_fd()))?;
     Ok(memfd)
 }

@@ -64,7 +64,8 @@ pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
 pub fn read_some(file: impl AsFd) -> Result<Vec<u8>> {
     let file = file.as_fd();
     let mut buffer = vec![0u8; 16 << 10];
-    let n = retry(|| rustix::io::read(file, &mut buffer[..])).told(|| format!("read({})", call::fd(file)))?;
+    let n = retry(|| rustix::io::read(file, &mut buffer[..]))
+        .told(|| format!("read({})", call::fd(file)))?;
     buffer.truncate(n);
     Ok(buffer)
 }
@@ -217,9 +218,17 @@ pub fn mknodat(
         NodeKind::Block => fs::FileType::BlockDevice,
         NodeKind::Fifo => fs::FileType::Fifo,
     };
-    let number = if kind == NodeKind::Fifo { 0 } else { fs::makedev(device.0, device.1) };
+    let number = if kind == NodeKind::Fifo {
+        0
+    } else {
+        fs::makedev(device.0, device.1)
+    };
     fs::mknodat(dir, path, file_type, Mode::from_raw_mode(mode), number).told(|| {
-        format!("mknodat({}, {}, {kind:?}|{mode:#o}, {device:?})", call::fd(dir), call::path(path))
+        format!(
+            "mknodat({}, {}, {kind:?}|{mode:#o}, {device:?})",
+            call::fd(dir),
+            call::path(path)
+        )
     })
 }
 
@@ -227,35 +236,64 @@ pub fn mknodat(
 pub fn chown(dir: impl AsFd, path: impl AsRef<Path>, uid: u32, gid: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
     let owner = Some(fs::Uid::from_raw(uid));
-    fs::chownat(dir, path, owner, Some(fs::Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
-        .told(|| format!("fchownat({}, {}, {uid}, {gid})", call::fd(dir), call::path(path)))
+    fs::chownat(
+        dir,
+        path,
+        owner,
+        Some(fs::Gid::from_raw(gid)),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .told(|| {
+        format!(
+            "fchownat({}, {}, {uid}, {gid})",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// fchown(2) of the owner alone.
 pub fn fchown(file: impl AsFd, uid: u32) -> Result<()> {
     let file = file.as_fd();
-    fs::fchown(file, Some(fs::Uid::from_raw(uid)), None).told(|| format!("fchown({}, {uid}, -1)", call::fd(file)))
+    fs::fchown(file, Some(fs::Uid::from_raw(uid)), None)
+        .told(|| format!("fchown({}, {uid}, -1)", call::fd(file)))
 }
 
 /// fchmodat(2).
 pub fn chmod(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    fs::chmodat(dir, path, Mode::from_raw_mode(mode), AtFlags::empty())
-        .told(|| format!("fchmodat({}, {}, {mode:#o})", call::fd(dir), call::path(path)))
+    fs::chmodat(dir, path, Mode::from_raw_mode(mode), AtFlags::empty()).told(|| {
+        format!(
+            "fchmodat({}, {}, {mode:#o})",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// symlinkat(2).
 pub fn symlink(target: impl AsRef<Path>, dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
     let (target, dir, path) = (target.as_ref(), dir.as_fd(), path.as_ref());
-    fs::symlinkat(target, dir, path)
-        .told(|| format!("symlinkat({}, {}, {})", call::path(target), call::fd(dir), call::path(path)))
+    fs::symlinkat(target, dir, path).told(|| {
+        format!(
+            "symlinkat({}, {}, {})",
+            call::path(target),
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// Whether the effective user may execute a file; faccessat2(2) with AT_EACCESS (Linux 5.8).
 pub fn may_execute(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    fs::accessat(dir, path, fs::Access::EXEC_OK, AtFlags::EACCESS)
-        .told(|| format!("faccessat2({}, {}, X_OK, AT_EACCESS)", call::fd(dir), call::path(path)))
+    fs::accessat(dir, path, fs::Access::EXEC_OK, AtFlags::EACCESS).told(|| {
+        format!(
+            "faccessat2({}, {}, X_OK, AT_EACCESS)",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// Copies a whole file from its start; copy by sendfile(2).
@@ -272,13 +310,16 @@ pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
 
 /// An unnamed file in memory; memfd_create(2).
 pub fn memory(name: &str) -> Result<OwnedFd> {
-    fs::memfd_create(name, fs::MemfdFlags::CLOEXEC).told(|| format!("memfd_create({name:?}, MFD_CLOEXEC)"))
+    fs::memfd_create(name, fs::MemfdFlags::CLOEXEC)
+        .told(|| format!("memfd_create({name:?}, MFD_CLOEXEC)"))
 }
 
 /// Sets the read and write offset to the start; lseek(2).
 pub fn rewind(file: impl AsFd) -> Result<()> {
     let file = file.as_fd();
-    fs::seek(file, fs::SeekFrom::Start(0)).map(drop).told(|| format!("lseek({}, 0, SEEK_SET)", call::fd(file)))
+    fs::seek(file, fs::SeekFrom::Start(0))
+        .map(drop)
+        .told(|| format!("lseek({}, 0, SEEK_SET)", call::fd(file)))
 }
 
 /// Repeats a call that a signal interrupted.

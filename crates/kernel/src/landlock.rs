@@ -37,14 +37,20 @@ pub enum Enforced {
 
 /// landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). Needs no_new_privs.
 pub fn restrict(domain: Domain) -> Result<Enforced> {
-    apply(domain).map_err(|e| Error { call: format!("landlock_restrict_self() [{e}]"), errno: errno(&e) })
+    apply(domain).map_err(|e| Error {
+        call: format!("landlock_restrict_self() [{e}]"),
+        errno: errno(&e),
+    })
 }
 
 fn errno(error: &::landlock::RulesetError) -> i32 {
     use std::error::Error as _;
     let mut source = error.source();
     while let Some(inner) = source {
-        if let Some(errno) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+        if let Some(errno) = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error)
+        {
             return errno;
         }
         source = inner.source();
@@ -53,7 +59,11 @@ fn errno(error: &::landlock::RulesetError) -> i32 {
 }
 
 fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetError> {
-    let level = if domain.best_effort { CompatLevel::BestEffort } else { CompatLevel::HardRequirement };
+    let level = if domain.best_effort {
+        CompatLevel::BestEffort
+    } else {
+        CompatLevel::HardRequirement
+    };
     let mut ruleset = ::landlock::Ruleset::default().set_compatibility(level);
     let (fs, net, scope) = (
         BitFlags::<AccessFs>::from_bits_truncate(domain.handled_fs),
@@ -72,10 +82,14 @@ fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetErr
     let mut created = ruleset.create()?;
     for (fd, access) in domain.paths {
         let access = BitFlags::<AccessFs>::from_bits_truncate(access) & fs;
-        created = created.add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;
+        created = created
+            .add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;
     }
     for (port, access) in domain.ports {
-        created = created.add_rule(NetPort::new(port, BitFlags::<AccessNet>::from_bits_truncate(access)))?;
+        created = created.add_rule(NetPort::new(
+            port,
+            BitFlags::<AccessNet>::from_bits_truncate(access),
+        ))?;
     }
     Ok(match created.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Enforced::Fully,

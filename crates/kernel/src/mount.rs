@@ -23,7 +23,10 @@ impl Context {
     pub fn open(kind: &str) -> Result<Context> {
         let fd = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
             .told(|| format!("fsopen({kind:?}, FSOPEN_CLOEXEC)"))?;
-        Ok(Context { fd, kind: kind.into() })
+        Ok(Context {
+            fd,
+            kind: kind.into(),
+        })
     }
 
     /// One option as mount(8) writes it: `key=value` is a string, `key` a flag.
@@ -57,7 +60,10 @@ impl Context {
             if n == 0 {
                 break;
             }
-            text.push_str(&format!(" [{}]", String::from_utf8_lossy(&line[..n]).trim_end()));
+            text.push_str(&format!(
+                " [{}]",
+                String::from_utf8_lossy(&line[..n]).trim_end()
+            ));
         }
         text
     }
@@ -66,16 +72,22 @@ impl Context {
 /// A detached copy of the mount at `path`, with everything mounted below it when `recursive`.
 pub fn open_tree(dir: impl AsFd, path: &Path, recursive: bool, nofollow: bool) -> Result<OwnedFd> {
     let dir = dir.as_fd();
-    let mut flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     if nofollow {
         flags |= OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
     }
-    rustix::mount::open_tree(dir, path, flags)
-        .told(|| format!("open_tree({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+    rustix::mount::open_tree(dir, path, flags).told(|| {
+        format!(
+            "open_tree({}, {}, {flags:?})",
+            call::fd(dir),
+            call::path(path)
+        )
+    })
 }
 
 /// Attaches a detached mount to a resolved mount point; move_mount(2).
@@ -83,7 +95,11 @@ pub fn attach(mount: impl AsFd, point: impl AsFd) -> Result<()> {
     let (mount, point) = (mount.as_fd(), point.as_fd());
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, c"", point, c"", flags).told(|| {
-        format!("move_mount({}, \"\", {}, \"\", {flags:?})", call::fd(mount), call::fd(point))
+        format!(
+            "move_mount({}, \"\", {}, \"\", {flags:?})",
+            call::fd(mount),
+            call::fd(point)
+        )
     })
 }
 
@@ -118,7 +134,12 @@ pub fn set_attributes(mount: impl AsFd, attributes: &Attributes, recursive: bool
         )
     };
     check(ret, || {
-        let Attributes { set, clear, propagation, .. } = *attributes;
+        let Attributes {
+            set,
+            clear,
+            propagation,
+            ..
+        } = *attributes;
         let recursive = if recursive { "|AT_RECURSIVE" } else { "" };
         format!(
             "mount_setattr({}, \"\", AT_EMPTY_PATH{recursive}, {{attr_set={set:#x}, attr_clr={clear:#x}, propagation={propagation:#x}}})",
@@ -131,13 +152,19 @@ pub fn set_attributes(mount: impl AsFd, attributes: &Attributes, recursive: bool
 /// Changes the propagation of the mount at `/` of this mount namespace; MS_* with MS_REC; mount(2).
 pub fn change_propagation(path: &Path, flags: u64) -> Result<()> {
     let flags = rustix::mount::MountPropagationFlags::from_bits_retain(flags as u32);
-    rustix::mount::mount_change(path, flags).told(|| format!("mount(NULL, {}, {flags:?})", call::path(path)))
+    rustix::mount::mount_change(path, flags)
+        .told(|| format!("mount(NULL, {}, {flags:?})", call::path(path)))
 }
 
 /// Reconfigures a superblock and its mount: MS_REMOUNT with mount(2), for the `remount` option alone.
 pub fn remount(point: BorrowedFd<'_>, flags: u64, data: &str) -> Result<()> {
     let path = format!("/proc/self/fd/{}", point.as_raw_fd());
-    let c = |s: &str| CString::new(s).map_err(|_nul| Error { call: format!("mount({s:?})"), errno: libc::EINVAL });
+    let c = |s: &str| {
+        CString::new(s).map_err(|_nul| Error {
+            call: format!("mount({s:?})"),
+            errno: libc::EINVAL,
+        })
+    };
     let (target, data_c) = (c(&path)?, c(data)?);
     // SAFETY: all pointers are C strings that outlive the call.
     let ret = unsafe {
@@ -149,7 +176,12 @@ pub fn remount(point: BorrowedFd<'_>, flags: u64, data: &str) -> Result<()> {
             data_c.as_ptr().cast(),
         )
     };
-    check(ret.into(), || format!("mount(NULL, {}, NULL, MS_REMOUNT|{flags:#x}, {data:?})", call::fd(point)))?;
+    check(ret.into(), || {
+        format!(
+            "mount(NULL, {}, NULL, MS_REMOUNT|{flags:#x}, {data:?})",
+            call::fd(point)
+        )
+    })?;
     Ok(())
 }
 

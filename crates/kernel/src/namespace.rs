@@ -21,7 +21,10 @@ pub fn unshare(flags: u64) -> Result<()> {
 pub fn setns(fd: BorrowedFd<'_>, flags: u64) -> Result<()> {
     // SAFETY: takes a descriptor and flags.
     let ret = unsafe { libc::setns(fd.as_raw_fd(), flags as i32) };
-    check(ret.into(), || format!("setns({}, {flags:#x})", call::fd(fd))).map(drop)
+    check(ret.into(), || {
+        format!("setns({}, {flags:#x})", call::fd(fd))
+    })
+    .map(drop)
 }
 
 /// The CLONE_NEW* type of a namespace file; ioctl_ns(2) NS_GET_NSTYPE (Linux 4.11).
@@ -29,7 +32,10 @@ pub fn kind(fd: BorrowedFd<'_>) -> Result<u64> {
     const NS_GET_NSTYPE: u32 = 0xb703;
     // SAFETY: this ioctl takes no argument.
     let ret = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _) };
-    check(ret.into(), || format!("ioctl({}, NS_GET_NSTYPE)", call::fd(fd))).map(|kind| kind as u64)
+    check(ret.into(), || {
+        format!("ioctl({}, NS_GET_NSTYPE)", call::fd(fd))
+    })
+    .map(|kind| kind as u64)
 }
 
 /// One line of uid_map or gid_map: ids `inside..inside+size` are `outside..outside+size` of the parent.
@@ -70,7 +76,10 @@ impl Ids {
 
 /// Writes a map of process `pid`'s user namespace (user_namespaces(7)), below a /proc descriptor.
 pub fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
-    let text: String = maps.iter().map(|m| format!("{} {} {}\n", m.inside, m.outside, m.size)).collect();
+    let text: String = maps
+        .iter()
+        .map(|m| format!("{} {} {}\n", m.inside, m.outside, m.size))
+        .collect();
     file::write(proc, format!("{pid}/{}", ids.file()), text.as_bytes())
 }
 
@@ -89,14 +98,21 @@ pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
             // A failed dup leaves the message on the runtime's own stderr, which is good enough.
             if process::dup_onto(write.as_fd(), 2).is_err() {}
             let failure = image.exec();
-            process::exit(if failure.is(&[libc::ENOENT]) { 127 } else { 126 })
+            process::exit(if failure.is(&[libc::ENOENT]) {
+                127
+            } else {
+                126
+            })
         }
         Side::Parent(child) => {
             drop(write);
             let said = file::read_fd(&read, 64 * 1024)?;
             match process::wait(child.pid, false)? {
                 Some((_, process::Exit::Code(0))) => Ok(()),
-                Some((_, process::Exit::Code(127))) => Err(Error { call: call(), errno: libc::ENOENT }),
+                Some((_, process::Exit::Code(127))) => Err(Error {
+                    call: call(),
+                    errno: libc::ENOENT,
+                }),
                 _ => Err(Error {
                     call: format!("{} [{}]", call(), String::from_utf8_lossy(&said).trim_end()),
                     errno: libc::EPERM,
@@ -135,7 +151,10 @@ pub fn open(path: &Path, flag: u64) -> Result<OwnedFd> {
     match kind(fd.as_fd()) {
         Ok(found) if found == flag => Ok(fd),
         Ok(found) => Err(Error {
-            call: format!("ioctl({}, NS_GET_NSTYPE) is {found:#x}, not {flag:#x}", call::path(path)),
+            call: format!(
+                "ioctl({}, NS_GET_NSTYPE) is {found:#x}, not {flag:#x}",
+                call::path(path)
+            ),
             errno: libc::EINVAL,
         }),
         Err(e) => Err(e),

@@ -21,8 +21,17 @@ pub fn loopback_up() -> Result<()> {
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
     // SAFETY: SIOCSIFFLAGS reads one ifreq, which outlives the call.
-    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, std::ptr::from_mut(&mut request)) };
-    check(ret.into(), || "ioctl(SIOCSIFFLAGS, {\"lo\", IFF_UP})".into()).map(drop)
+    let ret = unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCSIFFLAGS,
+            std::ptr::from_mut(&mut request),
+        )
+    };
+    check(ret.into(), || {
+        "ioctl(SIOCSIFFLAGS, {\"lo\", IFF_UP})".into()
+    })
+    .map(drop)
 }
 
 /// A permanent address of global scope.
@@ -41,16 +50,25 @@ pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>) -> Result<()>
     let addresses = route.addresses(index)?;
     // A device that is up cannot be renamed, and loses its addresses in the move either way.
     route.set_link(index, 0, libc::IFF_UP as u32, &[])?;
-    let mut attributes = vec![(IFLA_NET_NS_FD, (target.as_raw_fd() as u32).to_ne_bytes().to_vec())];
+    let mut attributes = vec![(
+        IFLA_NET_NS_FD,
+        (target.as_raw_fd() as u32).to_ne_bytes().to_vec(),
+    )];
     let mut text = name.as_bytes().to_vec();
     text.push(0);
     attributes.push((libc::IFLA_IFNAME, text));
     // The name that `%d` becomes, and so the device, is found by a new index in the namespace: give it one
     // that is free there, which lets the message fail instead when the name is taken.
-    route.set_link(index, 0, 0, &attributes).map_err(|e| Error {
-        call: format!("RTM_NEWLINK {host:?} as {name:?} into {} [{}]", crate::call::fd(target), e.call),
-        errno: e.errno,
-    })?;
+    route
+        .set_link(index, 0, 0, &attributes)
+        .map_err(|e| Error {
+            call: format!(
+                "RTM_NEWLINK {host:?} as {name:?} into {} [{}]",
+                crate::call::fd(target),
+                e.call
+            ),
+            errno: e.errno,
+        })?;
     in_namespace(target, || settle(index, name, &addresses))
 }
 
@@ -59,7 +77,11 @@ const IFLA_NET_NS_FD: u16 = 28;
 fn settle(index: u32, name: &str, addresses: &[Address]) -> Result<()> {
     let route = Route::open()?;
     // The kernel keeps the index unless it is taken in the new namespace; then only the name finds the device.
-    let index = if name.contains('%') { index } else { route.link_index(name)? };
+    let index = if name.contains('%') {
+        index
+    } else {
+        route.link_index(name)?
+    };
     for address in addresses {
         route.add_address(index, address)?;
     }
@@ -71,7 +93,8 @@ fn in_namespace(target: BorrowedFd<'_>, work: impl FnOnce() -> Result<()>) -> Re
     let (read, write) = crate::socket::pipe()?;
     match process::clone(0, None)? {
         Side::Child => {
-            let done = crate::namespace::setns(target, libc::CLONE_NEWNET as u64).and_then(|()| work());
+            let done =
+                crate::namespace::setns(target, libc::CLONE_NEWNET as u64).and_then(|()| work());
             let Err(e) = done else { process::exit(0) };
             let text = format!("{}\0{}", e.errno, e.call);
             // The exit status says enough when the parent has gone.
@@ -85,8 +108,13 @@ fn in_namespace(target: BorrowedFd<'_>, work: impl FnOnce() -> Result<()>) -> Re
                 return Ok(());
             }
             let text = String::from_utf8_lossy(&said).into_owned();
-            let (errno, call) = text.split_once('\0').unwrap_or(("5", "network configuration"));
-            Err(Error { call: call.into(), errno: errno.parse().unwrap_or(libc::EIO) })
+            let (errno, call) = text
+                .split_once('\0')
+                .unwrap_or(("5", "network configuration"));
+            Err(Error {
+                call: call.into(),
+                errno: errno.parse().unwrap_or(libc::EIO),
+            })
         }
     }
 }
@@ -97,15 +125,28 @@ struct Route(OwnedFd);
 impl Route {
     fn open() -> Result<Route> {
         // SAFETY: takes integers and returns a new descriptor.
-        let ret =
-            unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
-        let fd = check(ret.into(), || "socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)".into())?;
+        let ret = unsafe {
+            libc::socket(
+                libc::AF_NETLINK,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+                libc::NETLINK_ROUTE,
+            )
+        };
+        let fd = check(ret.into(), || {
+            "socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)".into()
+        })?;
         // SAFETY: a new descriptor that nobody else owns.
         Ok(Route(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
     }
 
     /// Sends one request and hands every answer's type and payload to `each`, until the end or an error.
-    fn request(&self, kind: u16, flags: i32, body: &[u8], mut each: impl FnMut(u16, &[u8])) -> Result<()> {
+    fn request(
+        &self,
+        kind: u16,
+        flags: i32,
+        body: &[u8],
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<()> {
         let length = 16 + body.len();
         let mut message = Vec::with_capacity(length);
         message.extend((length as u32).to_ne_bytes());
@@ -116,7 +157,8 @@ impl Route {
         crate::file::write_fd(&self.0, &message)?;
         let mut buffer = vec![0u8; 64 * 1024];
         loop {
-            let n = rustix::io::read(self.0.as_fd(), &mut buffer[..]).told(|| "recv(NETLINK_ROUTE)".into())?;
+            let n = rustix::io::read(self.0.as_fd(), &mut buffer[..])
+                .told(|| "recv(NETLINK_ROUTE)".into())?;
             let mut rest = &buffer[..n];
             while rest.len() >= 16 {
                 let length = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
@@ -149,28 +191,49 @@ impl Route {
                 index = u32::from_ne_bytes([payload[4], payload[5], payload[6], payload[7]]);
             }
         })
-        .map_err(|e| Error { call: format!("RTM_GETLINK {name:?}"), errno: e.errno })?;
+        .map_err(|e| Error {
+            call: format!("RTM_GETLINK {name:?}"),
+            errno: e.errno,
+        })?;
         Ok(index)
     }
 
     fn addresses(&self, index: u32) -> Result<Vec<Address>> {
         let mut found = Vec::new();
-        self.request(libc::RTM_GETADDR, libc::NLM_F_DUMP, &[0u8; 8], |_, payload| {
-            let Some(header) = payload.get(..8) else { return };
-            let at = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
-            let permanent = u32::from(header[2]) & libc::IFA_F_PERMANENT != 0;
-            if at == index && permanent && header[3] == libc::RT_SCOPE_UNIVERSE {
-                let attributes = attributes(&payload[8..])
-                    .filter(|(kind, _)| [libc::IFA_ADDRESS, libc::IFA_LOCAL, libc::IFA_BROADCAST].contains(kind))
-                    .collect();
-                found.push(Address { family: header[0], prefix: header[1], attributes });
-            }
-        })?;
+        self.request(
+            libc::RTM_GETADDR,
+            libc::NLM_F_DUMP,
+            &[0u8; 8],
+            |_, payload| {
+                let Some(header) = payload.get(..8) else {
+                    return;
+                };
+                let at = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
+                let permanent = u32::from(header[2]) & libc::IFA_F_PERMANENT != 0;
+                if at == index && permanent && header[3] == libc::RT_SCOPE_UNIVERSE {
+                    let attributes = attributes(&payload[8..])
+                        .filter(|(kind, _)| {
+                            [libc::IFA_ADDRESS, libc::IFA_LOCAL, libc::IFA_BROADCAST].contains(kind)
+                        })
+                        .collect();
+                    found.push(Address {
+                        family: header[0],
+                        prefix: header[1],
+                        attributes,
+                    });
+                }
+            },
+        )?;
         Ok(found)
     }
 
     fn add_address(&self, index: u32, address: &Address) -> Result<()> {
-        let mut body = vec![address.family, address.prefix, libc::IFA_F_PERMANENT as u8, libc::RT_SCOPE_UNIVERSE];
+        let mut body = vec![
+            address.family,
+            address.prefix,
+            libc::IFA_F_PERMANENT as u8,
+            libc::RT_SCOPE_UNIVERSE,
+        ];
         body.extend(index.to_ne_bytes());
         for (kind, value) in &address.attributes {
             attribute(&mut body, *kind, value);
@@ -183,7 +246,13 @@ impl Route {
         }
     }
 
-    fn set_link(&self, index: u32, flags: u32, change: u32, attributes: &[(u16, Vec<u8>)]) -> Result<()> {
+    fn set_link(
+        &self,
+        index: u32,
+        flags: u32,
+        change: u32,
+        attributes: &[(u16, Vec<u8>)],
+    ) -> Result<()> {
         let mut body = link_header(index, flags, change);
         for (kind, value) in attributes {
             attribute(&mut body, *kind, value);
@@ -194,8 +263,17 @@ impl Route {
 
 /// `struct nlmsgerr`: a negative errno, or zero for success.
 fn acknowledgement(kind: u16, payload: &[u8]) -> Result<()> {
-    let errno = payload.get(..4).map_or(-libc::EIO, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
-    if errno == 0 { Ok(()) } else { Err(Error { call: format!("rtnetlink request {kind}"), errno: -errno }) }
+    let errno = payload
+        .get(..4)
+        .map_or(-libc::EIO, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+    if errno == 0 {
+        Ok(())
+    } else {
+        Err(Error {
+            call: format!("rtnetlink request {kind}"),
+            errno: -errno,
+        })
+    }
 }
 
 /// `struct ifinfomsg`.

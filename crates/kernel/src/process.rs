@@ -4,8 +4,9 @@
 //! which is sound only when no other thread can hold the allocator's lock at that moment.
 
 use crate::call::{Error, Result, Told, check};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Which side of a clone this is.
 #[derive(Debug)]
@@ -56,7 +57,11 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     let mut args = CloneArgs {
         flags: flags | CLONE_CLEAR_SIGHAND | libc::CLONE_PIDFD as u64,
         pidfd: std::ptr::from_mut(&mut pidfd) as u64,
-        exit_signal: if flags & CLONE_PARENT == 0 { libc::SIGCHLD as u64 } else { 0 },
+        exit_signal: if flags & CLONE_PARENT == 0 {
+            libc::SIGCHLD as u64
+        } else {
+            0
+        },
         ..CloneArgs::default()
     };
     if let Some(cgroup) = cgroup {
@@ -65,14 +70,23 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     }
     // SAFETY: `args` has the layout of struct clone_args and its size is given; without CLONE_VM the child
     // runs on a copy of this stack and memory, and this process has one thread, so no lock is held by another.
-    let ret = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of::<CloneArgs>()) };
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            std::ptr::from_mut(&mut args),
+            size_of::<CloneArgs>(),
+        )
+    };
     let pid = check(ret, || format!("clone3({{flags={:#x}}})", args.flags))?;
     if pid == 0 {
         return Ok(Side::Child);
     }
     // SAFETY: the kernel wrote a new descriptor that nobody else owns, since CLONE_PIDFD was asked for.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Side::Parent(Child { pid: pid as i32, pidfd }))
+    Ok(Side::Parent(Child {
+        pid: pid as i32,
+        pidfd,
+    }))
 }
 
 /// Whether this process has exactly one thread; true where /proc cannot tell.
@@ -140,9 +154,18 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
 pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     // SAFETY: a null siginfo makes the kernel fill in what kill(2) would.
     let ret = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
     };
-    check(ret, || format!("pidfd_send_signal({}, {signal})", pidfd.as_raw_fd())).map(drop)
+    check(ret, || {
+        format!("pidfd_send_signal({}, {signal})", pidfd.as_raw_fd())
+    })
+    .map(drop)
 }
 
 /// Strings for execve(2), made before the last security step because they allocate.
@@ -161,7 +184,10 @@ impl Image {
         env: impl IntoIterator<Item = &'a str>,
     ) -> Result<Image> {
         let c = |s: &str| {
-            CString::new(s).map_err(|_nul| Error { call: format!("execve({s:?})"), errno: libc::EINVAL })
+            CString::new(s).map_err(|_nul| Error {
+                call: format!("execve({s:?})"),
+                errno: libc::EINVAL,
+            })
         };
         Ok(Image {
             path: c(path)?,
@@ -170,12 +196,32 @@ impl Image {
         })
     }
 
+    /// This program's own arguments and environment once more, whatever bytes they are.
+    pub fn again(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) -> Result<Image> {
+        let c = |bytes: Vec<u8>| {
+            CString::new(bytes)
+                .map_err(|_nul| Error { call: "execve(/proc/self/exe)".into(), errno: libc::EINVAL })
+        };
+        let pair = |(mut name, value): (OsString, OsString)| {
+            name.push("=");
+            name.push(value);
+            c(name.into_vec())
+        };
+        Ok(Image {
+            path: CString::default(),
+            args: args.iter().map(|a| c(a.as_bytes().to_vec())).collect::<Result<_>>()?,
+            env: env.map(pair).collect::<Result<_>>()?,
+        })
+    }
+
     /// execve(2); returns only on failure.
     pub fn exec(&self) -> Error {
         let (args, env) = (pointers(&self.args), pointers(&self.env));
         // SAFETY: both arrays are null-terminated arrays of C strings, and all outlive the call.
         let ret = unsafe { libc::execve(self.path.as_ptr(), args.as_ptr(), env.as_ptr()) };
-        failure(ret, || format!("execve({:?}, {:?})", self.path, self.args.first()))
+        failure(ret, || {
+            format!("execve({:?}, {:?})", self.path, self.args.first())
+        })
     }
 
     /// execveat(2) of an open file with AT_EMPTY_PATH; returns only on failure.
@@ -192,19 +238,32 @@ impl Image {
                 libc::AT_EMPTY_PATH,
             )
         };
-        failure(ret as i32, || format!("execveat({}, \"\", {:?}, AT_EMPTY_PATH)", file.as_raw_fd(), self.args.first()))
+        failure(ret as i32, || {
+            format!(
+                "execveat({}, \"\", {:?}, AT_EMPTY_PATH)",
+                file.as_raw_fd(),
+                self.args.first()
+            )
+        })
     }
 }
 
 fn failure(ret: i32, call: impl FnOnce() -> String) -> Error {
     match check(ret.into(), call) {
         Err(e) => e,
-        Ok(_) => Error { call: "execve returned".into(), errno: 0 },
+        Ok(_) => Error {
+            call: "execve returned".into(),
+            errno: 0,
+        },
     }
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|s| CStr::as_ptr(s)).chain([std::ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|s| CStr::as_ptr(s))
+        .chain([std::ptr::null()])
+        .collect()
 }
 
 /// _exit(2): ends this process without running anything that the parent registered.
@@ -215,7 +274,9 @@ pub fn exit(status: i32) -> ! {
 
 /// setsid(2).
 pub fn setsid() -> Result<()> {
-    rustix::process::setsid().map(drop).told(|| "setsid()".into())
+    rustix::process::setsid()
+        .map(drop)
+        .told(|| "setsid()".into())
 }
 
 /// This process's id.
@@ -233,7 +294,11 @@ pub fn prctl(option: i32, name: &str, value: u64) -> Result<()> {
 
 /// Dies with its parent; PR_SET_PDEATHSIG SIGKILL, or lives on with `false`.
 pub fn die_with_parent(yes: bool) -> Result<()> {
-    prctl(libc::PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", if yes { libc::SIGKILL as u64 } else { 0 })
+    prctl(
+        libc::PR_SET_PDEATHSIG,
+        "PR_SET_PDEATHSIG",
+        if yes { libc::SIGKILL as u64 } else { 0 },
+    )
 }
 
 /// PR_SET_DUMPABLE: no other process may trace this one or open its /proc links without CAP_SYS_PTRACE.
@@ -243,7 +308,11 @@ pub fn set_dumpable(yes: bool) -> Result<()> {
 
 /// PR_SET_CHILD_SUBREAPER (Linux 3.4).
 pub fn set_child_subreaper(yes: bool) -> Result<()> {
-    prctl(libc::PR_SET_CHILD_SUBREAPER, "PR_SET_CHILD_SUBREAPER", u64::from(yes))
+    prctl(
+        libc::PR_SET_CHILD_SUBREAPER,
+        "PR_SET_CHILD_SUBREAPER",
+        u64::from(yes),
+    )
 }
 
 /// PR_SET_NO_NEW_PRIVS (Linux 3.5): no execve of this process or its children grants a privilege.
@@ -253,17 +322,39 @@ pub fn set_no_new_privs() -> Result<()> {
 
 /// Joins a new anonymous-by-name session keyring; keyctl(2) KEYCTL_JOIN_SESSION_KEYRING.
 pub fn join_session_keyring(name: &str) -> Result<()> {
-    let c = CString::new(name).map_err(|_nul| Error { call: format!("keyctl({name:?})"), errno: libc::EINVAL })?;
+    let c = CString::new(name).map_err(|_nul| Error {
+        call: format!("keyctl({name:?})"),
+        errno: libc::EINVAL,
+    })?;
     // SAFETY: a C string that outlives the call.
-    let ret = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, c.as_ptr()) };
-    check(ret, || format!("keyctl(KEYCTL_JOIN_SESSION_KEYRING, {name:?})")).map(drop)
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            libc::KEYCTL_JOIN_SESSION_KEYRING,
+            c.as_ptr(),
+        )
+    };
+    check(ret, || {
+        format!("keyctl(KEYCTL_JOIN_SESSION_KEYRING, {name:?})")
+    })
+    .map(drop)
 }
 
 /// Marks every descriptor from `first` on close-on-exec; close_range(2) with CLOSE_RANGE_CLOEXEC (Linux 5.11).
 pub fn close_on_exec_from(first: u32) -> Result<()> {
     // SAFETY: takes integers and changes descriptor flags only.
-    let ret = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    check(ret, || format!("close_range({first}, ~0, CLOSE_RANGE_CLOEXEC)")).map(drop)
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    check(ret, || {
+        format!("close_range({first}, ~0, CLOSE_RANGE_CLOEXEC)")
+    })
+    .map(drop)
 }
 
 /// Duplicates a descriptor onto a number, without close-on-exec; dup2(2).

@@ -38,8 +38,13 @@ impl Root {
     pub fn open(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         loop {
-            let opened =
-                fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve);
+            let opened = fs::openat2(
+                &self.fd,
+                path,
+                flags | OFlags::CLOEXEC,
+                Mode::from_raw_mode(mode),
+                resolve,
+            );
             match opened {
                 // EAGAIN: a concurrent rename or mount made `..` undecidable; openat2(2) says to repeat.
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
@@ -69,7 +74,11 @@ impl Root {
     /// The mount point for `path`; missing directories (0755) and the missing file (0644) are made.
     /// With `nofollow` the final component may not be a symbolic link.
     pub fn mount_point(&self, path: &Path, kind: Kind, nofollow: bool) -> Result<OwnedFd> {
-        let flags = if nofollow { OFlags::PATH | OFlags::NOFOLLOW } else { OFlags::PATH };
+        let flags = if nofollow {
+            OFlags::PATH | OFlags::NOFOLLOW
+        } else {
+            OFlags::PATH
+        };
         match self.open(path, flags, 0) {
             Err(e) if e.is(&[libc::ENOENT]) => {}
             other => return other,
@@ -105,7 +114,10 @@ impl Root {
             other => return other,
         }
         if links == 0 {
-            return Err(Error { call: format!("mkdirat({})", call::path(path)), errno: libc::ELOOP });
+            return Err(Error {
+                call: format!("mkdirat({})", call::path(path)),
+                errno: libc::ELOOP,
+            });
         }
         let (above, name) = split(path);
         let parent = self.make_below(above, mode, links - 1)?;
@@ -130,14 +142,22 @@ impl AsFd for Root {
 }
 
 fn flags_path(nofollow: bool) -> OFlags {
-    if nofollow { OFlags::PATH | OFlags::NOFOLLOW } else { OFlags::PATH }
+    if nofollow {
+        OFlags::PATH | OFlags::NOFOLLOW
+    } else {
+        OFlags::PATH
+    }
 }
 
 /// Parent and last component; the root itself and paths ending in `..` have `.` as their last.
 pub fn split(path: &Path) -> (&Path, &Path) {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
-            let parent = if parent.as_os_str().is_empty() { Path::new("/") } else { parent };
+            let parent = if parent.as_os_str().is_empty() {
+                Path::new("/")
+            } else {
+                parent
+            };
             (parent, Path::new(name))
         }
         _ => (path, Path::new(".")),
@@ -146,10 +166,19 @@ pub fn split(path: &Path) -> (&Path, &Path) {
 
 /// Where a link found in `directory` leads, as a path from the root.
 fn follow(directory: &Path, target: &Path) -> PathBuf {
-    if target.is_absolute() { target.into() } else { directory.join(target) }
+    if target.is_absolute() {
+        target.into()
+    } else {
+        directory.join(target)
+    }
 }
 
 /// Whether a path is `/` by its text alone.
 pub fn is_root(path: &Path) -> bool {
-    path.components().all(|c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir))
+    path.components().all(|c| {
+        matches!(
+            c,
+            Component::RootDir | Component::CurDir | Component::ParentDir
+        )
+    })
 }

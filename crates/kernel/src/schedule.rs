@@ -4,8 +4,14 @@ use crate::call::{Result, check};
 
 /// prlimit(2) of process `pid` (0: this one); the former limits. `None` only asks.
 pub fn prlimit(pid: i32, resource: u32, new: Option<(u64, u64)>) -> Result<(u64, u64)> {
-    let limit = new.map(|(soft, hard)| libc::rlimit64 { rlim_cur: soft, rlim_max: hard });
-    let mut old = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let limit = new.map(|(soft, hard)| libc::rlimit64 {
+        rlim_cur: soft,
+        rlim_max: hard,
+    });
+    let mut old = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     let new_ptr = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: both pointers are to rlimit64 structs that outlive the call, or null.
     let ret = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, new_ptr, &raw mut old) };
@@ -37,7 +43,10 @@ pub struct SchedAttr {
 
 /// sched_setattr(2) of this thread.
 pub fn sched_setattr(attr: &SchedAttr) -> Result<()> {
-    let attr = SchedAttr { size: size_of::<SchedAttr>() as u32, ..*attr };
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        ..*attr
+    };
     // SAFETY: the struct carries its own size and outlives the call.
     let ret = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, std::ptr::from_ref(&attr), 0) };
     check(ret, || format!("sched_setattr(0, {attr:?})")).map(drop)
@@ -49,7 +58,10 @@ pub fn ioprio_set(class: u8, level: u8) -> Result<()> {
     let value = i32::from(class) << 13 | i32::from(level);
     // SAFETY: takes integers.
     let ret = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) };
-    check(ret, || format!("ioprio_set(IOPRIO_WHO_PROCESS, 0, class {class} level {level})")).map(drop)
+    check(ret, || {
+        format!("ioprio_set(IOPRIO_WHO_PROCESS, 0, class {class} level {level})")
+    })
+    .map(drop)
 }
 
 /// A set of CPU or memory node numbers below 1024 as the kernel's bit mask.
@@ -65,14 +77,25 @@ fn mask(numbers: &[u32]) -> [u64; 16] {
 pub fn sched_setaffinity(pid: i32, cpus: &[u32]) -> Result<()> {
     let mask = mask(cpus);
     // SAFETY: pointer and size in bytes of one array.
-    let ret = unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid, size_of_val(&mask), mask.as_ptr()) };
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setaffinity,
+            pid,
+            size_of_val(&mask),
+            mask.as_ptr(),
+        )
+    };
     check(ret, || format!("sched_setaffinity({pid}, {cpus:?})")).map(drop)
 }
 
 /// set_mempolicy(2): MPOL_* mode with its flags, over memory nodes.
 pub fn set_mempolicy(mode: u32, nodes: &[u32]) -> Result<()> {
     let mask = mask(nodes);
-    let (pointer, bits) = if nodes.is_empty() { (std::ptr::null(), 0) } else { (mask.as_ptr(), 1024u64) };
+    let (pointer, bits) = if nodes.is_empty() {
+        (std::ptr::null(), 0)
+    } else {
+        (mask.as_ptr(), 1024u64)
+    };
     // SAFETY: the kernel reads at most `bits` bits of the mask, which the array has, or nothing.
     let ret = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, pointer, bits) };
     check(ret, || format!("set_mempolicy({mode:#x}, {nodes:?})")).map(drop)

@@ -17,12 +17,26 @@ struct Program {
 /// seccomp(2) SECCOMP_SET_MODE_FILTER; the descriptor is of the listener when `flags` ask for one.
 pub fn load(filter: &[Insn], flags: u32) -> Result<Option<OwnedFd>> {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
-    let program = Program { len: filter.len() as u16, filter: filter.as_ptr() };
+    let program = Program {
+        len: filter.len() as u16,
+        filter: filter.as_ptr(),
+    };
     // SAFETY: `program` points at `len` instructions that have the layout of struct sock_filter; the kernel
     // copies and checks them before the call returns.
-    let ret =
-        unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, std::ptr::from_ref(&program)) };
-    let ret = check(ret, || format!("seccomp(SECCOMP_SET_MODE_FILTER, {flags:#x}, {{len={}}})", filter.len()))?;
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_SET_MODE_FILTER,
+            flags,
+            std::ptr::from_ref(&program),
+        )
+    };
+    let ret = check(ret, || {
+        format!(
+            "seccomp(SECCOMP_SET_MODE_FILTER, {flags:#x}, {{len={}}})",
+            filter.len()
+        )
+    })?;
     if flags & NEW_LISTENER == 0 {
         return Ok(None);
     }
@@ -34,5 +48,20 @@ pub fn load(filter: &[Insn], flags: u32) -> Result<Option<OwnedFd>> {
 pub fn action_available(action: u32) -> bool {
     const SECCOMP_GET_ACTION_AVAIL: u32 = 2;
     // SAFETY: the kernel reads one u32.
-    unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, std::ptr::from_ref(&action)) == 0 }
+    unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_GET_ACTION_AVAIL,
+            0,
+            std::ptr::from_ref(&action),
+        ) == 0
+    }
+}
+
+/// Whether the kernel knows a filter flag: with a null program an unknown one is EINVAL, a known one EFAULT.
+pub fn flag_available(flag: u32) -> bool {
+    const SECCOMP_SET_MODE_FILTER: u32 = 1;
+    // SAFETY: the kernel refuses the null program before it uses it.
+    let ret = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, std::ptr::null::<Program>()) };
+    check(ret, String::new).is_err_and(|e| e.errno == libc::EFAULT)
 }

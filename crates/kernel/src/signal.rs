@@ -54,7 +54,9 @@ pub fn wait(timeout_ms: Option<u64>) -> Result<Option<i32>> {
         tv_sec: (ms / 1000) as libc::time_t,
         tv_nsec: (ms % 1000 * 1_000_000) as libc::c_long,
     });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the set and the timeout outlive the call; a null siginfo is allowed.
     let ret = unsafe { libc::sigtimedwait(&raw const all, std::ptr::null_mut(), timeout) };
     match check(ret.into(), || "rt_sigtimedwait()".into()) {

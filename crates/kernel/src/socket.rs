@@ -11,8 +11,13 @@ use std::path::Path;
 
 /// A connected pair that keeps message boundaries; socketpair(2) with SOCK_SEQPACKET.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
-    net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .told(|| "socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
+    net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .told(|| "socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
 }
 
 /// pipe2(2) with O_CLOEXEC: read end, write end.
@@ -23,7 +28,8 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 /// Listens on `name` in a directory given by descriptor, however long the directory's own path is.
 pub fn listen(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     let socket = seqpacket()?;
-    net::bind(&socket, &short_address(dir, name)?).told(|| format!("bind({}, {name:?})", call::fd(dir)))?;
+    net::bind(&socket, &short_address(dir, name)?)
+        .told(|| format!("bind({}, {name:?})", call::fd(dir)))?;
     net::listen(&socket, 8).told(|| format!("listen({name:?})"))?;
     Ok(socket)
 }
@@ -38,8 +44,13 @@ pub fn connect(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 
 /// Connects a stream socket to an absolute path, which engines give for consoles and seccomp agents.
 pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .told(|| "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)".into())?;
+    let socket = net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .told(|| "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)".into())?;
     let address = match SocketAddrUnix::new(path) {
         Ok(address) => address,
         // ENAMETOOLONG: sun_path has 108 bytes; the parent's descriptor makes it short.
@@ -56,8 +67,13 @@ pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
 }
 
 fn seqpacket() -> Result<OwnedFd> {
-    net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .told(|| "socket(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
+    net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .told(|| "socket(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC)".into())
 }
 
 fn short_address(dir: BorrowedFd<'_>, name: &str) -> Result<SocketAddrUnix> {
@@ -83,10 +99,22 @@ pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> R
         control.push(SendAncillaryMessage::ScmRights(fds));
     }
     crate::file::retry(|| {
-        net::sendmsg(socket, &[IoSlice::new(message)], &mut control, SendFlags::NOSIGNAL)
+        net::sendmsg(
+            socket,
+            &[IoSlice::new(message)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )
     })
     .map(drop)
-    .told(|| format!("sendmsg({}, {} bytes, {} fds)", socket.as_raw_fd(), message.len(), fds.len()))
+    .told(|| {
+        format!(
+            "sendmsg({}, {} bytes, {} fds)",
+            socket.as_raw_fd(),
+            message.len(),
+            fds.len()
+        )
+    })
 }
 
 /// recvmsg(2) of one message of at most 64 KiB with its descriptors; an empty message is the end.
@@ -95,7 +123,12 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
-        match net::recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+        match net::recvmsg(
+            socket,
+            &mut [IoSliceMut::new(&mut buffer)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        ) {
             Err(rustix::io::Errno::INTR) => {}
             // The peer died without closing in order: for the caller the same as the end.
             Err(rustix::io::Errno::CONNRESET) => return Ok((Vec::new(), Vec::new())),

@@ -59,8 +59,8 @@ impl Failure {
     }
 }
 
-impl From<crate::lockstep_runtime::Error> for Failure {
-    fn from(error: crate::lockstep_runtime::Error) -> Self {
+impl From<lockstep_runtime::Error> for Failure {
+    fn from(error: lockstep_runtime::Error) -> Self {
         Failure::new(error.to_string())
     }
 }

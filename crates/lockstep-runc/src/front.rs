@@ -13,7 +13,7 @@ use lockstep_kernel::{caller, file};
 use crate::argv::{self, Misuse, Parsed};
 use crate::cli::{self, Verb};
 use crate::failure::Failure;
-use crate::lockstep_runtime::{CgroupDriver, Runtime, Settings};
+use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 use crate::log::{Format, Log};
 use crate::{help, verb};
 use crate::{quote, state_root};
@@ -115,7 +115,7 @@ impl Front {
     /// Calls `action` with the runtime library opened on the chosen state directory.
     pub(crate) fn with_runtime<T>(
         &self,
-        action: impl FnOnce(&Runtime<'_>) -> Result<T, crate::lockstep_runtime::Error>,
+        action: impl FnOnce(&Runtime<'_>) -> Result<T, lockstep_runtime::Error>,
     ) -> Result<T, Failure> {
         let warn = |text: &str| self.log.warning(text);
         let rootless = self.rootless()?;

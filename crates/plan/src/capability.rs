@@ -25,18 +25,24 @@ pub struct Sets {
 /// Reads the sets of `process.capabilities` (none asked: none kept). What is unknown or cannot be granted is
 /// left out with a warning, as config.md says.
 pub fn sets(plan: &mut Plan, asked: Option<&Capabilities>, grantable: u64) -> Sets {
-    let Some(asked) = asked else { return Sets::default() };
+    let Some(asked) = asked else {
+        return Sets::default();
+    };
     let mut read = |name: &str, list: &[String]| {
         let mut wanted = CapSet::EMPTY;
         for (n, text) in list.iter().enumerate() {
             match Capability::from_name(text) {
                 Some(capability) => wanted.insert(capability),
-                None => plan.warnings.push(format!("/process/capabilities/{name}/{n}: unknown capability {text:?} ignored")),
+                None => plan.warnings.push(format!(
+                    "/process/capabilities/{name}/{n}: unknown capability {text:?} ignored"
+                )),
             }
         }
         let refused = CapSet::from_bits(wanted.bits() & !grantable);
         if refused.bits() != 0 {
-            plan.warnings.push(format!("/process/capabilities/{name}: {refused} cannot be granted here, left out"));
+            plan.warnings.push(format!(
+                "/process/capabilities/{name}: {refused} cannot be granted here, left out"
+            ));
         }
         wanted.bits() & grantable
     };
@@ -46,5 +52,11 @@ pub fn sets(plan: &mut Plan, asked: Option<&Capabilities>, grantable: u64) -> Se
     let inheritable = read("inheritable", &asked.inheritable);
     // The kernel holds the ambient set below both of these (capabilities(7)).
     let ambient = read("ambient", &asked.ambient) & permitted & inheritable;
-    Sets { bounding, effective, permitted, inheritable, ambient }
+    Sets {
+        bounding,
+        effective,
+        permitted,
+        inheritable,
+        ambient,
+    }
 }

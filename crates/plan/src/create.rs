@@ -32,13 +32,25 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     let mut plan = Plan::default();
     let empty = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&empty);
-    let process = spec.process.as_ref().ok_or_else(|| Error::new("/process", "", "a process is required"))?;
+    let process = spec
+        .process
+        .as_ref()
+        .ok_or_else(|| Error::new("/process", "", "a process is required"))?;
     let namespaces = Namespaces::of(linux)?;
     let (maps, method) = namespace::id_maps(linux, host)?;
     // Compiled first: a wrong filter is found before a cgroup or a process exists.
-    let filter = linux.seccomp.as_ref().map(crate::seccomp::program).transpose()?;
+    let filter = linux
+        .seccomp
+        .as_ref()
+        .map(crate::seccomp::program)
+        .transpose()?;
     if let Some(filter) = &filter {
-        plan.warnings.extend(filter.warnings.iter().map(|w| format!("/linux/seccomp: {w}")));
+        plan.warnings.extend(
+            filter
+                .warnings
+                .iter()
+                .map(|w| format!("/linux/seccomp: {w}")),
+        );
     }
     let context = Context {
         bundle: request.bundle,
@@ -49,7 +61,14 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         no_pivot: request.no_pivot,
     };
     let opened = open_early(&mut plan, spec, &context)?;
-    birth(&mut plan, linux, process, &namespaces, host, (&maps, method))?;
+    birth(
+        &mut plan,
+        linux,
+        process,
+        &namespaces,
+        host,
+        (&maps, method),
+    )?;
     let Early { opened, init_steps } = opened;
     own_things(&mut plan, &namespaces, request);
     plan.steps.extend(init_steps);
@@ -57,16 +76,28 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     if namespaces.new_mount() {
         mount::plan(&mut plan, spec, &opened, &context)?;
     } else if !spec.mounts.is_empty() {
-        return Err(Error::new("/mounts", spec.mounts.len(), "mounts need a new mount namespace"));
+        return Err(Error::new(
+            "/mounts",
+            spec.mounts.len(),
+            "mounts need a new mount namespace",
+        ));
     } else if process.terminal {
-        plan.init("/process/terminal", Op::Console { size: None, mount: false });
+        plan.init(
+            "/process/terminal",
+            Op::Console {
+                size: None,
+                mount: false,
+            },
+        );
     }
     hook_barriers(&mut plan, &hooks);
-    mount::change_root(&mut plan, spec, &context);
-    identity(&mut plan, spec, linux);
+    // Before the root changes: what covers a masked path is copied from the host's /dev/null, which has to be
+    // in this mount namespace for that.
     if namespaces.new_mount() {
         mount::restrict_paths(&mut plan, linux);
     }
+    mount::change_root(&mut plan, spec, &context);
+    identity(&mut plan, spec, linux);
     let set_groups = !(namespaces.new_user() && method == MapMethod::OneId);
     let role = Role {
         linux,
@@ -94,8 +125,10 @@ struct Early {
 
 fn open_early(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<Early> {
     let opened = mount::open_sources(plan, spec, context)?;
-    let (supervisor, init_steps) =
-        plan.steps.drain(..).partition(|step| step.actor == crate::Actor::Supervisor);
+    let (supervisor, init_steps) = plan
+        .steps
+        .drain(..)
+        .partition(|step| step.actor == crate::Actor::Supervisor);
     plan.steps = supervisor;
     Ok(Early { opened, init_steps })
 }
@@ -114,7 +147,13 @@ fn birth(
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
     }
     if namespaces.new_user() {
-        plan.supervisor("/linux/uidMappings", Op::WriteIdMaps { maps: maps.clone(), method });
+        plan.supervisor(
+            "/linux/uidMappings",
+            Op::WriteIdMaps {
+                maps: maps.clone(),
+                method,
+            },
+        );
         plan.release(Barrier::Mapped);
         raise_limits(plan, process, host);
     }
@@ -130,18 +169,36 @@ fn birth(
     for (device, target) in &linux.net_devices {
         let name = target.name.clone().unwrap_or_else(|| device.into());
         let because = format!("/linux/netDevices/{device}");
-        plan.supervisor(because, Op::MoveNetDevice { host: device.into(), name });
+        plan.supervisor(
+            because,
+            Op::MoveNetDevice {
+                host: device.into(),
+                name,
+            },
+        );
     }
     if let Some(rdt) = &linux.intel_rdt {
         if host.resctrl.is_none() {
-            return Err(Error::new("/linux/intelRdt", "", "resctrl is not mounted on this host"));
+            return Err(Error::new(
+                "/linux/intelRdt",
+                "",
+                "resctrl is not mounted on this host",
+            ));
         }
         let mut schemata = rdt.schemata.clone();
         schemata.extend(rdt.l3_cache_schema.clone());
         schemata.extend(rdt.mem_bw_schema.clone());
         let create = rdt.clos_id.is_none() || !schemata.is_empty();
         let group = rdt.clos_id.clone().unwrap_or_default();
-        plan.supervisor("/linux/intelRdt", Op::JoinResctrl { group, schemata, monitoring: rdt.enable_monitoring, create });
+        plan.supervisor(
+            "/linux/intelRdt",
+            Op::JoinResctrl {
+                group,
+                schemata,
+                monitoring: rdt.enable_monitoring,
+                create,
+            },
+        );
     }
     plan.supervisor("<order>", Op::Signal(Barrier::Joined));
     Ok(())
@@ -155,7 +212,13 @@ fn raise_limits(plan: &mut Plan, process: &Process, host: &Host) {
     }
     for (n, limit) in process.rlimits.iter().enumerate() {
         if let Some(resource) = lockstep_abi::rlimit::number(limit.kind.as_str()) {
-            plan.supervisor(format!("/process/rlimits/{n}"), Op::RaiseRlimit { resource, hard: limit.hard });
+            plan.supervisor(
+                format!("/process/rlimits/{n}"),
+                Op::RaiseRlimit {
+                    resource,
+                    hard: limit.hard,
+                },
+            );
         }
     }
 }
@@ -163,7 +226,12 @@ fn raise_limits(plan: &mut Plan, process: &Process, host: &Host) {
 fn own_things(plan: &mut Plan, namespaces: &Namespaces, request: &Request<'_>) {
     if !request.no_keyring {
         // ENOSYS: a kernel without keyrings has none to protect. EDQUOT: a quota of the user's, not a hole.
-        plan.init_best_effort("<session keyring>", Op::JoinKeyring { name: format!("_ses.{}", request.id) });
+        plan.init_best_effort(
+            "<session keyring>",
+            Op::JoinKeyring {
+                name: format!("_ses.{}", request.id),
+            },
+        );
     }
     if request.new_session {
         plan.init("<session>", Op::NewSession);
@@ -198,6 +266,12 @@ fn identity(plan: &mut Plan, spec: &Spec, linux: &Linux) {
         plan.init("/domainname", Op::SetDomainname { name: name.clone() });
     }
     for (key, value) in &linux.sysctl {
-        plan.init(format!("/linux/sysctl/{key}"), Op::Sysctl { key: key.into(), value: value.clone() });
+        plan.init(
+            format!("/linux/sysctl/{key}"),
+            Op::Sysctl {
+                key: key.into(),
+                value: value.clone(),
+            },
+        );
     }
 }

@@ -29,7 +29,8 @@ const LINKS: [(&str, &str); 5] = [
 pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<()> {
     let bound = spec.mounts.iter().any(|m| {
         Path::new(&m.destination) == Path::new("/dev")
-            && (m.kind.as_deref() == Some("bind") || m.options.iter().any(|o| o == "bind" || o == "rbind"))
+            && (m.kind.as_deref() == Some("bind")
+                || m.options.iter().any(|o| o == "bind" || o == "rbind"))
     });
     let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     if bound {
@@ -38,25 +39,57 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
         }
         return Ok(());
     }
-    let devices = spec.linux.as_ref().map(|l| l.devices.as_slice()).unwrap_or_default();
+    let devices = spec
+        .linux
+        .as_ref()
+        .map(|l| l.devices.as_slice())
+        .unwrap_or_default();
     // A device file that a user namespace could make would open nothing: the kernel refuses mknod(2) there.
     let bind = context.namespaces.new_user() || context.host.user_namespace;
     for (path, major, minor) in DEFAULT {
-        if devices.iter().any(|d| Path::new(&d.path) == Path::new(path)) {
+        if devices
+            .iter()
+            .any(|d| Path::new(&d.path) == Path::new(path))
+        {
             continue;
         }
-        let device =
-            Device { path: RootPath::new(path), kind: DeviceKind::Char, major, minor, mode: 0o666, uid: 0, gid: 0 };
+        let device = Device {
+            path: RootPath::new(path),
+            kind: DeviceKind::Char,
+            major,
+            minor,
+            mode: 0o666,
+            uid: 0,
+            gid: 0,
+        };
         push(plan, "<default device>".into(), device, path, bind);
     }
     for (n, device) in devices.iter().enumerate() {
         let planned = convert(n, device)?;
         let bind = bind && planned.kind != DeviceKind::Fifo;
-        push(plan, format!("/linux/devices/{n}"), planned, &device.path, bind);
+        push(
+            plan,
+            format!("/linux/devices/{n}"),
+            planned,
+            &device.path,
+            bind,
+        );
     }
-    plan.init("<default device>", Op::Symlink { target: "pts/ptmx", link: RootPath::new("/dev/ptmx") });
+    plan.init(
+        "<default device>",
+        Op::Symlink {
+            target: "pts/ptmx",
+            link: RootPath::new("/dev/ptmx"),
+        },
+    );
     for (target, link) in LINKS {
-        plan.init("<default device>", Op::Symlink { target, link: RootPath::new(link) });
+        plan.init(
+            "<default device>",
+            Op::Symlink {
+                target,
+                link: RootPath::new(link),
+            },
+        );
     }
     if terminal {
         console(plan, spec);
@@ -66,13 +99,21 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
 
 fn console(plan: &mut Plan, spec: &Spec) {
     let size = spec.process.as_ref().and_then(|p| p.console_size.as_ref());
-    let size = size.map(|s| (s.height.min(u16::MAX.into()) as u16, s.width.min(u16::MAX.into()) as u16));
+    let size = size.map(|s| {
+        (
+            s.height.min(u16::MAX.into()) as u16,
+            s.width.min(u16::MAX.into()) as u16,
+        )
+    });
     plan.init("/process/terminal", Op::Console { size, mount: true });
 }
 
 fn push(plan: &mut Plan, because: String, device: Device, host: &str, bind: bool) {
     let op = if bind {
-        Op::BindDevice { source: HostPath::new(Path::new("/"), host), device }
+        Op::BindDevice {
+            source: HostPath::new(Path::new("/"), host),
+            device,
+        }
     } else {
         Op::MakeDevice(device)
     };
@@ -85,14 +126,27 @@ fn convert(n: usize, device: &oci::Device) -> Result<Device> {
         DeviceType::Block => DeviceKind::Block,
         DeviceType::Fifo => DeviceKind::Fifo,
         DeviceType::Unknown(other) => {
-            return Err(Error::new(format!("/linux/devices/{n}/type"), other, "not a device type"));
+            return Err(Error::new(
+                format!("/linux/devices/{n}/type"),
+                other,
+                "not a device type",
+            ));
         }
     };
     let number = |name: &str, value: Option<i64>| match value {
         _ if kind == DeviceKind::Fifo => Ok(0),
-        Some(value) => u32::try_from(value)
-            .map_err(|_range| Error::new(format!("/linux/devices/{n}/{name}"), value, "not a device number")),
-        None => Err(Error::new(format!("/linux/devices/{n}/{name}"), "", "a device needs it")),
+        Some(value) => u32::try_from(value).map_err(|_range| {
+            Error::new(
+                format!("/linux/devices/{n}/{name}"),
+                value,
+                "not a device number",
+            )
+        }),
+        None => Err(Error::new(
+            format!("/linux/devices/{n}/{name}"),
+            "",
+            "a device needs it",
+        )),
     };
     Ok(Device {
         path: RootPath::new(&device.path),

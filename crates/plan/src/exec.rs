@@ -27,33 +27,72 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     let mut plan = Plan::default();
     let empty = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&empty);
-    let filter = linux.seccomp.as_ref().map(crate::seccomp::program).transpose()?;
+    let filter = linux
+        .seccomp
+        .as_ref()
+        .map(crate::seccomp::program)
+        .transpose()?;
     let affinity = process.exec_cpu_affinity.as_ref();
-    let initial = cpus("/process/execCPUAffinity/initial", affinity.and_then(|a| a.initial.as_deref()))?;
+    let initial = cpus(
+        "/process/execCPUAffinity/initial",
+        affinity.and_then(|a| a.initial.as_deref()),
+    )?;
     if !initial.is_empty() {
-        plan.supervisor("/process/execCPUAffinity/initial", Op::InitialCpuAffinity { cpus: initial });
+        plan.supervisor(
+            "/process/execCPUAffinity/initial",
+            Op::InitialCpuAffinity { cpus: initial },
+        );
     }
-    plan.supervisor("<exec>", Op::Enter { namespaces: request.namespaces });
-    if let Some(value) = process.oom_score_adj.or(spec.process.as_ref().and_then(|p| p.oom_score_adj)) {
+    plan.supervisor(
+        "<exec>",
+        Op::Enter {
+            namespaces: request.namespaces,
+        },
+    );
+    if let Some(value) = process
+        .oom_score_adj
+        .or(spec.process.as_ref().and_then(|p| p.oom_score_adj))
+    {
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
     }
     plan.supervisor("<exec>", Op::JoinCgroup);
     plan.release(Barrier::Joined);
     if request.user_namespace {
-        plan.init("<exec>", Op::BecomeRoot { groups: request.set_groups });
+        plan.init(
+            "<exec>",
+            Op::BecomeRoot {
+                groups: request.set_groups,
+            },
+        );
     }
-    plan.init_best_effort("<session keyring>", Op::JoinKeyring { name: format!("_ses.{}", request.id) });
+    plan.init_best_effort(
+        "<session keyring>",
+        Op::JoinKeyring {
+            name: format!("_ses.{}", request.id),
+        },
+    );
     if request.new_session {
         plan.init("<session>", Op::NewSession);
     }
     if process.terminal {
         let size = process.console_size.as_ref();
-        let size = size.map(|s| (s.height.min(u16::MAX.into()) as u16, s.width.min(u16::MAX.into()) as u16));
+        let size = size.map(|s| {
+            (
+                s.height.min(u16::MAX.into()) as u16,
+                s.width.min(u16::MAX.into()) as u16,
+            )
+        });
         plan.init("/process/terminal", Op::Console { size, mount: false });
     }
-    let last = cpus("/process/execCPUAffinity/final", affinity.and_then(|a| a.final_.as_deref()))?;
+    let last = cpus(
+        "/process/execCPUAffinity/final",
+        affinity.and_then(|a| a.final_.as_deref()),
+    )?;
     if !last.is_empty() {
-        plan.init("/process/execCPUAffinity/final", Op::SetCpuAffinity { cpus: last });
+        plan.init(
+            "/process/execCPUAffinity/final",
+            Op::SetCpuAffinity { cpus: last },
+        );
     }
     let role = Role {
         linux,

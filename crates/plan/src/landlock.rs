@@ -7,12 +7,18 @@ use lockstep_oci::runtime::Spec;
 
 /// The domain that the configuration's annotation asks for.
 pub fn domain(spec: &Spec) -> Result<Option<LandlockDomain>> {
-    let Some(text) = spec.annotations.get(ANNOTATION) else { return Ok(None) };
+    let Some(text) = spec.annotations.get(ANNOTATION) else {
+        return Ok(None);
+    };
     let pointer = format!("/annotations/{ANNOTATION}");
     let asked = parse(text).map_err(|e| Error::new(&pointer, text, e.to_string()))?;
     let no_new_privs = spec.process.as_ref().is_some_and(|p| p.no_new_privileges);
     if !no_new_privs {
-        return Err(Error::new(pointer, "", "a Landlock domain needs process.noNewPrivileges"));
+        return Err(Error::new(
+            pointer,
+            "",
+            "a Landlock domain needs process.noNewPrivileges",
+        ));
     }
     let mut domain = LandlockDomain {
         handled_fs: asked.ruleset.handled_access_fs.bits(),
@@ -23,10 +29,16 @@ pub fn domain(spec: &Spec) -> Result<Option<LandlockDomain>> {
     };
     for rule in &asked.rules.path_beneath {
         let access = rule.allowed_access.bits();
-        domain.paths.extend(rule.paths.iter().map(|path| (RootPath::new(path), access)));
+        domain
+            .paths
+            .extend(rule.paths.iter().map(|path| (RootPath::new(path), access)));
     }
     for rule in &asked.rules.net_port {
-        domain.ports.extend(rule.ports.iter().map(|port| (*port, rule.allowed_access.bits())));
+        domain.ports.extend(
+            rule.ports
+                .iter()
+                .map(|port| (*port, rule.allowed_access.bits())),
+        );
     }
     Ok(Some(domain))
 }

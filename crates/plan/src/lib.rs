@@ -39,14 +39,26 @@ pub struct Error {
 
 impl Error {
     /// An error about one field.
-    pub fn new(pointer: impl Into<String>, value: impl fmt::Display, reason: impl Into<String>) -> Error {
-        Error { pointer: pointer.into(), value: value.to_string(), reason: reason.into() }
+    pub fn new(
+        pointer: impl Into<String>,
+        value: impl fmt::Display,
+        reason: impl Into<String>,
+    ) -> Error {
+        Error {
+            pointer: pointer.into(),
+            value: value.to_string(),
+            reason: reason.into(),
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "config.json: {} = {:?}: {}", self.pointer, self.value, self.reason)
+        write!(
+            f,
+            "config.json: {} = {:?}: {}",
+            self.pointer, self.value, self.reason
+        )
     }
 }
 

@@ -39,7 +39,10 @@ pub struct Opened {
 /// id-map; so a privileged supervisor opens them for it. With shared propagation they are opened before the
 /// init process cuts its mounts off from the host.
 pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<Opened> {
-    let mut opened = Opened { root: None, mounts: vec![None; spec.mounts.len()] };
+    let mut opened = Opened {
+        root: None,
+        mounts: vec![None; spec.mounts.len()],
+    };
     if !context.namespaces.new_mount() {
         return Ok(opened);
     }
@@ -56,13 +59,21 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         let source = HostPath::new(context.bundle, &root.path);
         plan.supervisor(
             "/root/path",
-            Op::OpenTree { slot: here, source, recursive: true, nofollow: false, idmap: None },
+            Op::OpenTree {
+                slot: here,
+                source,
+                recursive: true,
+                nofollow: false,
+                idmap: None,
+            },
         );
     }
     for (n, mount) in spec.mounts.iter().enumerate() {
         let options = Options::parse(&mount.options);
         let idmap = id_map(n, mount, &options, context)?;
-        let Some(recursive) = bind_kind(mount, &options) else { continue };
+        let Some(recursive) = bind_kind(mount, &options) else {
+            continue;
+        };
         if !early && idmap.is_none() {
             continue;
         }
@@ -86,7 +97,12 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
 }
 
 /// The id map of a mount: its own, or the container's when only the option is given.
-fn id_map(n: usize, mount: &Mount, options: &Options, context: &Context<'_>) -> Result<Option<(IdMaps, bool)>> {
+fn id_map(
+    n: usize,
+    mount: &Mount,
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Option<(IdMaps, bool)>> {
     if options.idmap.is_none() && mount.uid_mappings.is_empty() {
         return Ok(None);
     }
@@ -100,7 +116,10 @@ fn id_map(n: usize, mount: &Mount, options: &Options, context: &Context<'_>) -> 
     let maps = if mount.uid_mappings.is_empty() {
         context.maps.clone()
     } else {
-        IdMaps { users: id_lines(&mount.uid_mappings), groups: id_lines(&mount.gid_mappings) }
+        IdMaps {
+            users: id_lines(&mount.uid_mappings),
+            groups: id_lines(&mount.gid_mappings),
+        }
     };
     if !context.host.privileged() {
         return Err(Error::new(
@@ -114,7 +133,14 @@ fn id_map(n: usize, mount: &Mount, options: &Options, context: &Context<'_>) -> 
 
 /// The lines of an id map.
 pub fn id_lines(mappings: &[IdMapping]) -> Vec<IdMap> {
-    mappings.iter().map(|m| IdMap { inside: m.container_id, outside: m.host_id, size: m.size }).collect()
+    mappings
+        .iter()
+        .map(|m| IdMap {
+            inside: m.container_id,
+            outside: m.host_id,
+            size: m.size,
+        })
+        .collect()
 }
 
 /// Whether this is a bind mount, and whether a recursive one.
@@ -122,19 +148,29 @@ fn bind_kind(mount: &Mount, options: &Options) -> Option<bool> {
     if options.remount {
         return None;
     }
-    options.bind.or(if mount.kind.as_deref() == Some("bind") { Some(false) } else { None })
+    options.bind.or(if mount.kind.as_deref() == Some("bind") {
+        Some(false)
+    } else {
+        None
+    })
 }
 
 fn source_path(n: usize, mount: &Mount, context: &Context<'_>) -> Result<HostPath> {
     match mount.source.as_deref() {
         Some(source) if !source.is_empty() => Ok(HostPath::new(context.bundle, source)),
-        _ => Err(Error::new(format!("/mounts/{n}/source"), "", "a bind mount needs a source")),
+        _ => Err(Error::new(
+            format!("/mounts/{n}/source"),
+            "",
+            "a bind mount needs a source",
+        )),
     }
 }
 
 fn wants_shared(spec: &Spec) -> bool {
     matches!(
-        spec.linux.as_ref().and_then(|l| l.rootfs_propagation.as_ref()),
+        spec.linux
+            .as_ref()
+            .and_then(|l| l.rootfs_propagation.as_ref()),
         Some(RootfsPropagation::Shared | RootfsPropagation::RShared)
     )
 }
@@ -148,8 +184,16 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         None | Some(RootfsPropagation::Slave | RootfsPropagation::RSlave) => MS_SLAVE,
         _ => MS_PRIVATE,
     };
-    plan.init("<mount namespace>", Op::HostPropagation { flags: cut | MS_REC });
-    let root = spec.root.as_ref().ok_or_else(|| Error::new("/root", "", "a root file system is required"))?;
+    plan.init(
+        "<mount namespace>",
+        Op::HostPropagation {
+            flags: cut | MS_REC,
+        },
+    );
+    let root = spec
+        .root
+        .as_ref()
+        .ok_or_else(|| Error::new("/root", "", "a root file system is required"))?;
     let source = match opened.root {
         Some(slot) => Source::Slot(slot),
         None => Source::Path(HostPath::new(context.bundle, &root.path)),
@@ -180,7 +224,14 @@ fn one(
     let target = RootPath::new(&mount.destination);
     let kind = mount.kind.as_deref().unwrap_or_default();
     if options.remount {
-        plan.init(because, Op::Remount { target, flags: options.flags, data: options.data.join(",") });
+        plan.init(
+            because,
+            Op::Remount {
+                target,
+                flags: options.flags,
+                data: options.data.join(","),
+            },
+        );
         return Ok(());
     }
     if let Some(recursive) = bind_kind(mount, &options) {
@@ -206,15 +257,34 @@ fn one(
         plan.init(because, cgroup(target, options, context));
         return Ok(());
     }
-    plan.init(because.clone(), filesystem(n, mount, options, linux, context, late)?);
+    plan.init(
+        because.clone(),
+        filesystem(n, mount, options, linux, context, late)?,
+    );
     Ok(())
 }
 
-fn propagation_only(plan: &mut Plan, n: usize, because: String, target: RootPath, options: &Options) -> Result<()> {
+fn propagation_only(
+    plan: &mut Plan,
+    n: usize,
+    because: String,
+    target: RootPath,
+    options: &Options,
+) -> Result<()> {
     if options.attributes.is_empty() {
-        return Err(Error::new(format!("/mounts/{n}/type"), "", "no file system type and not a bind mount"));
+        return Err(Error::new(
+            format!("/mounts/{n}/type"),
+            "",
+            "no file system type and not a bind mount",
+        ));
     }
-    plan.init(because, Op::SetAttributes { target, attributes: options.attributes.clone() });
+    plan.init(
+        because,
+        Op::SetAttributes {
+            target,
+            attributes: options.attributes.clone(),
+        },
+    );
     Ok(())
 }
 
@@ -235,13 +305,26 @@ fn filesystem(
     if kind == "tmpfs" && readonly {
         // Devices, copied-up files and further mount points have to be made in it first.
         attributes.set &= !MOUNT_ATTR_RDONLY;
-        let readonly = crate::mount_options::Attributes { set: MOUNT_ATTR_RDONLY, ..Default::default() };
-        late.push((format!("/mounts/{n}"), Op::SetAttributes { target: target.clone(), attributes: readonly }));
+        let readonly = crate::mount_options::Attributes {
+            set: MOUNT_ATTR_RDONLY,
+            ..Default::default()
+        };
+        late.push((
+            format!("/mounts/{n}"),
+            Op::SetAttributes {
+                target: target.clone(),
+                attributes: readonly,
+            },
+        ));
     }
     data.extend(options.superblock);
     if let Some(label) = &linux.mount_label {
         if !context.host.selinux {
-            return Err(Error::new("/linux/mountLabel", label, "SELinux is not enabled on this host"));
+            return Err(Error::new(
+                "/linux/mountLabel",
+                label,
+                "SELinux is not enabled on this host",
+            ));
         }
         if !matches!(kind.as_str(), "proc" | "sysfs") {
             data.push(format!("context={label}"));
@@ -267,10 +350,18 @@ fn filesystem(
 fn cgroup(target: RootPath, options: Options, context: &Context<'_>) -> Op {
     let layout = &context.host.cgroup;
     let host = |n: usize| {
-        context.cgroups.iter().find(|(h, _)| *h == n).map_or_else(PathBuf::new, |(_, path)| path.clone())
+        context
+            .cgroups
+            .iter()
+            .find(|(h, _)| *h == n)
+            .map_or_else(PathBuf::new, |(_, path)| path.clone())
     };
     let single = layout.hierarchies.iter().all(|h| h.version == Version::V2);
-    let views = layout.hierarchies.iter().enumerate().filter_map(|(n, h)| view(layout, h, host(n)));
+    let views = layout
+        .hierarchies
+        .iter()
+        .enumerate()
+        .filter_map(|(n, h)| view(layout, h, host(n)));
     let mut attributes = options.attributes;
     attributes.clear = 0;
     Op::CgroupMount {
@@ -282,7 +373,11 @@ fn cgroup(target: RootPath, options: Options, context: &Context<'_>) -> Op {
     }
 }
 
-fn view(layout: &Layout, hierarchy: &crate::cgroup::Hierarchy, host: PathBuf) -> Option<CgroupView> {
+fn view(
+    layout: &Layout,
+    hierarchy: &crate::cgroup::Hierarchy,
+    host: PathBuf,
+) -> Option<CgroupView> {
     // A hybrid layout's v2 hierarchy has no place of its own in the v1 view that programs expect.
     let hybrid = layout.hierarchies.iter().any(|h| h.version == Version::V1);
     if hierarchy.version == Version::V2 {
@@ -294,22 +389,44 @@ fn view(layout: &Layout, hierarchy: &crate::cgroup::Hierarchy, host: PathBuf) ->
             links: Vec::new(),
         });
     }
-    let directory = Path::new(&hierarchy.mount).file_name()?.to_string_lossy().into_owned();
+    let directory = Path::new(&hierarchy.mount)
+        .file_name()?
+        .to_string_lossy()
+        .into_owned();
     let option = match &hierarchy.name {
         Some(name) => format!("name={name}"),
         None => hierarchy.controllers.join(","),
     };
-    let links = hierarchy.controllers.iter().filter(|c| **c != directory && hierarchy.controllers.len() > 1);
-    Some(CgroupView { name: directory.clone(), kind: "cgroup", option, host, links: links.cloned().collect() })
+    let links = hierarchy
+        .controllers
+        .iter()
+        .filter(|c| **c != directory && hierarchy.controllers.len() > 1);
+    Some(CgroupView {
+        name: directory.clone(),
+        kind: "cgroup",
+        option,
+        host,
+        links: links.cloned().collect(),
+    })
 }
 
 /// Plans masked and read-only paths; by runc's order the read-only ones come first.
 pub fn restrict_paths(plan: &mut Plan, linux: &Linux) {
     for (n, path) in linux.readonly_paths.iter().enumerate() {
-        plan.init(format!("/linux/readonlyPaths/{n}"), Op::ReadonlyPath { path: RootPath::new(path) });
+        plan.init(
+            format!("/linux/readonlyPaths/{n}"),
+            Op::ReadonlyPath {
+                path: RootPath::new(path),
+            },
+        );
     }
     for (n, path) in linux.masked_paths.iter().enumerate() {
-        plan.init(format!("/linux/maskedPaths/{n}"), Op::MaskPath { path: RootPath::new(path) });
+        plan.init(
+            format!("/linux/maskedPaths/{n}"),
+            Op::MaskPath {
+                path: RootPath::new(path),
+            },
+        );
     }
 }
 
@@ -324,7 +441,11 @@ pub fn change_root(plan: &mut Plan, spec: &Spec, context: &Context<'_>) {
     if !context.namespaces.new_mount() {
         return;
     }
-    if let Some(propagation) = spec.linux.as_ref().and_then(|l| l.rootfs_propagation.as_ref()) {
+    if let Some(propagation) = spec
+        .linux
+        .as_ref()
+        .and_then(|l| l.rootfs_propagation.as_ref())
+    {
         let flags = match propagation {
             RootfsPropagation::Shared => MS_SHARED,
             RootfsPropagation::RShared => MS_SHARED | MS_REC,

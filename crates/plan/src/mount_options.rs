@@ -144,10 +144,19 @@ impl Options {
             self.flags = remount_flags(self.flags, option);
             apply(effect, &mut self.attributes.set, &mut self.attributes.clear);
         } else if let Some(effect) = option.strip_prefix('r').and_then(attribute) {
-            apply(effect, &mut self.attributes.recursive_set, &mut self.attributes.recursive_clear);
+            apply(
+                effect,
+                &mut self.attributes.recursive_set,
+                &mut self.attributes.recursive_clear,
+            );
         } else if let Some((flag, on)) = superblock(option) {
-            self.flags = if on { self.flags | flag } else { self.flags & !flag };
-            self.superblock.retain(|name| superblock(name).is_none_or(|(other, _)| other != flag));
+            self.flags = if on {
+                self.flags | flag
+            } else {
+                self.flags & !flag
+            };
+            self.superblock
+                .retain(|name| superblock(name).is_none_or(|(other, _)| other != flag));
             // The kernel's context API knows the positive names; silent and iversion exist for mount(2) only.
             if on && !matches!(option, "silent" | "iversion") {
                 self.superblock.push(option.into());
@@ -211,13 +220,19 @@ mod tests {
     fn the_last_of_two_contradicting_options_wins() {
         let options = parse("ro,nosuid,rw,noatime,relatime");
         assert_eq!(options.attributes.set, MOUNT_ATTR_NOSUID);
-        assert_eq!(options.attributes.clear, MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME);
+        assert_eq!(
+            options.attributes.clear,
+            MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME
+        );
     }
 
     #[test]
     fn recursive_names_are_not_mistaken_for_plain_ones() {
         let options = parse("rro,rnosuid,relatime,rbind,rslave,ro");
-        assert_eq!(options.attributes.recursive_set, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
+        assert_eq!(
+            options.attributes.recursive_set,
+            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID
+        );
         assert_eq!(options.attributes.set, MOUNT_ATTR_RDONLY);
         assert_eq!(options.bind, Some(true));
         assert_eq!(options.attributes.propagation, [MS_SLAVE | MS_REC]);

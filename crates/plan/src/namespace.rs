@@ -53,10 +53,17 @@ impl Namespaces {
         let mut out = Namespaces::default();
         for (n, namespace) in linux.namespaces.iter().enumerate() {
             let flag = flag(&namespace.kind).ok_or_else(|| {
-                Error::new(format!("/linux/namespaces/{n}/type"), &namespace.kind, "not a namespace type")
+                Error::new(
+                    format!("/linux/namespaces/{n}/type"),
+                    &namespace.kind,
+                    "not a namespace type",
+                )
             })?;
             match namespace.path.as_deref() {
-                Some(path) if !path.is_empty() => out.join.push((flag, HostPath::new(Path::new("/"), path), n)),
+                Some(path) if !path.is_empty() => {
+                    out.join
+                        .push((flag, HostPath::new(Path::new("/"), path), n))
+                }
                 _ => out.new |= flag,
             }
         }
@@ -102,7 +109,10 @@ impl Namespaces {
 
 /// The container's id maps, checked against what this caller can write.
 pub fn id_maps(linux: &Linux, host: &Host) -> Result<(IdMaps, MapMethod)> {
-    let maps = IdMaps { users: id_lines(&linux.uid_mappings), groups: id_lines(&linux.gid_mappings) };
+    let maps = IdMaps {
+        users: id_lines(&linux.uid_mappings),
+        groups: id_lines(&linux.gid_mappings),
+    };
     if host.maps_any_id() {
         return Ok((maps, MapMethod::Direct));
     }
@@ -115,16 +125,34 @@ pub fn id_maps(linux: &Linux, host: &Host) -> Result<(IdMaps, MapMethod)> {
 
 /// Plans the birth of the new process: clone with namespaces, then id maps.
 pub fn clone(plan: &mut Plan, namespaces: &Namespaces) {
-    let join = namespaces.join.iter().map(|(flag, path, _)| (*flag, path.clone())).collect();
-    plan.supervisor("/linux/namespaces", Op::Clone { new: namespaces.at_clone(), join });
+    let join = namespaces
+        .join
+        .iter()
+        .map(|(flag, path, _)| (*flag, path.clone()))
+        .collect();
+    plan.supervisor(
+        "/linux/namespaces",
+        Op::Clone {
+            new: namespaces.at_clone(),
+            join,
+        },
+    );
 }
 
 /// Plans the clocks of a new time namespace.
 pub fn time_offsets(plan: &mut Plan, linux: &Linux) {
     let mut offsets = Vec::new();
     for (clock, offset) in &linux.time_offsets {
-        let clock = if clock == "monotonic" { "monotonic" } else { "boottime" };
-        offsets.push((clock, offset.secs.unwrap_or(0), offset.nanosecs.unwrap_or(0)));
+        let clock = if clock == "monotonic" {
+            "monotonic"
+        } else {
+            "boottime"
+        };
+        offsets.push((
+            clock,
+            offset.secs.unwrap_or(0),
+            offset.nanosecs.unwrap_or(0),
+        ));
     }
     if !offsets.is_empty() {
         plan.init("/linux/timeOffsets", Op::TimeOffsets { offsets });

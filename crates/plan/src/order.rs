@@ -5,7 +5,12 @@ use crate::{Error, Result};
 
 /// Refuses a plan whose steps are in an order that the kernel refuses, or that leaves a gap.
 pub fn check(plan: &Plan) -> Result<()> {
-    let init: Vec<&Op> = plan.steps.iter().filter(|s| s.actor == Actor::Init).map(|s| &s.op).collect();
+    let init: Vec<&Op> = plan
+        .steps
+        .iter()
+        .filter(|s| s.actor == Actor::Init)
+        .map(|s| &s.op)
+        .collect();
     let at = |wanted: fn(&Op) -> bool| init.iter().position(|op| wanted(op));
     let execute = at(|op| matches!(op, Op::Execute { .. }));
     let seccomp = at(|op| matches!(op, Op::Seccomp { .. }));
@@ -16,22 +21,45 @@ pub fn check(plan: &Plan) -> Result<()> {
     let close = at(|op| matches!(op, Op::CloseDescriptors { .. }));
     let last_open = init.iter().rposition(|op| opens(op));
 
-    require(execute == Some(init.len() - 1), "the program is executed last")?;
-    require(bounding < switch && switch < capabilities, "bounding set, then user, then capability sets")?;
-    require(close > last_open, "no descriptor is opened after they are marked close-on-exec")?;
+    require(
+        execute == Some(init.len() - 1),
+        "the program is executed last",
+    )?;
+    require(
+        bounding < switch && switch < capabilities,
+        "bounding set, then user, then capability sets",
+    )?;
+    require(
+        close > last_open,
+        "no descriptor is opened after they are marked close-on-exec",
+    )?;
     if let Some(seccomp) = seccomp {
-        require(Some(seccomp) > close, "the filter is loaded after the descriptors are marked")?;
+        require(
+            Some(seccomp) > close,
+            "the filter is loaded after the descriptors are marked",
+        )?;
         let after = init.len() - seccomp - 1;
         if no_new_privs.is_some() {
-            require(after == 1, "with no_new_privs only execve follows the filter")?;
+            require(
+                after == 1,
+                "with no_new_privs only execve follows the filter",
+            )?;
         } else {
             let dropped = matches!(init[seccomp + 1], Op::FinalCapabilities { .. });
-            require(after == 2 && dropped, "without no_new_privs only capset and execve follow the filter")?;
+            require(
+                after == 2 && dropped,
+                "without no_new_privs only capset and execve follow the filter",
+            )?;
         }
     }
     let pivot = at(|op| matches!(op, Op::PivotRoot | Op::MoveRoot | Op::Chroot));
-    let last_mount = init.iter().rposition(|op| matches!(op, Op::Mount { .. } | Op::Bind { .. }));
-    require(pivot.is_none() || last_mount < pivot, "host trees are mounted before the root changes")
+    let last_mount = init
+        .iter()
+        .rposition(|op| matches!(op, Op::Mount { .. } | Op::Bind { .. }));
+    require(
+        pivot.is_none() || last_mount < pivot,
+        "host trees are mounted before the root changes",
+    )
 }
 
 /// Whether executing the operation may open a file.
@@ -48,5 +76,13 @@ fn opens(op: &Op) -> bool {
 }
 
 fn require(holds: bool, rule: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::new("<order>", "", format!("broken invariant: {rule}"))) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::new(
+            "<order>",
+            "",
+            format!("broken invariant: {rule}"),
+        ))
+    }
 }

@@ -6,8 +6,8 @@ use crate::step::{Barrier, Op, Plan, RootPath};
 use crate::{Error, Host, Result};
 use lockstep_oci::cpu_list::CpuList;
 use lockstep_oci::runtime::{
-    IoPriorityClass, Linux, MemoryPolicyFlag, MemoryPolicyMode, PersonalityDomain, Process, Scheduler,
-    SchedulerFlag, SchedulerPolicy,
+    IoPriorityClass, Linux, MemoryPolicyFlag, MemoryPolicyMode, PersonalityDomain, Process,
+    Scheduler, SchedulerFlag, SchedulerPolicy,
 };
 use lockstep_profile::seccomp::Program;
 
@@ -40,11 +40,20 @@ pub struct Role<'a> {
 pub fn limits(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()> {
     let at = role.pointer;
     for (n, limit) in process.rlimits.iter().enumerate() {
-        let resource = lockstep_abi::rlimit::number(limit.kind.as_str())
-            .ok_or_else(|| Error::new(format!("{at}/rlimits/{n}/type"), &limit.kind, "not a resource limit"))?;
+        let resource = lockstep_abi::rlimit::number(limit.kind.as_str()).ok_or_else(|| {
+            Error::new(
+                format!("{at}/rlimits/{n}/type"),
+                &limit.kind,
+                "not a resource limit",
+            )
+        })?;
         plan.init(
             format!("{at}/rlimits/{n}"),
-            Op::SetRlimit { resource, soft: limit.soft, hard: limit.hard },
+            Op::SetRlimit {
+                resource,
+                soft: limit.soft,
+                hard: limit.hard,
+            },
         );
     }
     if let Some(scheduler) = &process.scheduler {
@@ -56,10 +65,20 @@ pub fn limits(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()>
             IoPriorityClass::Be => 2,
             IoPriorityClass::Idle => 3,
             IoPriorityClass::Unknown(other) => {
-                return Err(Error::new(format!("{at}/ioPriority/class"), other, "not an I/O priority class"));
+                return Err(Error::new(
+                    format!("{at}/ioPriority/class"),
+                    other,
+                    "not an I/O priority class",
+                ));
             }
         };
-        plan.init(format!("{at}/ioPriority"), Op::SetIoPriority { class, level: priority.priority as u8 });
+        plan.init(
+            format!("{at}/ioPriority"),
+            Op::SetIoPriority {
+                class,
+                level: priority.priority as u8,
+            },
+        );
     }
     if let Some(policy) = &role.linux.memory_policy {
         let mode = memory_mode(&policy.mode) | policy.flags.iter().map(memory_flag).sum::<u32>();
@@ -67,7 +86,11 @@ pub fn limits(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()>
         plan.init("/linux/memoryPolicy", Op::SetMemoryPolicy { mode, nodes });
     }
     if let Some(personality) = &role.linux.personality {
-        let persona = if personality.domain == PersonalityDomain::Linux32 { 8 } else { 0 };
+        let persona = if personality.domain == PersonalityDomain::Linux32 {
+            8
+        } else {
+            0
+        };
         plan.init("/linux/personality", Op::SetPersonality { persona });
     }
     Ok(())
@@ -94,7 +117,11 @@ fn scheduler_op(scheduler: &Scheduler, at: &str) -> Result<Op> {
         SchedulerPolicy::Idle => 5,
         SchedulerPolicy::Deadline => 6,
         SchedulerPolicy::Unknown(other) => {
-            return Err(Error::new(format!("{at}/scheduler/policy"), other, "not a scheduling policy"));
+            return Err(Error::new(
+                format!("{at}/scheduler/policy"),
+                other,
+                "not a scheduling policy",
+            ));
         }
     };
     let flag = |flag: &SchedulerFlag| match flag {
@@ -109,7 +136,11 @@ fn scheduler_op(scheduler: &Scheduler, at: &str) -> Result<Op> {
     };
     Ok(Op::SetScheduler {
         policy,
-        flags: scheduler.flags.iter().map(flag).fold(0, |all, one| all | one),
+        flags: scheduler
+            .flags
+            .iter()
+            .map(flag)
+            .fold(0, |all, one| all | one),
         nice: scheduler.nice.unwrap_or(0),
         priority: u32::try_from(scheduler.priority.unwrap_or(0)).unwrap_or(u32::MAX),
         runtime: scheduler.runtime.unwrap_or(0),
@@ -145,10 +176,19 @@ fn memory_flag(flag: &MemoryPolicyFlag) -> u32 {
 pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<()> {
     let at = role.pointer;
     // Inside a user namespace of its own a process starts with every capability.
-    let grantable = if role.user_namespace { u64::MAX } else { role.host.bounding };
+    let grantable = if role.user_namespace {
+        u64::MAX
+    } else {
+        role.host.bounding
+    };
     let sets = sets(plan, process.capabilities.as_ref(), grantable);
     // While it is root: a missing directory is made, and one that only root may enter is entered, as in runc.
-    plan.init(format!("{at}/cwd"), Op::ChangeDirectory { path: RootPath::new(&process.cwd) });
+    plan.init(
+        format!("{at}/cwd"),
+        Op::ChangeDirectory {
+            path: RootPath::new(&process.cwd),
+        },
+    );
     if let Some(mask) = process.user.umask {
         plan.init(format!("{at}/user/umask"), Op::SetUmask { mask });
     }
@@ -161,8 +201,18 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     let extra = if filter_first { SYS_ADMIN } else { 0 };
     give_up(plan, process, &role, sets, extra);
     if let Some(program) = process.args.first() {
-        let path = process.env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or_default();
-        plan.init(format!("{at}/args/0"), Op::FindProgram { program: program.clone(), path: path.into() });
+        let path = process
+            .env
+            .iter()
+            .find_map(|e| e.strip_prefix("PATH="))
+            .unwrap_or_default();
+        plan.init(
+            format!("{at}/args/0"),
+            Op::FindProgram {
+                program: program.clone(),
+                path: path.into(),
+            },
+        );
     }
     if let Some(domain) = role.landlock {
         plan.init("/annotations/org.lockstep.landlock", Op::Landlock(domain));
@@ -178,20 +228,47 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     // leaks (CVE-2024-21626). Nothing opens a file below this line.
     plan.init("<order>", Op::CloseDescriptors { keep: role.keep });
     if let Some(program) = role.filter {
-        let op = Op::Seccomp { filter: program.insns, flags: program.flags, notify: program.notify };
+        let op = Op::Seccomp {
+            filter: program.insns,
+            flags: program.flags,
+            notify: program.notify,
+        };
         plan.init("/linux/seccomp", op);
     }
     if filter_first {
-        let Sets { effective, permitted, inheritable, .. } = sets;
-        plan.init(format!("{at}/capabilities"), Op::FinalCapabilities { effective, permitted, inheritable });
+        let Sets {
+            effective,
+            permitted,
+            inheritable,
+            ..
+        } = sets;
+        plan.init(
+            format!("{at}/capabilities"),
+            Op::FinalCapabilities {
+                effective,
+                permitted,
+                inheritable,
+            },
+        );
     }
-    plan.init(format!("{at}/args"), Op::Execute { args: process.args.clone(), env: process.env.clone() });
+    plan.init(
+        format!("{at}/args"),
+        Op::Execute {
+            args: process.args.clone(),
+            env: process.env.clone(),
+        },
+    );
     Ok(())
 }
 
 fn give_up(plan: &mut Plan, process: &Process, role: &Role<'_>, sets: Sets, extra: u64) {
     let at = role.pointer;
-    plan.init(format!("{at}/capabilities/bounding"), Op::DropBounding { keep: sets.bounding });
+    plan.init(
+        format!("{at}/capabilities/bounding"),
+        Op::DropBounding {
+            keep: sets.bounding,
+        },
+    );
     plan.init(
         format!("{at}/user"),
         Op::SwitchUser {
@@ -223,7 +300,12 @@ fn security_modules(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Resu
                 "apparmor is not enabled on this host, the profile would not be enforced",
             ));
         }
-        plan.init(format!("{at}/apparmorProfile"), Op::ApparmorOnExec { profile: profile.clone() });
+        plan.init(
+            format!("{at}/apparmorProfile"),
+            Op::ApparmorOnExec {
+                profile: profile.clone(),
+            },
+        );
     }
     if let Some(label) = process.selinux_label.as_ref().filter(|l| !l.is_empty()) {
         if !role.host.selinux {
@@ -233,7 +315,12 @@ fn security_modules(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Resu
                 "selinux is not enabled on this host, the label would not be enforced",
             ));
         }
-        plan.init(format!("{at}/selinuxLabel"), Op::SelinuxOnExec { label: label.clone() });
+        plan.init(
+            format!("{at}/selinuxLabel"),
+            Op::SelinuxOnExec {
+                label: label.clone(),
+            },
+        );
     }
     Ok(())
 }

@@ -183,12 +183,24 @@ pub struct LandlockDomain {
 
 /// One kernel intention. What it needs to know is in it; how it is done is the executor's business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are the arguments of the call that the variant names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the arguments of the call that the variant names"
+)]
 pub enum Op {
     /// Open a detached copy of a host tree, id-mapped if asked.
-    OpenTree { slot: Slot, source: HostPath, recursive: bool, nofollow: bool, idmap: Option<(IdMaps, bool)> },
+    OpenTree {
+        slot: Slot,
+        source: HostPath,
+        recursive: bool,
+        nofollow: bool,
+        idmap: Option<(IdMaps, bool)>,
+    },
     /// Make the new process in these new namespaces (CLONE_NEW*), after joining others.
-    Clone { new: u64, join: Vec<(u64, HostPath)> },
+    Clone {
+        new: u64,
+        join: Vec<(u64, HostPath)>,
+    },
     /// Make the new process in the namespaces of the container's first process.
     Enter { namespaces: u64 },
     /// Write the id maps of the new user namespace.
@@ -202,7 +214,12 @@ pub enum Op {
     /// Move a host network device into the container's network namespace.
     MoveNetDevice { host: String, name: String },
     /// Put the process into a resctrl group.
-    JoinResctrl { group: String, schemata: Vec<String>, monitoring: bool, create: bool },
+    JoinResctrl {
+        group: String,
+        schemata: Vec<String>,
+        monitoring: bool,
+        create: bool,
+    },
     /// CPUs of the process before it is moved into the container's cgroup.
     InitialCpuAffinity { cpus: Vec<u32> },
     /// Run the prestart and createRuntime hooks.
@@ -221,7 +238,9 @@ pub enum Op {
     /// Leave further namespaces after the cgroups are joined.
     Unshare { flags: u64 },
     /// Clock offsets of the time namespace that the next execve enters: (clock id, seconds, nanoseconds).
-    TimeOffsets { offsets: Vec<(&'static str, i64, u32)> },
+    TimeOffsets {
+        offsets: Vec<(&'static str, i64, u32)>,
+    },
     /// Bring the loopback device up.
     LoopbackUp,
     /// Propagation of every mount of this namespace before mounting begins.
@@ -229,23 +248,58 @@ pub enum Op {
     /// Attach the root file system.
     AttachRoot { source: Source },
     /// Mount a file system.
-    Mount { kind: String, source: String, data: Vec<String>, attributes: Attributes, target: RootPath, copy_up: bool, nofollow: bool, fallback: Option<HostPath> },
+    Mount {
+        kind: String,
+        source: String,
+        data: Vec<String>,
+        attributes: Attributes,
+        target: RootPath,
+        copy_up: bool,
+        nofollow: bool,
+        fallback: Option<HostPath>,
+    },
     /// Bind-mount a host tree.
-    Bind { source: Source, recursive: bool, source_nofollow: bool, attributes: Attributes, target: RootPath, nofollow: bool },
+    Bind {
+        source: Source,
+        recursive: bool,
+        source_nofollow: bool,
+        attributes: Attributes,
+        target: RootPath,
+        nofollow: bool,
+    },
     /// Reconfigure an existing mount.
-    Remount { target: RootPath, flags: u64, data: String },
+    Remount {
+        target: RootPath,
+        flags: u64,
+        data: String,
+    },
     /// The container's own cgroups.
-    CgroupMount { target: RootPath, views: Vec<CgroupView>, single: bool, namespaced: bool, attributes: Attributes },
+    CgroupMount {
+        target: RootPath,
+        views: Vec<CgroupView>,
+        single: bool,
+        namespaced: bool,
+        attributes: Attributes,
+    },
     /// Attributes of an existing mount, or of a path made a mount by binding it onto itself.
-    SetAttributes { target: RootPath, attributes: Attributes },
+    SetAttributes {
+        target: RootPath,
+        attributes: Attributes,
+    },
     /// Make a device file.
     MakeDevice(Device),
     /// Bind-mount a device file of the host where device files cannot be made.
     BindDevice { device: Device, source: HostPath },
     /// Make a symbolic link unless something is there.
-    Symlink { target: &'static str, link: RootPath },
+    Symlink {
+        target: &'static str,
+        link: RootPath,
+    },
     /// Make a terminal, send its master away, and make it the standard streams and /dev/console.
-    Console { size: Option<(u16, u16)>, mount: bool },
+    Console {
+        size: Option<(u16, u16)>,
+        mount: bool,
+    },
     /// Hide a path behind /dev/null or an empty directory.
     MaskPath { path: RootPath },
     /// Make a path read-only, with everything below it.
@@ -272,7 +326,15 @@ pub enum Op {
     /// setrlimit(2); clamped to what may be set.
     SetRlimit { resource: u32, soft: u64, hard: u64 },
     /// sched_setattr(2).
-    SetScheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 },
+    SetScheduler {
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    },
     /// ioprio_set(2).
     SetIoPriority { class: u8, level: u8 },
     /// sched_setaffinity(2) after the cgroup is joined.
@@ -292,9 +354,20 @@ pub enum Op {
     /// Drop capabilities from the bounding set for ever.
     DropBounding { keep: u64 },
     /// Groups, group, user, keeping the permitted capabilities over the change.
-    SwitchUser { uid: u32, gid: u32, groups: Vec<u32>, set_groups: bool },
+    SwitchUser {
+        uid: u32,
+        gid: u32,
+        groups: Vec<u32>,
+        set_groups: bool,
+    },
     /// Capability sets as bit masks; `extra` stays until the filter is loaded.
-    SetCapabilities { effective: u64, permitted: u64, inheritable: u64, ambient: u64, extra: u64 },
+    SetCapabilities {
+        effective: u64,
+        permitted: u64,
+        inheritable: u64,
+        ambient: u64,
+        extra: u64,
+    },
     /// Working directory, below the root, made if it is missing.
     ChangeDirectory { path: RootPath },
     /// Find the program along PATH, as the container's user.
@@ -306,9 +379,18 @@ pub enum Op {
     /// Mark every descriptor but the standard streams and the handed-over ones close-on-exec.
     CloseDescriptors { keep: u32 },
     /// Load the seccomp filter.
-    Seccomp { #[serde(serialize_with = "length")] filter: Vec<Insn>, flags: u32, notify: bool },
+    Seccomp {
+        #[serde(serialize_with = "length")]
+        filter: Vec<Insn>,
+        flags: u32,
+        notify: bool,
+    },
     /// Capability sets after the filter, without `extra`.
-    FinalCapabilities { effective: u64, permitted: u64, inheritable: u64 },
+    FinalCapabilities {
+        effective: u64,
+        permitted: u64,
+        inheritable: u64,
+    },
     /// Execute the program.
     Execute { args: Vec<String>, env: Vec<String> },
 }
@@ -342,17 +424,32 @@ pub struct Plan {
 impl Plan {
     /// Adds a step of the supervisor.
     pub fn supervisor(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
-        self.steps.push(Step { actor: Actor::Supervisor, op, because: because.into(), required: Required::Hard });
+        self.steps.push(Step {
+            actor: Actor::Supervisor,
+            op,
+            because: because.into(),
+            required: Required::Hard,
+        });
     }
 
     /// Adds a step of the init process.
     pub fn init(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
-        self.steps.push(Step { actor: Actor::Init, op, because: because.into(), required: Required::Hard });
+        self.steps.push(Step {
+            actor: Actor::Init,
+            op,
+            because: because.into(),
+            required: Required::Hard,
+        });
     }
 
     /// Adds a step of the init process whose refusal is a visible downgrade.
     pub fn init_best_effort(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
-        self.steps.push(Step { actor: Actor::Init, op, because: because.into(), required: Required::BestEffort });
+        self.steps.push(Step {
+            actor: Actor::Init,
+            op,
+            because: because.into(),
+            required: Required::BestEffort,
+        });
     }
 
     /// The supervisor tells, the init process waits.
@@ -375,8 +472,17 @@ impl fmt::Display for Plan {
                 Actor::Supervisor => "supervisor",
                 Actor::Init => "init",
             };
-            let optional = if step.required == Required::BestEffort { " (best effort)" } else { "" };
-            writeln!(f, "{n:3} {actor:10} {:?}{optional}  <- {}", Brief(&step.op), step.because)?;
+            let optional = if step.required == Required::BestEffort {
+                " (best effort)"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "{n:3} {actor:10} {:?}{optional}  <- {}",
+                Brief(&step.op),
+                step.because
+            )?;
         }
         Ok(())
     }
@@ -388,8 +494,16 @@ struct Brief<'a>(&'a Op);
 impl fmt::Debug for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Op::Seccomp { filter, flags, notify } => {
-                write!(f, "Seccomp {{ filter: {} instructions, flags: {flags:#x}, notify: {notify} }}", filter.len())
+            Op::Seccomp {
+                filter,
+                flags,
+                notify,
+            } => {
+                write!(
+                    f,
+                    "Seccomp {{ filter: {} instructions, flags: {flags:#x}, notify: {notify} }}",
+                    filter.len()
+                )
             }
             other => write!(f, "{other:?}"),
         }

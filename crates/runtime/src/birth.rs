@@ -12,7 +12,9 @@ use lockstep_kernel::{network, schedule, socket};
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::step::MapMethod;
-use lockstep_plan::{Actor, Barrier, Downgrade, HostPath, IdMaps, Op, Outcome, Plan, Required, Slot};
+use lockstep_plan::{
+    Actor, Barrier, Downgrade, HostPath, IdMaps, Op, Outcome, Plan, Required, Slot,
+};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -55,13 +57,17 @@ pub(crate) struct Born {
     pub(crate) outcome: Outcome,
     /// The terminal's master, if the plan makes one.
     pub(crate) console: Option<OwnedFd>,
-    /// The filter's listener, if it came already.
-    pub(crate) listener: Option<OwnedFd>,
 }
 
 impl<'a> Birth<'a> {
     /// Prepares a birth.
-    pub(crate) fn new(plan: &'a Plan, proc: OwnedFd, cgroup: &'a mut Cgroup, hooks: &'a Hooks, state: State) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        proc: OwnedFd,
+        cgroup: &'a mut Cgroup,
+        hooks: &'a Hooks,
+        state: State,
+    ) -> Self {
         Birth {
             plan,
             proc,
@@ -85,7 +91,12 @@ impl<'a> Birth<'a> {
     pub(crate) fn run(mut self, made: impl FnOnce(&Child) -> Result<()>) -> Result<Born> {
         let mut made = Some(made);
         let mut result = Ok(());
-        for step in self.plan.steps.iter().filter(|step| step.actor == Actor::Supervisor) {
+        for step in self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.actor == Actor::Supervisor)
+        {
             result = self.step(&step.op);
             if let Err(e) = result {
                 if step.required == Required::BestEffort {
@@ -93,10 +104,15 @@ impl<'a> Birth<'a> {
                     result = Ok(());
                     continue;
                 }
-                result = Err(if step.because.starts_with('/') { e.asked(&*step.because) } else { e });
+                result = Err(if step.because.starts_with('/') {
+                    e.asked(&*step.because)
+                } else {
+                    e
+                });
                 break;
             }
-            if let (Some(child), Some(tell)) = (&self.child, made.take_if(|_| self.child.is_some())) {
+            if let (Some(child), Some(tell)) = (&self.child, made.take_if(|_| self.child.is_some()))
+            {
                 result = tell(child);
                 if result.is_err() {
                     break;
@@ -112,7 +128,7 @@ impl<'a> Birth<'a> {
         let (Some(child), Some(peer)) = (self.child, self.peer) else {
             return Err(Error::new(Kind::Invalid, "the plan makes no process"));
         };
-        Ok(Born { child, peer, outcome: self.outcome, console: self.console, listener: None })
+        Ok(Born { child, peer, outcome: self.outcome, console: self.console })
     }
 
     fn lost(&mut self, because: &str, e: Error) {
@@ -125,7 +141,9 @@ impl<'a> Birth<'a> {
 
     /// Ends the new process. What it said about its end is better than what its end looked like from here.
     fn abandon(&mut self, error: Error) -> Error {
-        let Some(child) = self.child.take() else { return error };
+        let Some(child) = self.child.take() else {
+            return error;
+        };
         // ESRCH: it has ended by itself.
         if process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL).is_err() {}
         if process::wait(child.pid, false).is_err() {}
@@ -134,9 +152,20 @@ impl<'a> Birth<'a> {
 
     fn step(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::OpenTree { slot, source, recursive, nofollow, idmap } => {
-                let tree =
-                    init::open_source(self.proc.as_fd(), source, *recursive, *nofollow, idmap.as_ref())?;
+            Op::OpenTree {
+                slot,
+                source,
+                recursive,
+                nofollow,
+                idmap,
+            } => {
+                let tree = init::open_source(
+                    self.proc.as_fd(),
+                    source,
+                    *recursive,
+                    *nofollow,
+                    idmap.as_ref(),
+                )?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
@@ -147,23 +176,38 @@ impl<'a> Birth<'a> {
             Op::SetOomScoreAdj { value } => self.oom_score_adj(*value),
             Op::RaiseRlimit { resource, hard } => self.raise_rlimit(*resource, *hard),
             Op::MoveNetDevice { host, name } => self.move_device(host, name),
-            Op::JoinResctrl { group, schemata, monitoring, create } => {
-                crate::rdt::join(&self.state.id, self.pid(), group, schemata, *monitoring, *create)
-            }
+            Op::JoinResctrl {
+                group,
+                schemata,
+                monitoring,
+                create,
+            } => crate::rdt::join(
+                &self.state.id,
+                self.pid(),
+                group,
+                schemata,
+                *monitoring,
+                *create,
+            ),
             Op::InitialCpuAffinity { cpus } => {
                 schedule::sched_setaffinity(0, cpus).during(|| "initial CPU affinity".into())
             }
             Op::RunRuntimeHooks => self.runtime_hooks(),
-            Op::Signal(barrier) => {
-                message::send_barrier(self.peer()?, *barrier).during(|| format!("opening {barrier:?}"))
-            }
+            Op::Signal(barrier) => message::send_barrier(self.peer()?, *barrier)
+                .during(|| format!("opening {barrier:?}")),
             Op::Await(barrier) => self.wait(*barrier),
-            _ => Err(Error::new(Kind::Invalid, "a step of init in the plan of the supervisor")),
+            _ => Err(Error::new(
+                Kind::Invalid,
+                "a step of init in the plan of the supervisor",
+            )),
         }
     }
 
     fn peer(&self) -> Result<BorrowedFd<'_>> {
-        self.peer.as_ref().map(AsFd::as_fd).ok_or_else(|| Error::new(Kind::Invalid, "no process was made yet"))
+        self.peer
+            .as_ref()
+            .map(AsFd::as_fd)
+            .ok_or_else(|| Error::new(Kind::Invalid, "no process was made yet"))
     }
 
     fn pid(&self) -> i32 {
@@ -182,13 +226,12 @@ impl<'a> Birth<'a> {
             opened.push((*flag, file));
         }
         let (ours, theirs) = socket::pair().during(|| "making the container's process".into())?;
-        let masks = init::Masks::open(self.plan)?;
         if opened.is_empty() {
             let made = self.fork(new)?;
             match made {
                 Side::Child => {
                     drop(ours);
-                    self.become_init(theirs, masks)
+                    self.become_init(theirs)
                 }
                 Side::Parent(child) => self.child = Some(child),
             }
@@ -197,7 +240,7 @@ impl<'a> Birth<'a> {
             match self.through_middle(new, &ours, &theirs, join)? {
                 None => {
                     drop(ours);
-                    self.become_init(theirs, masks)
+                    self.become_init(theirs)
                 }
                 Some(child) => self.child = Some(child),
             }
@@ -208,12 +251,17 @@ impl<'a> Birth<'a> {
 
     fn enter(&mut self, namespaces: u64) -> Result<()> {
         let (ours, theirs) = socket::pair().during(|| "making the process".into())?;
-        let target = self.target.ok_or_else(|| Error::new(Kind::Invalid, "no container to enter"))?;
-        let join = move || namespace::setns(target, namespaces).during(|| "joining the container's namespaces".into());
+        let target = self
+            .target
+            .ok_or_else(|| Error::new(Kind::Invalid, "no container to enter"))?;
+        let join = move || {
+            namespace::setns(target, namespaces)
+                .during(|| "joining the container's namespaces".into())
+        };
         match self.through_middle(0, &ours, &theirs, join)? {
             None => {
                 drop(ours);
-                self.become_init(theirs, init::Masks::default())
+                self.become_init(theirs)
             }
             Some(child) => self.child = Some(child),
         }
@@ -251,12 +299,15 @@ impl<'a> Birth<'a> {
         let (read, write) = socket::pipe().during(what)?;
         let middle = match process::clone(0, None).during(what)? {
             Side::Child => {
-                let made = join().and_then(|()| process::clone(new | process::CLONE_PARENT, None).map_err(|e| clone_error(&e)));
+                let made = join().and_then(|()| {
+                    process::clone(new | process::CLONE_PARENT, None).map_err(|e| clone_error(&e))
+                });
                 match made {
                     Ok(Side::Child) => return Ok(None),
                     Ok(Side::Parent(child)) => {
                         // The supervisor sees the end of the pipe if this does not arrive.
-                        let told = lockstep_kernel::file::write_fd(&write, &child.pid.to_ne_bytes());
+                        let told =
+                            lockstep_kernel::file::write_fd(&write, &child.pid.to_ne_bytes());
                         process::exit(i32::from(told.is_err()))
                     }
                     Err(e) => {
@@ -278,26 +329,40 @@ impl<'a> Birth<'a> {
             }
             Err(_) => match message::receive(ours.as_fd())? {
                 Message::Failed(e) => Err(e),
-                _ => Err(Error::new(Kind::Kernel, "the process that joins the namespaces was killed")),
+                _ => Err(Error::new(
+                    Kind::Kernel,
+                    "the process that joins the namespaces was killed",
+                )),
             },
         }
     }
 
-    fn become_init(&mut self, peer: OwnedFd, masks: init::Masks) -> ! {
-        let umask = init::fresh_start();
+    fn become_init(&mut self, peer: OwnedFd) -> ! {
+        let ready = init::fresh_start().during(|| "starting afresh".into()).and_then(|umask| {
+            // Of this process's own mount namespace: a descriptor of the supervisor's could not be copied here.
+            let masks = init::Masks::open(self.plan)?;
+            let proc = self.proc.try_clone();
+            let proc = proc.map_err(|e| Error::new(Kind::Kernel, format!("duplicating /proc: {e}")))?;
+            Ok((umask, masks, proc))
+        });
+        let (umask, masks, proc) = match ready {
+            Ok(ready) => ready,
+            Err(e) => {
+                // EPIPE: the supervisor is gone, and nobody is left to tell.
+                if message::send_failure(peer.as_fd(), &e).is_err() {}
+                process::exit(1)
+            }
+        };
         let init = Init {
             plan: self.plan,
-            proc: match self.proc.try_clone() {
-                Ok(proc) => proc,
-                Err(_) => process::exit(1),
-            },
+            proc,
             peer,
             listener: self.listener.take(),
             root: init::entered_root(self.target.is_some()),
             slots: std::mem::take(&mut self.slots),
             hooks: self.hooks,
             state: self.state.clone(),
-            umask: umask.unwrap_or(0o022),
+            umask,
             outcome: std::mem::take(&mut self.outcome),
             program: None,
             masks,
@@ -311,14 +376,17 @@ impl<'a> Birth<'a> {
         let (users, groups) = (init::lines(&maps.users), init::lines(&maps.groups));
         let what = |ids: &str| format!("mapping {ids} ids of the user namespace");
         if method == MapMethod::Helper {
-            namespace::write_map_by_helper(pid, Ids::User, &users).during(|| what("user")).map_err(helper_hint)?;
+            namespace::write_map_by_helper(pid, Ids::User, &users)
+                .during(|| what("user"))
+                .map_err(helper_hint)?;
             return namespace::write_map_by_helper(pid, Ids::Group, &groups)
                 .during(|| what("group"))
                 .map_err(|e| helper_hint(e).asked("/linux/gidMappings"));
         }
         namespace::write_map(&self.proc, pid, Ids::User, &users).during(|| what("user"))?;
         if method == MapMethod::OneId {
-            namespace::deny_setgroups(&self.proc, pid).during(|| "setgroups of the user namespace".into())?;
+            namespace::deny_setgroups(&self.proc, pid)
+                .during(|| "setgroups of the user namespace".into())?;
         }
         namespace::write_map(&self.proc, pid, Ids::Group, &groups)
             .during(|| what("group"))
@@ -347,24 +415,40 @@ impl<'a> Birth<'a> {
     }
 
     fn raise_rlimit(&mut self, resource: u32, hard: u64) -> Result<()> {
-        let what = || format!("raising {}", lockstep_abi::rlimit::name(resource).unwrap_or("a limit"));
+        let what = || {
+            format!(
+                "raising {}",
+                lockstep_abi::rlimit::name(resource).unwrap_or("a limit")
+            )
+        };
         let (soft, present) = schedule::prlimit(self.pid(), resource, None).during(what)?;
         if hard <= present {
             return Ok(());
         }
-        schedule::prlimit(self.pid(), resource, Some((soft, hard))).map(drop).during(what)
+        schedule::prlimit(self.pid(), resource, Some((soft, hard)))
+            .map(drop)
+            .during(what)
     }
 
     fn move_device(&mut self, host: &str, name: &str) -> Result<()> {
         let what = || format!("moving network device {host:?} into the container as {name:?}");
         let path = format!("{}/ns/net", self.pid());
-        let namespace = lockstep_kernel::file::openat(&self.proc, path, lockstep_kernel::file::OFlags::RDONLY, 0)
-            .during(what)?;
+        let namespace = lockstep_kernel::file::openat(
+            &self.proc,
+            path,
+            lockstep_kernel::file::OFlags::RDONLY,
+            0,
+        )
+        .during(what)?;
         network::move_device(host, name, namespace.as_fd()).during(what)
     }
 
     fn runtime_hooks(&mut self) -> Result<()> {
-        let state = State { pid: Some(self.pid()), status: Status::Creating, ..self.state.clone() };
+        let state = State {
+            pid: Some(self.pid()),
+            status: Status::Creating,
+            ..self.state.clone()
+        };
         crate::hook::run_all(&self.hooks.prestart, "prestart", &state)?;
         crate::hook::run_all(&self.hooks.create_runtime, "createRuntime", &state)
     }
@@ -386,13 +470,20 @@ impl<'a> Birth<'a> {
 
     /// What is known of a process that ended without a word.
     fn died(&mut self) -> Error {
-        let exit = self.child.take().and_then(|child| process::wait(child.pid, false).ok().flatten());
+        let exit = self
+            .child
+            .take()
+            .and_then(|child| process::wait(child.pid, false).ok().flatten());
         match exit {
-            Some((_, process::Exit::Signal(SIGKILL))) => {
-                Error::new(Kind::Kernel, "the container's process was killed while it was being made")
-                    .hint("its memory limit may be too small, or somebody sent SIGKILL")
-            }
-            other => Error::new(Kind::Kernel, format!("the container's process ended while it was being made: {other:?}")),
+            Some((_, process::Exit::Signal(SIGKILL))) => Error::new(
+                Kind::Kernel,
+                "the container's process was killed while it was being made",
+            )
+            .hint("its memory limit may be too small, or somebody sent SIGKILL"),
+            other => Error::new(
+                Kind::Kernel,
+                format!("the container's process ended while it was being made: {other:?}"),
+            ),
         }
     }
 }
@@ -414,13 +505,17 @@ fn join_all(opened: &[(u64, OwnedFd)]) -> Result<()> {
         namespace::setns(file.as_fd(), *flag).during(|| "joining a user namespace".into())?;
     }
     for (flag, file) in refused {
-        namespace::setns(file.as_fd(), flag).during(|| format!("joining namespace {}", file.as_raw_fd()))?;
+        namespace::setns(file.as_fd(), flag)
+            .during(|| format!("joining namespace {}", file.as_raw_fd()))?;
     }
     Ok(())
 }
 
 fn helper_hint(e: Error) -> Error {
-    if e.call.as_deref().is_some_and(|call| call.ends_with("= ENOENT")) {
+    if e.call
+        .as_deref()
+        .is_some_and(|call| call.ends_with("= ENOENT"))
+    {
         return e.hint("install newuidmap and newgidmap (Debian: uidmap), or map only your own id");
     }
     e.hint("the ids have to be in /etc/subuid and /etc/subgid for this user")
@@ -429,10 +524,14 @@ fn helper_hint(e: Error) -> Error {
 fn clone_error(e: &lockstep_kernel::Error) -> Error {
     let error = Error::call("making the container's process", e);
     if e.is(&[Errno::EPERM.0]) {
-        return error.asked("/linux/namespaces").hint("new namespaces need CAP_SYS_ADMIN or a new user namespace");
+        return error
+            .asked("/linux/namespaces")
+            .hint("new namespaces need CAP_SYS_ADMIN or a new user namespace");
     }
     if e.is(&[Errno::ENOSPC.0]) {
-        return error.asked("/linux/namespaces").hint("a limit in /proc/sys/user is reached");
+        return error
+            .asked("/linux/namespaces")
+            .hint("a limit in /proc/sys/user is reached");
     }
     error
 }

@@ -9,7 +9,7 @@ use crate::state::{self, ContainerId, Directory, SCHEMA, START, State as Stored}
 use crate::{Runtime, clock, host, setting, terminal};
 use lockstep_kernel::{credential, file, process, signal, socket};
 use lockstep_oci::runtime::{self as oci, Hooks, ValidSpec};
-use lockstep_oci::state::{SECCOMP_FD_NAME, ContainerProcessState, State, Status};
+use lockstep_oci::state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
 use lockstep_plan::{Barrier, Host, Plan, cgroup as plan_cgroup, create as plan_create};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,11 @@ impl Runtime<'_> {
         let socket = terminal::socket_for(&prepared.spec, request.console_socket.as_deref(), true)?;
         let born = self.make(request, &prepared, true)?;
         let handed = terminal::hand_over(socket.as_ref(), born.console.as_ref());
-        self.finish(request, &prepared, handed.and_then(|()| self.publish(request, &prepared, &born)))
+        self.finish(
+            request,
+            &prepared,
+            handed.and_then(|()| self.publish(request, &prepared, &born)),
+        )
     }
 
     /// Lets a created container execute its program (runtime.md, "Start").
@@ -45,14 +49,28 @@ impl Runtime<'_> {
         let pid = init.map_or(0, |init| init.pid);
         match status {
             Status::Created => {}
-            Status::Stopped => return Err(Error::new(Kind::WrongState, "cannot start a container that has stopped")),
-            _ => return Err(Error::new(Kind::WrongState, "cannot start an already running container")),
+            Status::Stopped => {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    "cannot start a container that has stopped",
+                ));
+            }
+            _ => {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    "cannot start an already running container",
+                ));
+            }
         }
-        let peer = socket::connect(directory.as_fd(), START).during(|| format!("reaching container {id}"))?;
-        message::send_barrier(peer.as_fd(), Barrier::Go).during(|| format!("starting container {id}"))?;
+        let peer = socket::connect(directory.as_fd(), START)
+            .during(|| format!("reaching container {id}"))?;
+        message::send_barrier(peer.as_fd(), Barrier::Go)
+            .during(|| format!("starting container {id}"))?;
         let hooks = stored.spec.hooks.clone().unwrap_or_default();
         let told = self.oci_state(&stored, Status::Running, Some(pid));
-        await_execution(peer.as_fd(), |listener| hand_to_agent(&stored.spec, &told, pid, &listener))?;
+        await_execution(peer.as_fd(), |listener| {
+            hand_to_agent(&stored.spec, &told, pid, &listener)
+        })?;
         directory.started()?;
         self.poststart(id, &hooks, &told)
     }
@@ -61,7 +79,11 @@ impl Runtime<'_> {
     pub fn run(&self, request: &RunRequest) -> Result<i32> {
         let create = &request.create;
         let prepared = self.prepare(create, request.detach)?;
-        let socket = terminal::socket_for(&prepared.spec, create.console_socket.as_deref(), request.detach)?;
+        let socket = terminal::socket_for(
+            &prepared.spec,
+            create.console_socket.as_deref(),
+            request.detach,
+        )?;
         if !request.detach && !request.no_subreaper {
             process::set_child_subreaper(true).during(|| "becoming a subreaper".into())?;
         }
@@ -86,11 +108,18 @@ impl Runtime<'_> {
 
     fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
         let pid = born.child.pid;
-        message::send_barrier(born.peer.as_fd(), Barrier::Go).during(|| "starting the program".into())?;
+        message::send_barrier(born.peer.as_fd(), Barrier::Go)
+            .during(|| "starting the program".into())?;
         let told = self.oci_state(&prepared.stored, Status::Running, Some(pid));
-        await_execution(born.peer.as_fd(), |listener| hand_to_agent(&prepared.spec, &told, pid, &listener))?;
+        await_execution(born.peer.as_fd(), |listener| {
+            hand_to_agent(&prepared.spec, &told, pid, &listener)
+        })?;
         let empty = Hooks::default();
-        self.poststart(&prepared.stored.id, prepared.spec.hooks.as_ref().unwrap_or(&empty), &told)
+        self.poststart(
+            &prepared.stored.id,
+            prepared.spec.hooks.as_ref().unwrap_or(&empty),
+            &told,
+        )
     }
 
     /// A failed poststart hook stops the container (runtime.md, step 9).
@@ -104,9 +133,13 @@ impl Runtime<'_> {
     }
 
     fn prepare(&self, request: &CreateRequest, detached: bool) -> Result<Prepared> {
-        let bundle = file::canonicalize(&request.bundle).during(|| format!("bundle {}", request.bundle.display()))?;
+        let bundle = file::canonicalize(&request.bundle)
+            .during(|| format!("bundle {}", request.bundle.display()))?;
         let spec = self.load(&bundle)?;
-        let process = spec.process.as_ref().ok_or_else(|| Error::new(Kind::Invalid, "process is required").asked("/process"))?;
+        let process = spec
+            .process
+            .as_ref()
+            .ok_or_else(|| Error::new(Kind::Invalid, "process is required").asked("/process"))?;
         let proc = setting::open_proc()?;
         let host = host::probe(proc.as_fd(), Some(&spec))?;
         let linux = spec.linux.clone().unwrap_or_default();
@@ -120,8 +153,12 @@ impl Runtime<'_> {
         )
         .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))?;
         let intended = CgroupState::intended(&cgroup, &host.cgroup);
-        let cgroups: Vec<(usize, PathBuf)> =
-            cgroup.dirs.iter().zip(&intended.dirs).map(|(d, s)| (d.hierarchy, PathBuf::from(&s.path))).collect();
+        let cgroups: Vec<(usize, PathBuf)> = cgroup
+            .dirs
+            .iter()
+            .zip(&intended.dirs)
+            .map(|(d, s)| (d.hierarchy, PathBuf::from(&s.path)))
+            .collect();
         let planned = plan_create::plan(
             &spec,
             &host,
@@ -138,7 +175,11 @@ impl Runtime<'_> {
         for warning in planned.warnings.iter().chain(&cgroup.warnings) {
             (self.warn)(warning);
         }
-        let root = spec.root.as_ref().map(|r| bundle.join(&r.path)).unwrap_or_default();
+        let root = spec
+            .root
+            .as_ref()
+            .map(|r| bundle.join(&r.path))
+            .unwrap_or_default();
         let rootfs = file::canonicalize(&root)
             .during(|| format!("root file system {}", root.display()))
             .map_err(|e| e.asked("/root/path"))?;
@@ -152,7 +193,14 @@ impl Runtime<'_> {
             cgroup: intended,
             spec: (*spec).clone(),
         };
-        Ok(Prepared { spec, stored, plan: planned, cgroup, host, proc })
+        Ok(Prepared {
+            spec,
+            stored,
+            plan: planned,
+            cgroup,
+            host,
+            proc,
+        })
     }
 
     fn load(&self, bundle: &Path) -> Result<ValidSpec> {
@@ -160,14 +208,20 @@ impl Runtime<'_> {
         let text = file::read(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
             let error = Error::call(format!("reading {}", path.display()), &e);
             if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
-                return Error { message: format!("JSON specification file {} not found", path.display()), ..error };
+                return Error {
+                    message: format!("JSON specification file {} not found", path.display()),
+                    ..error
+                };
             }
             error
         })?;
         let wrong = |e: String| Error::new(Kind::Invalid, format!("{}: {e}", path.display()));
         let parsed = oci::parse(&text).map_err(|e| wrong(e.to_string()))?;
         for pointer in &parsed.unknown {
-            (self.warn)(&format!("{}: unknown field {pointer} ignored", path.display()));
+            (self.warn)(&format!(
+                "{}: unknown field {pointer} ignored",
+                path.display()
+            ));
         }
         let spec = oci::validate(parsed.spec).map_err(|e| wrong(e.to_string()))?;
         for warning in spec.warnings() {
@@ -181,7 +235,10 @@ impl Runtime<'_> {
         let directory = self.root.claim(&request.id)?;
         let made = directory.write_state(&prepared.stored).and_then(|()| {
             let listener = if waits {
-                Some(socket::listen(directory.as_fd(), START).during(|| "socket for start".into())?)
+                Some(
+                    socket::listen(directory.as_fd(), START)
+                        .during(|| "socket for start".into())?,
+                )
             } else {
                 None
             };
@@ -190,18 +247,29 @@ impl Runtime<'_> {
         made.map_err(|e| self.undo(request, prepared, e))
     }
 
-    fn bear(&self, directory: &Directory, prepared: &Prepared, listener: Option<OwnedFd>) -> Result<Born> {
+    fn bear(
+        &self,
+        directory: &Directory,
+        prepared: &Prepared,
+        listener: Option<OwnedFd>,
+    ) -> Result<Born> {
         let layout = &prepared.host.cgroup;
         let mut cgroup = Cgroup::create(&prepared.cgroup, layout)?;
         if *cgroup.state() != prepared.stored.cgroup {
-            directory.write_state(&Stored { cgroup: cgroup.state().clone(), ..prepared.stored.clone() })?;
+            directory.write_state(&Stored {
+                cgroup: cgroup.state().clone(),
+                ..prepared.stored.clone()
+            })?;
         }
         let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
         lost.extend(cgroup.apply_devices(&prepared.cgroup.devices, layout)?);
         let told = self.oci_state(&prepared.stored, Status::Creating, None);
         let empty = Hooks::default();
         let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);
-        let proc = prepared.proc.try_clone().map_err(|e| Error::new(Kind::Kernel, e.to_string()))?;
+        let proc = prepared
+            .proc
+            .try_clone()
+            .map_err(|e| Error::new(Kind::Kernel, e.to_string()))?;
         let mut birth = Birth::new(&prepared.plan, proc, &mut cgroup, hooks, told);
         birth.listener = listener;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
@@ -213,7 +281,10 @@ impl Runtime<'_> {
             });
         }
         for downgrade in &born.outcome.downgrades {
-            (self.warn)(&format!("{}: {} ({})", downgrade.because, downgrade.lost, downgrade.call));
+            (self.warn)(&format!(
+                "{}: {} ({})",
+                downgrade.because, downgrade.lost, downgrade.call
+            ));
         }
         directory.write_outcome(&born.outcome)?;
         Ok(born)
@@ -222,14 +293,24 @@ impl Runtime<'_> {
     /// What engines wait for: the pid file, last.
     fn publish(&self, request: &CreateRequest, prepared: &Prepared, born: &Born) -> Result<()> {
         if let Some(path) = &request.pidfd_socket {
-            let peer = socket::connect_stream(path).during(|| format!("pidfd socket {}", path.display()))?;
-            socket::send(peer.as_fd(), prepared.stored.id.as_str().as_bytes(), &[born.child.pidfd.as_fd()])
+            let peer = socket::connect_stream(path)
                 .during(|| format!("pidfd socket {}", path.display()))?;
+            socket::send(
+                peer.as_fd(),
+                prepared.stored.id.as_str().as_bytes(),
+                &[born.child.pidfd.as_fd()],
+            )
+            .during(|| format!("pidfd socket {}", path.display()))?;
         }
         write_pid_file(request.pid_file.as_deref(), born.child.pid)
     }
 
-    fn finish(&self, request: &CreateRequest, prepared: &Prepared, result: Result<()>) -> Result<()> {
+    fn finish(
+        &self,
+        request: &CreateRequest,
+        prepared: &Prepared,
+        result: Result<()>,
+    ) -> Result<()> {
         result.map_err(|e| self.undo(request, prepared, e))
     }
 
@@ -239,7 +320,10 @@ impl Runtime<'_> {
             return error;
         }
         if let Err(second) = self.delete_ended(&request.id, &prepared.stored, false) {
-            (self.warn)(&format!("cleaning up after container {}: {second}", request.id));
+            (self.warn)(&format!(
+                "cleaning up after container {}: {second}",
+                request.id
+            ));
         }
         error
     }
@@ -254,7 +338,8 @@ pub(crate) fn write_pid_file(path: Option<&Path>, pid: i32) -> Result<()> {
         _ => Path::new("."),
     };
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let name = name.ok_or_else(|| Error::new(Kind::Invalid, format!("{} names no file", what())))?;
+    let name =
+        name.ok_or_else(|| Error::new(Kind::Invalid, format!("{} names no file", what())))?;
     let dir = file::open_dir(file::CWD, parent).during(what)?;
     file::replace(&dir, &name, pid.to_string().as_bytes(), 0o644).during(what)
 }
@@ -275,8 +360,15 @@ pub(crate) fn await_execution(
 }
 
 /// Sends the filter's listener to the seccomp agent (config-linux.md, "The Container Process State").
-pub(crate) fn hand_to_agent(spec: &oci::Spec, state: &State, pid: i32, listener: &OwnedFd) -> Result<()> {
-    let Some(seccomp) = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref()) else { return Ok(()) };
+pub(crate) fn hand_to_agent(
+    spec: &oci::Spec,
+    state: &State,
+    pid: i32,
+    listener: &OwnedFd,
+) -> Result<()> {
+    let Some(seccomp) = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref()) else {
+        return Ok(());
+    };
     let path = seccomp.listener_path.as_deref().unwrap_or_default();
     let what = || format!("seccomp agent at {path:?}");
     let told = ContainerProcessState {
@@ -287,6 +379,8 @@ pub(crate) fn hand_to_agent(spec: &oci::Spec, state: &State, pid: i32, listener:
         state: state.clone(),
     };
     let text = serde_json::to_vec(&told).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
-    let peer = socket::connect_stream(Path::new(path)).during(what).map_err(|e| e.asked("/linux/seccomp/listenerPath"))?;
+    let peer = socket::connect_stream(Path::new(path))
+        .during(what)
+        .map_err(|e| e.asked("/linux/seccomp/listenerPath"))?;
     socket::send(peer.as_fd(), &text, &[listener.as_fd()]).during(what)
 }

@@ -47,12 +47,21 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of the request, without a call behind it.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), call: None, reason: None, asked: None, hint: None }
+        Error {
+            kind,
+            message: message.into(),
+            call: None,
+            reason: None,
+            asked: None,
+            hint: None,
+        }
     }
 
     /// A refused call and what it was for.
     pub fn call(message: impl Into<String>, call: &kernel::Error) -> Error {
-        let reason = lockstep_abi::errno::Errno(call.errno).description().to_lowercase();
+        let reason = lockstep_abi::errno::Errno(call.errno)
+            .description()
+            .to_lowercase();
         Error {
             call: Some(call.to_string()),
             reason: Some(reason),
@@ -111,7 +120,11 @@ impl<T> For<T> for kernel::Result<T> {
 impl From<lockstep_plan::Error> for Error {
     fn from(e: lockstep_plan::Error) -> Error {
         let asked = e.pointer.clone();
-        let message = if e.value.is_empty() { e.reason } else { format!("{} (value {:?})", e.reason, e.value) };
+        let message = if e.value.is_empty() {
+            e.reason
+        } else {
+            format!("{} (value {:?})", e.reason, e.value)
+        };
         Error::new(Kind::Invalid, message).asked(asked)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::birth::Birth;
 use crate::cgroup::Cgroup;
-use crate::create::{await_execution, hand_to_agent, write_pid_file};
+use crate::create::{hand_to_agent, write_pid_file};
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
 use crate::request::{ExecArgs, ExecRequest, ProcessSource};
@@ -23,7 +23,12 @@ impl Runtime<'_> {
         let (status, init) = directory.status()?;
         let init = match init {
             Some(init) if status != Status::Stopped => init,
-            _ => return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container")),
+            _ => {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    "cannot exec in a stopped container",
+                ));
+            }
         };
         let mut cgroup = Cgroup::open(&stored.cgroup);
         if !request.ignore_paused && cgroup.frozen().unwrap_or(false) {
@@ -32,18 +37,29 @@ impl Runtime<'_> {
         }
         let spec = &stored.spec;
         let wanted = process_of(spec, &request.process)?;
-        terminal::check(wanted.terminal, request.console_socket.as_deref(), request.detach)?;
+        terminal::check(
+            wanted.terminal,
+            request.console_socket.as_deref(),
+            request.detach,
+        )?;
         let console = terminal::connect(request.console_socket.as_deref())?;
         let proc = setting::open_proc()?;
-        let checked = Spec { process: Some(wanted.clone()), ..spec.clone() };
+        let checked = Spec {
+            process: Some(wanted.clone()),
+            ..spec.clone()
+        };
         let host = host::probe(proc.as_fd(), Some(&checked))?;
         let plan = self.plan_exec(&stored, &wanted, &host, request)?;
         for warning in &plan.warnings {
             (self.warn)(warning);
         }
-        let pidfd = process::pidfd_open(init.pid).during(|| format!("reaching container {}", request.id))?;
+        let pidfd = process::pidfd_open(init.pid)
+            .during(|| format!("reaching container {}", request.id))?;
         if !crate::state::is_alive(&init) {
-            return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container"));
+            return Err(Error::new(
+                Kind::WrongState,
+                "cannot exec in a stopped container",
+            ));
         }
         let mask = signal::block_all().during(|| "blocking signals".into())?;
         let told = self.oci_state(&stored, Status::Running, Some(init.pid));
@@ -52,23 +68,34 @@ impl Runtime<'_> {
         birth.target = Some(pidfd.as_fd());
         birth.target_pid = init.pid;
         let mut born = birth.run(|_| Ok(()))?;
-        let executed = await_exec(&mut born, |listener, pid| hand_to_agent(spec, &told, pid, &listener));
+        let executed = await_exec(&mut born, |listener, pid| {
+            hand_to_agent(spec, &told, pid, &listener)
+        });
         let result = executed
             .and_then(|()| terminal::hand_over(console.as_ref(), born.console.as_ref()))
             .and_then(|()| publish(request, &born.child));
         if let Err(e) = result {
             // ESRCH: it has ended, which is why there is an error.
-            if process::pidfd_send_signal(born.child.pidfd.as_fd(), crate::birth::SIGKILL).is_err() {}
+            if process::pidfd_send_signal(born.child.pidfd.as_fd(), crate::birth::SIGKILL).is_err()
+            {
+            }
             if process::wait(born.child.pid, false).is_err() {}
             return Err(e);
         }
         for downgrade in &born.outcome.downgrades {
-            (self.warn)(&format!("{}: {} ({})", downgrade.because, downgrade.lost, downgrade.call));
+            (self.warn)(&format!(
+                "{}: {} ({})",
+                downgrade.because, downgrade.lost, downgrade.call
+            ));
         }
         if request.detach {
             return Ok(0);
         }
-        let terminal = if console.is_some() { None } else { born.console };
+        let terminal = if console.is_some() {
+            None
+        } else {
+            born.console
+        };
         let exit = crate::wait::attend(&born.child, terminal)?;
         mask.restore().during(|| "restoring signals".into())?;
         Ok(exit.status())
@@ -84,7 +111,10 @@ impl Runtime<'_> {
         let empty = Linux::default();
         let linux = stored.spec.linux.as_ref().unwrap_or(&empty);
         let namespaces = namespace::Namespaces::of(linux)?;
-        let all = namespaces.join.iter().fold(namespaces.new, |all, (flag, ..)| all | flag);
+        let all = namespaces
+            .join
+            .iter()
+            .fold(namespaces.new, |all, (flag, ..)| all | flag);
         let (_, method) = namespace::id_maps(linux, host)?;
         let request = plan_exec::Request {
             id: request.id.as_str(),
@@ -119,7 +149,12 @@ fn publish(request: &ExecRequest, child: &process::Child) -> Result<()> {
     if let Some(path) = &request.pidfd_socket {
         let what = || format!("pidfd socket {}", path.display());
         let peer = socket::connect_stream(path).during(what)?;
-        socket::send(peer.as_fd(), request.id.as_str().as_bytes(), &[child.pidfd.as_fd()]).during(what)?;
+        socket::send(
+            peer.as_fd(),
+            request.id.as_str().as_bytes(),
+            &[child.pidfd.as_fd()],
+        )
+        .during(what)?;
     }
     write_pid_file(request.pid_file.as_deref(), child.pid)
 }
@@ -131,8 +166,10 @@ fn process_of(spec: &Spec, source: &ProcessSource) -> Result<Process> {
         ProcessSource::Json(text) => serde_json::from_slice::<Process>(text)
             .map_err(|e| Error::new(Kind::Invalid, format!("process.json: {e}")))?,
         ProcessSource::Args(args) => {
-            let own = own.clone().ok_or_else(|| Error::new(Kind::Invalid, "the container has no process"))?;
-            changed(own, args)
+            let own = own
+                .clone()
+                .ok_or_else(|| Error::new(Kind::Invalid, "the container has no process"))?;
+            changed(own, args)?
         }
     };
     if process.args.is_empty() {
@@ -149,7 +186,7 @@ fn process_of(spec: &Spec, source: &ProcessSource) -> Result<Process> {
     Ok(process)
 }
 
-fn changed(mut process: Process, args: &ExecArgs) -> Process {
+fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
     process.args.clone_from(&args.args);
     process.env.extend(args.env.iter().cloned());
     process.terminal = args.tty;
@@ -157,7 +194,8 @@ fn changed(mut process: Process, args: &ExecArgs) -> Process {
     if let Some(cwd) = &args.cwd {
         process.cwd.clone_from(cwd);
     }
-    if let Some((uid, gid)) = args.user {
+    if let Some(user) = &args.user {
+        let (uid, gid) = parse_user(user)?;
         process.user.uid = uid;
         process.user.gid = gid.unwrap_or(process.user.gid);
     }
@@ -174,8 +212,25 @@ fn changed(mut process: Process, args: &ExecArgs) -> Process {
     let capabilities = process.capabilities.get_or_insert_default();
     capabilities.inheritable.clear();
     capabilities.ambient.clear();
-    for list in [&mut capabilities.bounding, &mut capabilities.effective, &mut capabilities.permitted] {
+    for list in [
+        &mut capabilities.bounding,
+        &mut capabilities.effective,
+        &mut capabilities.permitted,
+    ] {
         list.extend(args.caps.iter().cloned());
     }
-    process
+    Ok(process)
+}
+
+/// Strict: a number that is not one must not become another user (CVE-2026-30892).
+fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
+    let number = |part: &str| {
+        let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let wrong = || Error::new(Kind::Invalid, format!("user {text:?} is not uid or uid:gid"));
+        if digits { part.parse().map_err(|_range| wrong()) } else { Err(wrong()) }
+    };
+    match text.split_once(':') {
+        Some((uid, gid)) => Ok((number(uid)?, Some(number(gid)?))),
+        None => Ok((number(text)?, None)),
+    }
 }

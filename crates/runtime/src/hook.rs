@@ -24,7 +24,11 @@ fn run(hook: &Hook, kind: &str, n: usize, state: &State) -> Result<()> {
     let text = serde_json::to_vec(state).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
     let (read, write) = socket::pipe().during(what)?;
     let output = file::memory("hook output").during(what)?;
-    let args = if hook.args.is_empty() { vec![hook.path.as_str()] } else { hook.args.iter().map(String::as_str).collect() };
+    let args = if hook.args.is_empty() {
+        vec![hook.path.as_str()]
+    } else {
+        hook.args.iter().map(String::as_str).collect()
+    };
     let image = Image::new(&hook.path, args, hook.env.iter().map(String::as_str)).during(what)?;
     // A state of less than a pipe's capacity (64 KiB) is written before anybody reads it; a longer one would
     // block here, so it goes through memory instead.
@@ -43,10 +47,16 @@ fn run(hook: &Hook, kind: &str, n: usize, state: &State) -> Result<()> {
         Ended::Exit(Exit::Code(0)) => return Ok(()),
         Ended::Exit(Exit::Code(code)) => format!("exit status {code}"),
         Ended::Exit(Exit::Signal(signal)) => format!("killed by signal {signal}"),
-        Ended::TimedOut => format!("still running after its timeout of {} s", hook.timeout.unwrap_or(0)),
+        Ended::TimedOut => format!(
+            "still running after its timeout of {} s",
+            hook.timeout.unwrap_or(0)
+        ),
     };
     file::rewind(&output).during(what)?;
     let said = file::read_fd(&output, OUTPUT_LIMIT).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    Err(Error::new(Kind::Program, format!("error {}: {failed}, output: {:?}", what(), said.trim_end())))
+    Err(Error::new(
+        Kind::Program,
+        format!("error {}: {failed}, output: {:?}", what(), said.trim_end()),
+    ))
 }

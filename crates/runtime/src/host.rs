@@ -17,7 +17,8 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
     let linux = spec.and_then(|s| s.linux.as_ref());
     let process = spec.and_then(|s| s.process.as_ref());
     let new_user = linux.is_some_and(|l| l.has_namespace(&NamespaceType::User));
-    let labelled = process.is_some_and(|p| p.selinux_label.is_some()) || linux.is_some_and(|l| l.mount_label.is_some());
+    let labelled = process.is_some_and(|p| p.selinux_label.is_some())
+        || linux.is_some_and(|l| l.mount_label.is_some());
     let mounts = read(proc, "self/mountinfo")?;
     Ok(Host {
         uid: credential::euid(),
@@ -28,7 +29,9 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
         apparmor: process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor(),
         selinux: labelled && selinux(),
         landlock_abi: lockstep_kernel::landlock::abi(),
-        resctrl: linux.and_then(|l| l.intel_rdt.as_ref()).and_then(|_| resctrl(&mounts)),
+        resctrl: linux
+            .and_then(|l| l.intel_rdt.as_ref())
+            .and_then(|_| resctrl(&mounts)),
         cgroup: cgroups(proc, &mounts)?,
     })
 }
@@ -42,7 +45,14 @@ fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
 pub(crate) fn cgroups(proc: BorrowedFd<'_>, mounts: &str) -> Result<Layout> {
     let own = read(proc, "self/cgroup")?;
     let controllers = unified_mount(mounts)
-        .and_then(|mount| file::read(file::CWD, Path::new(&mount).join("cgroup.controllers"), 4096).ok())
+        .and_then(|mount| {
+            file::read(
+                file::CWD,
+                Path::new(&mount).join("cgroup.controllers"),
+                4096,
+            )
+            .ok()
+        })
         .unwrap_or_default();
     let controllers = String::from_utf8_lossy(&controllers).into_owned();
     let controllers: Vec<&str> = controllers.split_whitespace().collect();
@@ -62,7 +72,8 @@ fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
 
 /// Whether AppArmor is on (its module's parameter).
 pub(crate) fn apparmor() -> bool {
-    file::read(file::CWD, "/sys/module/apparmor/parameters/enabled", 16).is_ok_and(|text| text.starts_with(b"Y"))
+    file::read(file::CWD, "/sys/module/apparmor/parameters/enabled", 16)
+        .is_ok_and(|text| text.starts_with(b"Y"))
 }
 
 /// Whether SELinux is on (its file system is mounted).
@@ -73,6 +84,8 @@ pub(crate) fn selinux() -> bool {
 fn resctrl(mounts: &str) -> Option<String> {
     mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;
-        right.starts_with("resctrl ").then(|| left.split(' ').nth(4).map(String::from))?
+        right
+            .starts_with("resctrl ")
+            .then(|| left.split(' ').nth(4).map(String::from))?
     })
 }

@@ -16,7 +16,9 @@ use crate::message::{self, Message};
 use crate::setting;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::root::Root;
-use lockstep_kernel::{self as kernel, credential, file, namespace, network, process, schedule, signal, socket};
+use lockstep_kernel::{
+    self as kernel, credential, file, namespace, network, process, schedule, signal, socket,
+};
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::{Actor, Barrier, Downgrade, Op, Outcome, Plan, Required, Slot};
@@ -61,13 +63,19 @@ impl Init<'_> {
         for step in plan.steps.iter().filter(|step| step.actor == Actor::Init) {
             match self.step(&step.op) {
                 Ok(()) => {}
-                Err(e) if step.required == Required::BestEffort => self.outcome.downgrades.push(Downgrade {
-                    because: step.because.clone().into_owned(),
-                    lost: e.message.clone(),
-                    call: e.call.unwrap_or_default(),
-                }),
+                Err(e) if step.required == Required::BestEffort => {
+                    self.outcome.downgrades.push(Downgrade {
+                        because: step.because.clone().into_owned(),
+                        lost: e.message.clone(),
+                        call: e.call.unwrap_or_default(),
+                    })
+                }
                 Err(e) => {
-                    let e = if step.because.starts_with('/') { e.asked(&*step.because) } else { e };
+                    let e = if step.because.starts_with('/') {
+                        e.asked(&*step.because)
+                    } else {
+                        e
+                    };
                     // EPIPE: the other process is gone; then nobody is left to tell.
                     if message::send_failure(self.peer.as_fd(), &e).is_err() {}
                     process::exit(1)
@@ -80,24 +88,46 @@ impl Init<'_> {
     /// One operation. The arms call; what takes more than a call stands in its subsystem's file.
     fn step(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::OpenTree { slot, source, recursive, nofollow, idmap } => {
-                let tree = mount::open_source(self.proc.as_fd(), source, *recursive, *nofollow, idmap.as_ref())?;
+            Op::OpenTree {
+                slot,
+                source,
+                recursive,
+                nofollow,
+                idmap,
+            } => {
+                let tree = mount::open_source(
+                    self.proc.as_fd(),
+                    source,
+                    *recursive,
+                    *nofollow,
+                    idmap.as_ref(),
+                )?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
             Op::Signal(barrier) => self.signal(*barrier),
             Op::Await(barrier) => self.wait(*barrier),
             Op::BecomeRoot { groups } => become_root(*groups),
-            Op::JoinKeyring { name } => process::join_session_keyring(name).during(|| "session keyring".into()),
+            Op::JoinKeyring { name } => {
+                process::join_session_keyring(name).during(|| "session keyring".into())
+            }
             Op::NewSession => new_session(),
-            Op::Unshare { flags } => namespace::unshare(*flags).during(|| "unsharing namespaces".into()),
+            Op::Unshare { flags } => {
+                namespace::unshare(*flags).during(|| "unsharing namespaces".into())
+            }
             Op::TimeOffsets { offsets } => self.time_offsets(offsets),
-            Op::LoopbackUp => network::loopback_up().during(|| "bringing the loopback device up".into()),
+            Op::LoopbackUp => {
+                network::loopback_up().during(|| "bringing the loopback device up".into())
+            }
             Op::HostPropagation { flags } => mount::host_propagation(*flags),
             Op::AttachRoot { source } => self.attach_root(source),
             Op::Mount { .. } => self.mount(op),
             Op::Bind { .. } => self.bind(op),
-            Op::Remount { target, flags, data } => self.remount(target, *flags, data),
+            Op::Remount {
+                target,
+                flags,
+                data,
+            } => self.remount(target, *flags, data),
             Op::CgroupMount { .. } => self.cgroup_mount(op),
             Op::SetAttributes { target, attributes } => self.set_attributes(target, attributes),
             Op::MakeDevice(device) => self.make_device(device),
@@ -106,23 +136,41 @@ impl Init<'_> {
             Op::Console { size, mount } => self.console(*size, *mount),
             Op::MaskPath { path } => self.mask(path),
             Op::ReadonlyPath { path } => self.make_readonly(path),
-            Op::RunContainerHooks => self.run_hooks(&self.hooks.create_container, "createContainer", Status::Creating),
+            Op::RunContainerHooks => self.run_hooks(
+                &self.hooks.create_container,
+                "createContainer",
+                Status::Creating,
+            ),
             Op::PivotRoot => self.pivot_root(),
             Op::MoveRoot => self.move_root(),
             Op::Chroot => self.chroot(),
             Op::RootPropagation { flags } => mount::root_propagation(*flags),
             Op::ReadonlyRoot => self.readonly_root(),
-            Op::SetHostname { name } => namespace::sethostname(name).during(|| "setting the host name".into()),
-            Op::SetDomainname { name } => namespace::setdomainname(name).during(|| "setting the domain name".into()),
+            Op::SetHostname { name } => {
+                namespace::sethostname(name).during(|| "setting the host name".into())
+            }
+            Op::SetDomainname { name } => {
+                namespace::setdomainname(name).during(|| "setting the domain name".into())
+            }
             Op::Sysctl { key, value } => setting::sysctl(self.proc.as_fd(), key, value),
-            Op::SetRlimit { resource, soft, hard } => self.set_rlimit(*resource, *soft, *hard),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => self.set_rlimit(*resource, *soft, *hard),
             Op::SetScheduler { .. } => privilege::set_scheduler(op),
-            Op::SetIoPriority { class, level } => schedule::ioprio_set(*class, *level).during(|| "I/O priority".into()),
-            Op::SetCpuAffinity { cpus } => schedule::sched_setaffinity(0, cpus).during(|| "CPU affinity".into()),
+            Op::SetIoPriority { class, level } => {
+                schedule::ioprio_set(*class, *level).during(|| "I/O priority".into())
+            }
+            Op::SetCpuAffinity { cpus } => {
+                schedule::sched_setaffinity(0, cpus).during(|| "CPU affinity".into())
+            }
             Op::SetMemoryPolicy { mode, nodes } => {
                 schedule::set_mempolicy(*mode, nodes).during(|| "memory policy".into())
             }
-            Op::SetPersonality { persona } => schedule::personality(*persona).during(|| "personality".into()),
+            Op::SetPersonality { persona } => {
+                schedule::personality(*persona).during(|| "personality".into())
+            }
             Op::SetUmask { mask } => {
                 self.umask = *mask;
                 Ok(())
@@ -131,19 +179,32 @@ impl Init<'_> {
             Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc.as_fd(), label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
             Op::DropBounding { keep } => privilege::drop_bounding(*keep),
-            Op::SwitchUser { uid, gid, groups, set_groups } => {
-                privilege::switch_user(*uid, *gid, groups, *set_groups)
-            }
+            Op::SwitchUser {
+                uid,
+                gid,
+                groups,
+                set_groups,
+            } => privilege::switch_user(*uid, *gid, groups, *set_groups),
             Op::SetCapabilities { .. } => privilege::set_capabilities(op),
-            Op::FinalCapabilities { effective, permitted, inheritable } => {
-                privilege::final_capabilities(*effective, *permitted, *inheritable)
-            }
+            Op::FinalCapabilities {
+                effective,
+                permitted,
+                inheritable,
+            } => privilege::final_capabilities(*effective, *permitted, *inheritable),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::FindProgram { program, path } => self.find_program(program, path),
             Op::Landlock(domain) => self.landlock(domain),
-            Op::RunStartHooks => self.run_hooks(&self.hooks.start_container, "startContainer", Status::Created),
+            Op::RunStartHooks => self.run_hooks(
+                &self.hooks.start_container,
+                "startContainer",
+                Status::Created,
+            ),
             Op::CloseDescriptors { keep } => self.close_descriptors(*keep),
-            Op::Seccomp { filter, flags, notify } => self.load_filter(filter, *flags, *notify),
+            Op::Seccomp {
+                filter,
+                flags,
+                notify,
+            } => self.load_filter(filter, *flags, *notify),
             Op::Execute { args, env } => self.execute(args, env),
             Op::Clone { .. }
             | Op::Enter { .. }
@@ -154,7 +215,10 @@ impl Init<'_> {
             | Op::MoveNetDevice { .. }
             | Op::JoinResctrl { .. }
             | Op::InitialCpuAffinity { .. }
-            | Op::RunRuntimeHooks => Err(Error::new(crate::Kind::Invalid, "a step of the supervisor in the plan of init")),
+            | Op::RunRuntimeHooks => Err(Error::new(
+                crate::Kind::Invalid,
+                "a step of the supervisor in the plan of init",
+            )),
         }
     }
 
@@ -180,20 +244,34 @@ impl Init<'_> {
         }
     }
 
-    fn run_hooks(&self, hooks: &[lockstep_oci::runtime::Hook], kind: &str, status: Status) -> Result<()> {
-        let state = State { status, pid: Some(process::id()), ..self.state.clone() };
+    fn run_hooks(
+        &self,
+        hooks: &[lockstep_oci::runtime::Hook],
+        kind: &str,
+        status: Status,
+    ) -> Result<()> {
+        let state = State {
+            status,
+            pid: Some(process::id()),
+            ..self.state.clone()
+        };
         crate::hook::run_all(hooks, kind, &state)
     }
 
     fn time_offsets(&self, offsets: &[(&'static str, i64, u32)]) -> Result<()> {
-        let text: String =
-            offsets.iter().map(|(clock, secs, nanos)| format!("{clock} {secs} {nanos}\n")).collect();
-        file::write(&self.proc, "self/timens_offsets", text.as_bytes()).during(|| "time offsets".into())
+        let text: String = offsets
+            .iter()
+            .map(|(clock, secs, nanos)| format!("{clock} {secs} {nanos}\n"))
+            .collect();
+        file::write(&self.proc, "self/timens_offsets", text.as_bytes())
+            .during(|| "time offsets".into())
     }
 
     /// The root descriptor; attached before anything that asks for it.
     fn root(&self) -> Result<&Root> {
-        self.root.as_ref().ok_or_else(|| Error::new(crate::Kind::Invalid, "no root file system is attached"))
+        self.root
+            .as_ref()
+            .ok_or_else(|| Error::new(crate::Kind::Invalid, "no root file system is attached"))
     }
 }
 

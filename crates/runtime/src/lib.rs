@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod default_spec;
 pub mod error;
+pub mod features;
 pub mod request;
 
 mod birth;
@@ -25,12 +26,16 @@ mod terminal;
 mod wait;
 
 pub use error::{Error, Kind, Result};
-pub use lifecycle::Info;
-pub use request::{CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings};
+pub use cgroup::Stats;
+pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
+pub use lockstep_oci::runtime::Resources;
+pub use request::{
+    CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings,
+};
 pub use state::ContainerId;
 
 /// The version of the specification that this runtime implements.
-pub const OCI_VERSION: &str = "1.3.0";
+pub const OCI_VERSION: &str = features::NEWEST;
 
 /// All operations on the containers of one state directory.
 pub struct Runtime<'a> {
@@ -41,7 +46,9 @@ pub struct Runtime<'a> {
 
 impl std::fmt::Debug for Runtime<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,16 +57,25 @@ impl<'a> Runtime<'a> {
     pub fn open(settings: Settings<'a>) -> Result<Runtime<'a>> {
         if settings.cgroup_driver == CgroupDriver::Systemd {
             let message = "the systemd cgroup driver is not available in this build";
-            return Err(Error::new(Kind::Invalid, message).hint("use the cgroupfs driver (without --systemd-cgroup)"));
+            return Err(Error::new(Kind::Invalid, message)
+                .hint("use the cgroupfs driver (without --systemd-cgroup)"));
         }
         let root = state::Root::open(&settings.root, true)?;
-        Ok(Runtime { root, rootless: settings.rootless, warn: settings.warn })
+        Ok(Runtime {
+            root,
+            rootless: settings.rootless,
+            warn: settings.warn,
+        })
     }
 }
 
 impl From<cgroup::Error> for Error {
     fn from(e: cgroup::Error) -> Error {
         let error = Error::new(Kind::Kernel, e.to_string());
-        if e.pointer().is_empty() { error } else { error.asked(e.pointer()) }
+        if e.pointer().is_empty() {
+            error
+        } else {
+            error.asked(e.pointer())
+        }
     }
 }

@@ -1,36 +1,109 @@
 //! What happens to a container after its birth: state, signals, pause, limits, deletion.
 
 use crate::birth::SIGKILL;
-use crate::cgroup::{Cgroup, Stats};
+use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats};
 use crate::error::{Error, For, Kind, Result};
 use crate::state::{self, ContainerId, Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting};
-use lockstep_oci::runtime::Resources;
+use lockstep_abi::bpf;
+use lockstep_kernel::file;
+use lockstep_oci::ordered_map::OrderedMap;
+use lockstep_oci::runtime::{Resources, SeccompFlag};
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::cgroup as plan_cgroup;
-use serde::Serialize;
+use std::cell::RefCell;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a killed process may take to end before `delete --force` gives up.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A container as `state` and `list` show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Info {
-    /// The specification's state.
-    #[serde(flatten)]
-    pub state: State,
-    /// User id of the one who made it.
-    #[serde(skip)]
-    pub owner_uid: u32,
+    /// Version of the specification that this runtime implements.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// Its first process in the runtime's pid namespace; 0 when it has ended.
+    pub pid: i32,
+    /// What the kernel says of it.
+    pub status: Status,
+    /// The bundle's absolute path.
+    pub bundle: PathBuf,
+    /// The root file system's absolute path.
+    pub rootfs: PathBuf,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Name or number of the user who made it.
+    pub owner: String,
+    /// Annotations of the configuration.
+    pub annotations: OrderedMap<String>,
+}
+
+/// What a wait for out-of-memory events ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OomWait {
+    /// The container ran out of memory.
+    Oom,
+    /// The time is over.
+    Timeout,
+    /// The container has ended.
+    Gone,
+}
+
+/// A registration for out-of-memory events.
+#[derive(Debug)]
+pub struct OomEvents {
+    watch: RefCell<Option<OomWatch>>,
+    init: Option<InitProcess>,
+}
+
+impl OomEvents {
+    /// Waits for the next event, at most `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Result<OomWait> {
+        let start = Instant::now();
+        loop {
+            if self.init.as_ref().is_none_or(|init| !state::is_alive(init)) {
+                return Ok(OomWait::Gone);
+            }
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(OomWait::Timeout);
+            }
+            // Without a memory controller nothing tells of the container's end, so it is looked for.
+            let slice = left.min(Duration::from_millis(500));
+            let milliseconds = u32::try_from(slice.as_millis()).unwrap_or(u32::MAX).max(1);
+            match self.watch.borrow_mut().as_mut() {
+                None => std::thread::sleep(slice),
+                Some(watch) => match watch.wait(Some(milliseconds))? {
+                    OomEvent::Oom => return Ok(OomWait::Oom),
+                    OomEvent::Gone => return Ok(OomWait::Gone),
+                    OomEvent::Nothing => {}
+                },
+            }
+        }
+    }
+}
+
+/// Changes of a container's resctrl group.
+#[derive(Debug, Clone, Default)]
+pub struct RdtUpdate {
+    /// L3 cache schema.
+    pub l3_cache_schema: Option<String>,
+    /// Memory bandwidth schema.
+    pub mem_bw_schema: Option<String>,
 }
 
 impl Runtime<'_> {
     pub(crate) fn stored(&self, directory: &Directory) -> Result<Stored> {
         directory.state()?.ok_or_else(|| {
-            Error::new(Kind::WrongState, format!("container {} was never finished", directory.id))
-                .hint("its creation was killed; delete it")
+            Error::new(
+                Kind::WrongState,
+                format!("container {} was never finished", directory.id),
+            )
+            .hint("its creation was killed; delete it")
         })
     }
 
@@ -54,11 +127,25 @@ impl Runtime<'_> {
         let directory = self.root.container(id)?;
         let stored = self.stored(&directory)?;
         let (status, init) = self.status(&directory, &stored)?;
-        let pid = if status == Status::Stopped { Some(0) } else { init.map(|init| init.pid) };
-        Ok(Info { state: self.oci_state(&stored, status, pid), owner_uid: stored.owner })
+        let alive = init.filter(|_| status != Status::Stopped);
+        Ok(Info {
+            oci_version: crate::OCI_VERSION.into(),
+            id: stored.id.to_string(),
+            pid: alive.map_or(0, |init| init.pid),
+            status,
+            bundle: stored.bundle,
+            rootfs: stored.rootfs,
+            created: stored.created,
+            owner: user_name(stored.owner),
+            annotations: stored.spec.annotations,
+        })
     }
 
-    fn status(&self, directory: &Directory, stored: &Stored) -> Result<(Status, Option<InitProcess>)> {
+    fn status(
+        &self,
+        directory: &Directory,
+        stored: &Stored,
+    ) -> Result<(Status, Option<InitProcess>)> {
         let (status, init) = directory.status()?;
         let running = status == Status::Running;
         // A cgroup that cannot be asked is not paused by us.
@@ -131,7 +218,10 @@ impl Runtime<'_> {
         let stored = self.stored(&directory)?;
         let cgroup = Cgroup::open(&stored.cgroup);
         if cgroup.is_empty() {
-            return Err(Error::new(Kind::WrongState, "container has no cgroup, so its processes are not known"));
+            return Err(Error::new(
+                Kind::WrongState,
+                "container has no cgroup, so its processes are not known",
+            ));
         }
         Ok(cgroup.pids()?)
     }
@@ -141,32 +231,57 @@ impl Runtime<'_> {
         let directory = self.root.container(id)?;
         let stored = self.stored(&directory)?;
         if self.status(&directory, &stored)?.0 == Status::Stopped {
-            return Err(Error::new(Kind::WrongState, format!("container with id {id} is not running")));
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("container with id {id} is not running"),
+            ));
         }
         Ok(Cgroup::open(&stored.cgroup).stats()?)
     }
 
-    /// The container's cgroup, for events.
-    pub fn cgroup(&self, id: &ContainerId) -> Result<Cgroup> {
+    /// Registers for out-of-memory events.
+    pub fn oom_events(&self, id: &ContainerId) -> Result<OomEvents> {
         let directory = self.root.container(id)?;
-        Ok(Cgroup::open(&self.stored(&directory)?.cgroup))
+        let stored = self.stored(&directory)?;
+        let watch = Cgroup::open(&stored.cgroup).oom_watch()?;
+        Ok(OomEvents { watch: RefCell::new(watch), init: directory.init()? })
+    }
+
+    /// What this build and this kernel can do.
+    pub fn features(&self) -> lockstep_oci::features::Features {
+        crate::features::features(kernel_flags(), false)
     }
 
     /// Changes the limits of a container.
-    pub fn update(&self, id: &ContainerId, resources: &Resources) -> Result<()> {
+    pub fn update(&self, id: &ContainerId, resources: &Resources, rdt: &RdtUpdate) -> Result<()> {
         let directory = self.root.container(id)?;
         let mut stored = self.stored(&directory)?;
         if directory.status()?.0 == Status::Stopped {
             return Err(Error::new(Kind::WrongState, "container not running"));
+        }
+        let schemata = [&rdt.l3_cache_schema, &rdt.mem_bw_schema];
+        let schemata: Vec<String> = schemata.into_iter().flatten().cloned().collect();
+        if !schemata.is_empty() {
+            crate::rdt::update(id.as_str(), &stored.spec, &schemata)?;
         }
         let proc = setting::open_proc()?;
         let layout = host::cgroup_layout(proc.as_fd())?;
         let linux = stored.spec.linux.get_or_insert_default();
         let existing = linux.resources.clone().unwrap_or_default();
         let unprivileged = lockstep_kernel::credential::euid() != 0;
-        let planned =
-            plan_cgroup::update(resources, &existing, &plan_cgroup::default_devices(), &layout, unprivileged)
-                .map_err(|e| Error::new(Kind::Invalid, format!("{}: {} (value {:?})", e.pointer, e.reason, e.value)))?;
+        let planned = plan_cgroup::update(
+            resources,
+            &existing,
+            &plan_cgroup::default_devices(),
+            &layout,
+            unprivileged,
+        )
+        .map_err(|e| {
+            Error::new(
+                Kind::Invalid,
+                format!("{}: {} (value {:?})", e.pointer, e.reason, e.value),
+            )
+        })?;
         for warning in &planned.warnings {
             (self.warn)(warning);
         }
@@ -186,7 +301,9 @@ impl Runtime<'_> {
             Err(e) if force && e.kind == Kind::NotFound => return Ok(()),
             other => other?,
         };
-        let Some(stored) = directory.state()? else { return self.root.remove(id) };
+        let Some(stored) = directory.state()? else {
+            return self.root.remove(id);
+        };
         let (status, init) = self.status(&directory, &stored)?;
         match (status, &init) {
             (Status::Stopped, _) | (_, None) => {}
@@ -210,7 +327,10 @@ impl Runtime<'_> {
         let mut pause = Duration::from_micros(100);
         while state::is_alive(init) {
             if start.elapsed() > KILL_TIMEOUT {
-                return Err(Error::new(Kind::WrongState, format!("container {id} does not end after SIGKILL")));
+                return Err(Error::new(
+                    Kind::WrongState,
+                    format!("container {id} does not end after SIGKILL"),
+                ));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -219,7 +339,12 @@ impl Runtime<'_> {
     }
 
     /// Undoes what creation did, newest first, then runs the poststop hooks.
-    pub(crate) fn delete_ended(&self, id: &ContainerId, stored: &Stored, hooks: bool) -> Result<()> {
+    pub(crate) fn delete_ended(
+        &self,
+        id: &ContainerId,
+        stored: &Stored,
+        hooks: bool,
+    ) -> Result<()> {
         // The state on disk knows best which directories are the container's own.
         let directory = match self.root.container(id) {
             Err(e) if e.kind == Kind::NotFound => return Ok(()),
@@ -234,7 +359,8 @@ impl Runtime<'_> {
             let told = self.oci_state(stored, Status::Stopped, None);
             for (n, hook) in hooks.poststop.iter().enumerate() {
                 // A failed one is a warning, and the others run all the same (runtime.md, step 13).
-                if let Err(e) = crate::hook::run_all(std::slice::from_ref(hook), "poststop", &told) {
+                if let Err(e) = crate::hook::run_all(std::slice::from_ref(hook), "poststop", &told)
+                {
                     (self.warn)(&format!("poststop hook #{n}: {e}"));
                 }
             }
@@ -243,9 +369,35 @@ impl Runtime<'_> {
     }
 }
 
+/// The filter flags that this kernel knows.
+fn kernel_flags() -> Vec<SeccompFlag> {
+    let known = |flag: &&SeccompFlag| {
+        let bit = bpf::SECCOMP_FILTER_FLAG_NAMES.iter().find(|(name, _)| *name == flag.as_str());
+        bit.is_some_and(|(_, bit)| lockstep_kernel::seccomp::flag_available(*bit as u32))
+    };
+    SeccompFlag::KNOWN.iter().filter(known).cloned().collect()
+}
+
+/// The name of a user of the host, else the number (passwd(5)).
+fn user_name(uid: u32) -> String {
+    let text = file::read(file::CWD, "/etc/passwd", PASSWD_LIMIT).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| format!("#{uid}"))
+}
+
+/// The largest passwd file that is read, in bytes.
+const PASSWD_LIMIT: usize = 4 << 20;
+
 /// The limits after an update: what it names replaces what was there.
 fn merge(existing: &Resources, update: &Resources) -> Result<Resources> {
-    let json = |r: &Resources| serde_json::to_value(r).map_err(|e| Error::new(Kind::Invalid, e.to_string()));
+    let json = |r: &Resources| {
+        serde_json::to_value(r).map_err(|e| Error::new(Kind::Invalid, e.to_string()))
+    };
     let mut all = json(existing)?;
     overlay(&mut all, json(update)?);
     serde_json::from_value(all).map_err(|e| Error::new(Kind::Invalid, e.to_string()))

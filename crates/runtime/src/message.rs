@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// A message of one process to the other.
 #[derive(Debug)]
-pub enum Message {
+pub(crate) enum Message {
     /// A barrier is reached or opened.
     Barrier(u8),
     /// The init process is done but for the program, and this is what differs from the plan.
@@ -29,27 +29,27 @@ const LISTENER: u8 = b'L';
 const FAILED: u8 = b'E';
 
 /// Opens or reports a barrier.
-pub fn send_barrier(socket: BorrowedFd<'_>, barrier: Barrier) -> kernel::Result<()> {
+pub(crate) fn send_barrier(socket: BorrowedFd<'_>, barrier: Barrier) -> kernel::Result<()> {
     socket::send(socket, &[BARRIER, barrier as u8], &[])
 }
 
 /// Reports that all is done but the program.
-pub fn send_ready(socket: BorrowedFd<'_>, outcome: &Outcome) -> kernel::Result<()> {
+pub(crate) fn send_ready(socket: BorrowedFd<'_>, outcome: &Outcome) -> kernel::Result<()> {
     socket::send(socket, &json(READY, outcome), &[])
 }
 
 /// Hands over the terminal's master.
-pub fn send_console(socket: BorrowedFd<'_>, master: BorrowedFd<'_>) -> kernel::Result<()> {
+pub(crate) fn send_console(socket: BorrowedFd<'_>, master: BorrowedFd<'_>) -> kernel::Result<()> {
     socket::send(socket, &[CONSOLE], &[master])
 }
 
 /// Hands over the filter's listener; a single sendmsg(2), since the filter is already in force.
-pub fn send_listener(socket: BorrowedFd<'_>, listener: BorrowedFd<'_>) -> kernel::Result<()> {
+pub(crate) fn send_listener(socket: BorrowedFd<'_>, listener: BorrowedFd<'_>) -> kernel::Result<()> {
     socket::send(socket, &[LISTENER], &[listener])
 }
 
 /// Reports a failure.
-pub fn send_failure(socket: BorrowedFd<'_>, error: &Error) -> kernel::Result<()> {
+pub(crate) fn send_failure(socket: BorrowedFd<'_>, error: &Error) -> kernel::Result<()> {
     socket::send(socket, &json(FAILED, error), &[])
 }
 
@@ -61,15 +61,25 @@ fn json<T: serde::Serialize>(tag: u8, value: &T) -> Vec<u8> {
 }
 
 /// Waits for the next message.
-pub fn receive(socket: BorrowedFd<'_>) -> Result<Message> {
-    let broken = |what: &str| Error::new(crate::error::Kind::Kernel, format!("broken message from init: {what}"));
-    let (bytes, fds) = socket::receive(socket).map_err(|e| Error::call("waiting for the container's process", &e))?;
-    let Some((tag, body)) = bytes.split_first() else { return Ok(Message::End) };
+pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<Message> {
+    let broken = |what: &str| {
+        Error::new(
+            crate::error::Kind::Kernel,
+            format!("broken message from init: {what}"),
+        )
+    };
+    let (bytes, fds) = socket::receive(socket)
+        .map_err(|e| Error::call("waiting for the container's process", &e))?;
+    let Some((tag, body)) = bytes.split_first() else {
+        return Ok(Message::End);
+    };
     let mut fds = fds.into_iter();
     Ok(match *tag {
         BARRIER => Message::Barrier(body.first().copied().unwrap_or(0)),
         READY => Message::Ready(serde_json::from_slice(body).map_err(|e| broken(&e.to_string()))?),
-        FAILED => Message::Failed(serde_json::from_slice(body).map_err(|e| broken(&e.to_string()))?),
+        FAILED => {
+            Message::Failed(serde_json::from_slice(body).map_err(|e| broken(&e.to_string()))?)
+        }
         CONSOLE => Message::Console(fds.next().ok_or_else(|| broken("no terminal"))?),
         LISTENER => Message::Listener(fds.next().ok_or_else(|| broken("no listener"))?),
         _ => return Err(broken("unknown tag")),

@@ -83,8 +83,8 @@ pub struct ExecArgs {
     pub env: Vec<String>,
     /// Whether to make a terminal.
     pub tty: bool,
-    /// `uid[:gid]`.
-    pub user: Option<(u32, Option<u32>)>,
+    /// `uid[:gid]`, in the container.
+    pub user: Option<String>,
     /// Additional groups.
     pub additional_gids: Vec<u32>,
     /// Additional capabilities.

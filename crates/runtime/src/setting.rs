@@ -13,13 +13,16 @@ pub(crate) fn open_proc() -> Result<OwnedFd> {
     let proc = file::open_dir(file::CWD, "/proc").during(|| "opening /proc".into())?;
     match filesystem_type(&proc).during(|| "checking /proc".into())? {
         PROC_SUPER_MAGIC => Ok(proc),
-        other => Err(Error::new(Kind::Kernel, format!("/proc is not procfs but file system {other:#x}"))),
+        other => Err(Error::new(
+            Kind::Kernel,
+            format!("/proc is not procfs but file system {other:#x}"),
+        )),
     }
 }
 
 /// Writes a sysctl of the namespaces that this process is in; dots separate, or slashes (sysctl(8)).
 pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()> {
-    let path = lockstep_oci::runtime::SysctlKey::parse(key)
+    let path = lockstep_oci::runtime::sysctl::Name::parse(key)
         .map(|key| key.path())
         .ok_or_else(|| Error::new(Kind::Invalid, format!("sysctl {key:?} is not a name")))?;
     file::write(proc, format!("sys/{path}"), value.as_bytes()).during(|| format!("sysctl {key:?}"))
@@ -30,7 +33,8 @@ pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()
     let text = format!("exec {profile}");
     match file::write(proc, "self/attr/apparmor/exec", text.as_bytes()) {
         Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => {
-            file::write(proc, "self/attr/exec", text.as_bytes()).during(|| format!("AppArmor profile {profile:?}"))
+            file::write(proc, "self/attr/exec", text.as_bytes())
+                .during(|| format!("AppArmor profile {profile:?}"))
         }
         other => other.during(|| format!("AppArmor profile {profile:?}")),
     }
@@ -38,10 +42,15 @@ pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()
 
 /// SELinux label of the next execve.
 pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
-    file::write(proc, "self/attr/exec", label.as_bytes()).during(|| format!("SELinux label {label:?}"))
+    file::write(proc, "self/attr/exec", label.as_bytes())
+        .during(|| format!("SELinux label {label:?}"))
 }
 
 /// oom_score_adj of a process. Lowering it needs CAP_SYS_RESOURCE.
 pub(crate) fn oom_score_adj(proc: BorrowedFd<'_>, pid: i32, value: i64) -> kernel::Result<()> {
-    file::write(proc, format!("{pid}/oom_score_adj"), value.to_string().as_bytes())
+    file::write(
+        proc,
+        format!("{pid}/oom_score_adj"),
+        value.to_string().as_bytes(),
+    )
 }

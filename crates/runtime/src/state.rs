@@ -13,14 +13,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Version of both files; a newer one is refused without touching it.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 /// The largest state file that is read, in bytes.
 const LIMIT: usize = 32 << 20;
 const STATE: &str = "state.json";
 const INIT: &str = "init.json";
 const OUTCOME: &str = "outcome.json";
 /// The socket on which a created container waits for `start`.
-pub const START: &str = "start.sock";
+pub(crate) const START: &str = "start.sock";
 
 /// A container's name: 1 to 1024 of the characters that runc allows, and no path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,13 +28,16 @@ pub struct ContainerId(String);
 
 impl ContainerId {
     /// Checks an id.
-    pub fn new(id: &str) -> Result<ContainerId> {
+    pub fn parse(id: &str) -> Result<ContainerId> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
         if id.is_empty() {
             return Err(Error::new(Kind::Invalid, "container id cannot be empty"));
         }
         if id.len() > 1024 || id == "." || id == ".." || !id.chars().all(allowed) {
-            return Err(Error::new(Kind::Invalid, format!("invalid container ID format: {id:?}")));
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("invalid container ID format: {id:?}"),
+            ));
         }
         Ok(ContainerId(id.into()))
     }
@@ -53,7 +56,7 @@ impl std::fmt::Display for ContainerId {
 
 /// What a container is, from before its first cgroup to its deletion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct State {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The container's id.
@@ -74,7 +77,7 @@ pub struct State {
 
 /// The container's first process, told apart from a later one of the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InitProcess {
+pub(crate) struct InitProcess {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Process id in the runtime's pid namespace.
@@ -85,14 +88,14 @@ pub struct InitProcess {
 
 /// The directory that holds all containers' directories.
 #[derive(Debug)]
-pub struct Root {
+pub(crate) struct Root {
     dir: OwnedFd,
     path: PathBuf,
 }
 
 /// One container's open state directory.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     dir: OwnedFd,
     /// The container's id.
     pub id: ContainerId,
@@ -100,7 +103,7 @@ pub struct Directory {
 
 impl Root {
     /// Opens the directory; with `create` it and its parents are made, 0711 as runc's.
-    pub fn open(path: &Path, create: bool) -> Result<Root> {
+    pub(crate) fn open(path: &Path, create: bool) -> Result<Root> {
         let open = || file::open_dir(file::CWD, path);
         let dir = match open() {
             Err(e) if create && e.is(&[libc_enoent()]) => {
@@ -110,48 +113,63 @@ impl Root {
             other => other,
         }
         .during(|| format!("state directory {}", path.display()))?;
-        Ok(Root { dir, path: path.into() })
+        Ok(Root {
+            dir,
+            path: path.into(),
+        })
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The ids of all containers.
-    pub fn ids(&self) -> Result<Vec<ContainerId>> {
-        let names = file::list(&self.dir, ".").during(|| format!("state directory {}", self.path.display()))?;
-        let mut ids: Vec<_> = names.iter().filter_map(|name| ContainerId::new(name).ok()).collect();
+    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
+        let names = file::list(&self.dir, ".")
+            .during(|| format!("state directory {}", self.path.display()))?;
+        let mut ids: Vec<_> = names
+            .iter()
+            .filter_map(|name| ContainerId::parse(name).ok())
+            .collect();
         ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         Ok(ids)
     }
 
     /// Makes a container's directory, which claims its id.
-    pub fn claim(&self, id: &ContainerId) -> Result<Directory> {
+    pub(crate) fn claim(&self, id: &ContainerId) -> Result<Directory> {
         match file::mkdirat(&self.dir, id.as_str(), 0o711) {
             Ok(()) => self.container(id),
-            Err(e) if e.is(&[libc_eexist()]) => {
-                Err(Error::new(Kind::Exists, "container with given ID already exists").hint(format!("id {id}")))
-            }
+            Err(e) if e.is(&[libc_eexist()]) => Err(Error::new(
+                Kind::Exists,
+                "container with given ID already exists",
+            )
+            .hint(format!("id {id}"))),
             Err(e) => Err(Error::call(format!("state directory of {id}"), &e)),
         }
     }
 
     /// Opens a container's directory.
-    pub fn container(&self, id: &ContainerId) -> Result<Directory> {
+    pub(crate) fn container(&self, id: &ContainerId) -> Result<Directory> {
         match file::open_dir(&self.dir, id.as_str()) {
-            Ok(dir) => Ok(Directory { dir, id: id.clone() }),
-            Err(e) if e.is(&[libc_enoent()]) => Err(Error::new(Kind::NotFound, "container does not exist")),
+            Ok(dir) => Ok(Directory {
+                dir,
+                id: id.clone(),
+            }),
+            Err(e) if e.is(&[libc_enoent()]) => {
+                Err(Error::new(Kind::NotFound, "container does not exist"))
+            }
             Err(e) => Err(Error::call(format!("state directory of {id}"), &e)),
         }
     }
 
     /// Removes a container's directory with the files that the runtime makes in it.
-    pub fn remove(&self, id: &ContainerId) -> Result<()> {
+    pub(crate) fn remove(&self, id: &ContainerId) -> Result<()> {
         let directory = self.container(id)?;
         for name in file::list(&directory.dir, ".").during(|| format!("state of {id}"))? {
             // ENOENT: a concurrent `delete` was here first.
-            absent_is_fine(file::unlink(&directory.dir, &name)).during(|| format!("state of {id}"))?;
+            absent_is_fine(file::unlink(&directory.dir, &name))
+                .during(|| format!("state of {id}"))?;
         }
         absent_is_fine(file::rmdir(&self.dir, id.as_str())).during(|| format!("state of {id}"))
     }
@@ -190,42 +208,46 @@ const fn libc_eexist() -> i32 {
 
 impl Directory {
     /// The directory itself.
-    pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
     /// Writes the state, before anything that it names is made.
-    pub fn write_state(&self, state: &State) -> Result<()> {
+    pub(crate) fn write_state(&self, state: &State) -> Result<()> {
         self.write(STATE, state)
     }
 
     /// Reads the state; `None` when its writer was killed before it had written it.
-    pub fn state(&self) -> Result<Option<State>> {
+    pub(crate) fn state(&self) -> Result<Option<State>> {
         self.read(STATE)
     }
 
     /// Writes which process the container became.
-    pub fn write_init(&self, init: &InitProcess) -> Result<()> {
+    pub(crate) fn write_init(&self, init: &InitProcess) -> Result<()> {
         self.write(INIT, init)
     }
 
     /// The container's first process.
-    pub fn init(&self) -> Result<Option<InitProcess>> {
+    pub(crate) fn init(&self) -> Result<Option<InitProcess>> {
         self.read(INIT)
     }
 
     /// Writes what differs from the plan; nothing when nothing does.
-    pub fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
-        if outcome.downgrades.is_empty() { Ok(()) } else { self.write(OUTCOME, outcome) }
+    pub(crate) fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
+        if outcome.downgrades.is_empty() {
+            Ok(())
+        } else {
+            self.write(OUTCOME, outcome)
+        }
     }
 
     /// What differed from the plan.
-    pub fn outcome(&self) -> Result<Outcome> {
+    pub(crate) fn outcome(&self) -> Result<Outcome> {
         Ok(self.read(OUTCOME)?.unwrap_or_default())
     }
 
     /// Forgets that the container waits for `start`.
-    pub fn started(&self) -> Result<()> {
+    pub(crate) fn started(&self) -> Result<()> {
         absent_is_fine(file::unlink(&self.dir, START)).during(|| format!("state of {}", self.id))
     }
 
@@ -245,39 +267,57 @@ impl Directory {
             schema: u32,
         }
         let broken = |e: serde_json::Error| {
-            Error::new(Kind::Invalid, format!("{name} of container {}: {e}", self.id))
+            Error::new(
+                Kind::Invalid,
+                format!("{name} of container {}: {e}", self.id),
+            )
         };
         let found = serde_json::from_slice::<Header>(&text).map_or(SCHEMA, |header| header.schema);
         if found > SCHEMA {
-            let message = format!("{name} of container {} has schema {found}, this version reads up to {SCHEMA}", self.id);
-            return Err(Error::new(Kind::Invalid, message).hint("use the version of lockstep-runc that made it"));
+            let message = format!(
+                "{name} of container {} has schema {found}, this version reads up to {SCHEMA}",
+                self.id
+            );
+            return Err(Error::new(Kind::Invalid, message)
+                .hint("use the version of lockstep-runc that made it"));
         }
         serde_json::from_slice(&text).map(Some).map_err(broken)
     }
 
     /// The container's status and its first process, asked of the kernel.
-    pub fn status(&self) -> Result<(Status, Option<InitProcess>)> {
-        let Some(init) = self.init()? else { return Ok((Status::Stopped, None)) };
+    pub(crate) fn status(&self) -> Result<(Status, Option<InitProcess>)> {
+        let Some(init) = self.init()? else {
+            return Ok((Status::Stopped, None));
+        };
         if !is_alive(&init) {
             return Ok((Status::Stopped, Some(init)));
         }
-        Ok((if self.waits() { Status::Created } else { Status::Running }, Some(init)))
+        Ok((
+            if self.waits() {
+                Status::Created
+            } else {
+                Status::Running
+            },
+            Some(init),
+        ))
     }
 
     /// Whether the first process still waits for `start`. The socket's file alone would lie after a killed
     /// `start`; the listener itself does not, and a connection without a message is ignored by it.
     fn waits(&self) -> bool {
-        file::stat(&self.dir, START, false).is_ok() && socket::connect(self.dir.as_fd(), START).is_ok()
+        file::stat(&self.dir, START, false).is_ok()
+            && socket::connect(self.dir.as_fd(), START).is_ok()
     }
 }
 
 /// Whether this very process exists and is no zombie.
-pub fn is_alive(init: &InitProcess) -> bool {
-    process_stat(init.pid).is_some_and(|(state, start)| start == init.start_time && !matches!(state, 'Z' | 'X'))
+pub(crate) fn is_alive(init: &InitProcess) -> bool {
+    process_stat(init.pid)
+        .is_some_and(|(state, start)| start == init.start_time && !matches!(state, 'Z' | 'X'))
 }
 
 /// Run state and start time of a process (proc_pid_stat(5), fields 3 and 22).
-pub fn process_stat(pid: i32) -> Option<(char, u64)> {
+pub(crate) fn process_stat(pid: i32) -> Option<(char, u64)> {
     let text = file::read(file::CWD, format!("/proc/{pid}/stat"), 4096).ok()?;
     // The command name stands in parentheses and may contain anything, also parentheses and blanks.
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -287,14 +327,23 @@ pub fn process_stat(pid: i32) -> Option<(char, u64)> {
 }
 
 /// Describes a process for `init.json`.
-pub fn describe(pid: i32) -> InitProcess {
-    InitProcess { schema: SCHEMA, pid, start_time: process_stat(pid).map_or(0, |(_, start)| start) }
+pub(crate) fn describe(pid: i32) -> InitProcess {
+    InitProcess {
+        schema: SCHEMA,
+        pid,
+        start_time: process_stat(pid).map_or(0, |(_, start)| start),
+    }
 }
 
 /// Sends a signal to this very process: a pidfd cannot come to mean another one.
-pub fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
+pub(crate) fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
     let pidfd = match process::pidfd_open(init.pid) {
-        Err(e) if e.is(&[lockstep_abi::errno::Errno::ESRCH.0, lockstep_abi::errno::Errno::EINVAL.0]) => {
+        Err(e)
+            if e.is(&[
+                lockstep_abi::errno::Errno::ESRCH.0,
+                lockstep_abi::errno::Errno::EINVAL.0,
+            ]) =>
+        {
             return Ok(false);
         }
         other => other?,

@@ -7,7 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Connects to the engine's socket where one has to be, and refuses combinations that would lose a terminal.
-pub(crate) fn socket_for(spec: &Spec, path: Option<&Path>, detached: bool) -> Result<Option<OwnedFd>> {
+pub(crate) fn socket_for(
+    spec: &Spec,
+    path: Option<&Path>,
+    detached: bool,
+) -> Result<Option<OwnedFd>> {
     let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     check(terminal, path, detached)?;
     connect(path)
@@ -31,11 +35,15 @@ pub(crate) fn check(terminal: bool, path: Option<&Path>, detached: bool) -> Resu
 /// Connects to the engine's socket.
 pub(crate) fn connect(path: Option<&Path>) -> Result<Option<OwnedFd>> {
     let Some(path) = path else { return Ok(None) };
-    socket::connect_stream(path).map(Some).during(|| format!("console socket {}", path.display()))
+    socket::connect_stream(path)
+        .map(Some)
+        .during(|| format!("console socket {}", path.display()))
 }
 
 /// Sends the master to the engine.
 pub(crate) fn hand_over(socket: Option<&OwnedFd>, master: Option<&OwnedFd>) -> Result<()> {
-    let (Some(socket), Some(master)) = (socket, master) else { return Ok(()) };
+    let (Some(socket), Some(master)) = (socket, master) else {
+        return Ok(());
+    };
     socket::send(socket.as_fd(), b"/dev/ptmx", &[master.as_fd()]).during(|| "console socket".into())
 }

@@ -31,7 +31,9 @@ fn forward(child: &Child) -> Result<Exit> {
 
 /// Takes every ended child; orphans of the container come here too when this is their subreaper.
 fn reap(child: &Child) -> Result<Option<Exit>> {
-    while let Some((pid, exit)) = process::wait(-1, true).during(|| "waiting for the container".into())? {
+    while let Some((pid, exit)) =
+        process::wait(-1, true).during(|| "waiting for the container".into())?
+    {
         if pid == child.pid {
             return Ok(Some(exit));
         }
@@ -60,7 +62,8 @@ fn relay(child: &Child, master: &OwnedFd) -> Result<Exit> {
     let mut open_input = true;
     let exit = loop {
         let input = if open_input { Some(stdin) } else { None };
-        let ready = event::readable(&[Some(master.as_fd()), Some(signals.as_fd()), input]).during(what)?;
+        let ready =
+            event::readable(&[Some(master.as_fd()), Some(signals.as_fd()), input]).during(what)?;
         if ready[0] && !pump(master.as_fd(), stdout) && !ready[1] {
             // EIO: nobody has the terminal open any more; the end of the process is what is left to hear of.
             break forward(child)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use crate::lockstep_runtime::{ContainerId, OomWait, Runtime, Stats};
+use lockstep_runtime::{ContainerId, OomWait, Runtime, Stats};
 use crate::log::Log;
 use crate::{number, quote};
 

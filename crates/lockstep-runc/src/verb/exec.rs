@@ -10,7 +10,7 @@ use lockstep_kernel::file;
 use super::make::{exit_code, option_path, preserve_fds};
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use crate::lockstep_runtime::{ExecArgs, ExecRequest, ProcessSource};
+use lockstep_runtime::{ExecArgs, ExecRequest, ProcessSource};
 use crate::{number, quote};
 
 /// Exit code when the process could not be started.

@@ -7,7 +7,7 @@ use lockstep_oci::state::State;
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use crate::lockstep_runtime::Info;
+use lockstep_runtime::Info;
 use crate::table;
 
 pub(super) fn state(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {

@@ -11,7 +11,7 @@ use lockstep_kernel::{caller, file};
 
 use crate::failure::{Failure, words};
 use crate::front::{self, Front};
-use crate::lockstep_runtime::{CreateRequest, RunRequest};
+use lockstep_runtime::{CreateRequest, RunRequest};
 
 /// The first descriptor behind the standard streams.
 const FIRST_FD: u32 = 3;

@@ -15,7 +15,7 @@ use clap::ArgMatches;
 
 use crate::failure::Failure;
 use crate::front::Front;
-use crate::lockstep_runtime::ContainerId;
+use lockstep_runtime::ContainerId;
 
 /// Does what a verb says; the exit code.
 pub(crate) fn run(front: &Front, name: &str, matches: &ArgMatches) -> Result<u8, Failure> {

@@ -9,7 +9,7 @@ use lockstep_oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use crate::lockstep_runtime::RdtUpdate;
+use lockstep_runtime::RdtUpdate;
 use crate::number;
 
 /// Most bytes of a resources file.

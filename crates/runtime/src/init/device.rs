@@ -14,7 +14,10 @@ impl Init<'_> {
     /// The directory of a path; kept, because devices come in rows and none of them is a mount.
     fn directory_of<'p>(&mut self, path: &'p Path) -> Result<(BorrowedFd<'_>, &'p Path)> {
         let (parent, name) = split(path);
-        let known = self.device_directory.as_ref().is_some_and(|(known, _)| known == parent);
+        let known = self
+            .device_directory
+            .as_ref()
+            .is_some_and(|(known, _)| known == parent);
         if !known {
             let opened = self
                 .root()?
@@ -37,7 +40,13 @@ impl Init<'_> {
             DeviceKind::Block => file::NodeKind::Block,
             DeviceKind::Fifo => file::NodeKind::Fifo,
         };
-        match file::mknodat(directory, name, kind, device.mode, (device.major, device.minor)) {
+        match file::mknodat(
+            directory,
+            name,
+            kind,
+            device.mode,
+            (device.major, device.minor),
+        ) {
             Ok(()) => {}
             Err(e) if e.is(&[Errno::EEXIST.0]) => return existing(directory, name, device),
             Err(e) => return Err(Error::call(what(), &e)),
@@ -55,11 +64,17 @@ impl Init<'_> {
         let tree = mount::open_tree(file::CWD, source.as_path(), false, false).during(what)?;
         verify(&tree, device)?;
         let (directory, name) = self.directory_of(path)?;
-        let point = match file::openat(directory, name, file::OFlags::CREATE | file::OFlags::EXCL, 0o644) {
+        let point = match file::openat(
+            directory,
+            name,
+            file::OFlags::CREATE | file::OFlags::EXCL,
+            0o644,
+        ) {
             Ok(made) => made,
-            Err(e) if e.is(&[Errno::EEXIST.0]) => {
-                self.root()?.mount_point(path, PointKind::File, false).during(what)?
-            }
+            Err(e) if e.is(&[Errno::EEXIST.0]) => self
+                .root()?
+                .mount_point(path, PointKind::File, false)
+                .during(what)?,
             Err(e) => return Err(Error::call(what(), &e)),
         };
         mount::attach(&tree, &point).during(what)
@@ -78,11 +93,18 @@ impl Init<'_> {
 /// A file that is there already has to be the device that was asked for (config-linux.md, "Devices").
 fn existing(directory: BorrowedFd<'_>, name: &Path, device: &Device) -> Result<()> {
     let path = device.path.as_path();
-    let found = file::stat(directory, name, false).during(|| format!("device {}", path.display()))?;
+    let found =
+        file::stat(directory, name, false).during(|| format!("device {}", path.display()))?;
     if matches(&found, device) {
         return Ok(());
     }
-    Err(Error::new(Kind::Invalid, format!("{} exists and is not the device that was asked for", path.display())))
+    Err(Error::new(
+        Kind::Invalid,
+        format!(
+            "{} exists and is not the device that was asked for",
+            path.display()
+        ),
+    ))
 }
 
 /// A bound device has to be what its number says: a path of the host may have been replaced (CVE-2025-31133).
@@ -92,7 +114,12 @@ fn verify(tree: &OwnedFd, device: &Device) -> Result<()> {
     if matches(&found, device) {
         return Ok(());
     }
-    let message = format!("the host's {} is not device {}:{}", path.display(), device.major, device.minor);
+    let message = format!(
+        "the host's {} is not device {}:{}",
+        path.display(),
+        device.major,
+        device.minor
+    );
     Err(Error::new(Kind::Invalid, message))
 }
 
@@ -103,5 +130,6 @@ fn matches(found: &file::Stat, device: &Device) -> bool {
         DeviceKind::Fifo => 0o010_000,
     };
     let numbers = (file::major(found.st_rdev), file::minor(found.st_rdev));
-    found.st_mode & 0o170_000 == kind && (kind == 0o010_000 || numbers == (device.major, device.minor))
+    found.st_mode & 0o170_000 == kind
+        && (kind == 0o010_000 || numbers == (device.major, device.minor))
 }

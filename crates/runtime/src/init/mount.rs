@@ -15,7 +15,8 @@ use std::path::Path;
 
 /// Propagation of every mount of this namespace.
 pub(super) fn host_propagation(flags: u64) -> Result<()> {
-    mount::change_propagation(Path::new("/"), flags).during(|| "cutting mounts off from the host".into())
+    mount::change_propagation(Path::new("/"), flags)
+        .during(|| "cutting mounts off from the host".into())
 }
 
 /// Propagation of the container's root, which is `/` by now.
@@ -35,25 +36,41 @@ pub(crate) fn open_source(
     let tree = mount::open_tree(file::CWD, path, recursive, nofollow)
         .during(|| format!("opening mount source {}", path.display()))?;
     // A copy of a shared mount is its peer: what is mounted in the container would appear on the host.
-    let cut = Attributes { propagation: MS_SLAVE, ..Attributes::default() };
-    mount::set_attributes(&tree, &cut, recursive).during(|| format!("cutting off {}", path.display()))?;
+    let cut = Attributes {
+        propagation: MS_SLAVE,
+        ..Attributes::default()
+    };
+    mount::set_attributes(&tree, &cut, recursive)
+        .during(|| format!("cutting off {}", path.display()))?;
     if let Some((maps, deep)) = idmap {
         let (users, groups) = (lines(&maps.users), lines(&maps.groups));
         let namespace = namespace::detached_user_namespace(proc, &users, &groups)
             .during(|| format!("id map for {}", path.display()))?;
         use std::os::fd::AsRawFd;
         let userns_fd = namespace.as_raw_fd() as u64;
-        let map = Attributes { set: MOUNT_ATTR_IDMAP, userns_fd, ..Attributes::default() };
+        let map = Attributes {
+            set: MOUNT_ATTR_IDMAP,
+            userns_fd,
+            ..Attributes::default()
+        };
         mount::set_attributes(&tree, &map, *deep)
             .during(|| format!("id-mapping {}", path.display()))
-            .map_err(|e| e.hint("the file system of the source may not support id-mapped mounts"))?;
+            .map_err(|e| {
+                e.hint("the file system of the source may not support id-mapped mounts")
+            })?;
     }
     Ok(tree)
 }
 
 /// Plan's map lines as the kernel room takes them.
 pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
-    maps.iter().map(|m| Map { inside: m.inside, outside: m.outside, size: m.size }).collect()
+    maps.iter()
+        .map(|m| Map {
+            inside: m.inside,
+            outside: m.outside,
+            size: m.size,
+        })
+        .collect()
 }
 
 impl Init<'_> {
@@ -80,7 +97,17 @@ impl Init<'_> {
 
     /// A file system of config.json.
     pub(super) fn mount(&mut self, op: &Op) -> Result<()> {
-        let Op::Mount { kind, source, data, attributes, target, copy_up, nofollow, fallback } = op else {
+        let Op::Mount {
+            kind,
+            source,
+            data,
+            attributes,
+            target,
+            copy_up,
+            nofollow,
+            fallback,
+        } = op
+        else {
             return Ok(());
         };
         let what = || format!("mounting {kind:?} at {}", target.as_path().display());
@@ -90,7 +117,10 @@ impl Init<'_> {
         };
         let (made, fallen_back) = match (made, fallback) {
             (Some(made), _) => (made, false),
-            (None, Some(host)) => (mount::open_tree(file::CWD, host.as_path(), true, false).during(what)?, true),
+            (None, Some(host)) => (
+                mount::open_tree(file::CWD, host.as_path(), true, false).during(what)?,
+                true,
+            ),
             (None, None) => return Err(Error::new(Kind::Kernel, what())),
         };
         let point = self.point(target, PointKind::Directory, *nofollow)?;
@@ -109,13 +139,25 @@ impl Init<'_> {
 
     /// A bind mount of config.json.
     pub(super) fn bind(&mut self, op: &Op) -> Result<()> {
-        let Op::Bind { source, recursive, source_nofollow, attributes, target, nofollow } = op else {
+        let Op::Bind {
+            source,
+            recursive,
+            source_nofollow,
+            attributes,
+            target,
+            nofollow,
+        } = op
+        else {
             return Ok(());
         };
         let what = || format!("bind-mounting at {}", target.as_path().display());
         let tree = self.tree(source, *recursive, *source_nofollow)?;
         let directory = file::fstat(&tree).during(what)?.st_mode & S_IFMT == S_IFDIR;
-        let kind = if directory { PointKind::Directory } else { PointKind::File };
+        let kind = if directory {
+            PointKind::Directory
+        } else {
+            PointKind::File
+        };
         let point = self.point(target, kind, *nofollow)?;
         mount::attach(&tree, &point).during(what)?;
         change(tree.as_fd(), attributes).during(what)?;
@@ -125,7 +167,9 @@ impl Init<'_> {
 
     fn point(&self, target: &RootPath, kind: PointKind, nofollow: bool) -> Result<OwnedFd> {
         let path = target.as_path();
-        self.root()?.mount_point(path, kind, nofollow).during(|| format!("mount point {}", path.display()))
+        self.root()?
+            .mount_point(path, kind, nofollow)
+            .during(|| format!("mount point {}", path.display()))
     }
 
     pub(super) fn remount(&mut self, target: &RootPath, flags: u64, data: &str) -> Result<()> {
@@ -134,7 +178,11 @@ impl Init<'_> {
         mount::remount(point.as_fd(), flags, data).during(what)
     }
 
-    pub(super) fn set_attributes(&mut self, target: &RootPath, wanted: &mount_options::Attributes) -> Result<()> {
+    pub(super) fn set_attributes(
+        &mut self,
+        target: &RootPath,
+        wanted: &mount_options::Attributes,
+    ) -> Result<()> {
         let what = || format!("attributes of {}", target.as_path().display());
         let point = self.root()?.locate(target.as_path()).during(what)?;
         change(point.as_fd(), wanted).during(what)
@@ -142,11 +190,22 @@ impl Init<'_> {
 
     /// The container's own cgroups, by the namespace where there is one, else by binding their directories.
     pub(super) fn cgroup_mount(&mut self, op: &Op) -> Result<()> {
-        let Op::CgroupMount { target, views, single, namespaced, attributes } = op else { return Ok(()) };
+        let Op::CgroupMount {
+            target,
+            views,
+            single,
+            namespaced,
+            attributes,
+        } = op
+        else {
+            return Ok(());
+        };
         let what = || format!("mounting cgroups at {}", target.as_path().display());
         let point = self.point(target, PointKind::Directory, false)?;
         if *single {
-            let Some(view) = views.first() else { return Err(Error::new(Kind::Kernel, "this host has no cgroups")) };
+            let Some(view) = views.first() else {
+                return Err(Error::new(Kind::Kernel, "this host has no cgroups"));
+            };
             let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
             mount::attach(&made, &point).during(what)?;
             return change(made.as_fd(), attributes).during(what);
@@ -155,7 +214,13 @@ impl Init<'_> {
         let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], inner).during(what)?;
         mount::attach(&tmpfs, &point).during(what)?;
         for view in views {
-            let what = || format!("mounting cgroup {} at {}", view.name, target.as_path().display());
+            let what = || {
+                format!(
+                    "mounting cgroup {} at {}",
+                    view.name,
+                    target.as_path().display()
+                )
+            };
             file::mkdirat(&tmpfs, &view.name, 0o755).during(what)?;
             let place = file::open_dir(&tmpfs, &view.name).during(what)?;
             let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
@@ -187,7 +252,8 @@ impl Init<'_> {
         let what = || "changing the root".to_string();
         if self.root.is_none() {
             let path = self.state.rootfs.clone().unwrap_or_default();
-            let dir = file::open_dir(file::CWD, &path).during(|| format!("root file system {path}"))?;
+            let dir =
+                file::open_dir(file::CWD, &path).during(|| format!("root file system {path}"))?;
             self.root = Some(Root::new(dir));
         }
         process::fchdir(self.root()?.as_fd()).during(what)?;
@@ -195,8 +261,12 @@ impl Init<'_> {
     }
 
     pub(super) fn readonly_root(&mut self) -> Result<()> {
-        let readonly = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
-        mount::set_attributes(self.root()?, &readonly, false).during(|| "making the root read-only".into())
+        let readonly = Attributes {
+            set: MOUNT_ATTR_RDONLY,
+            ..Attributes::default()
+        };
+        mount::set_attributes(self.root()?, &readonly, false)
+            .during(|| "making the root read-only".into())
     }
 }
 
@@ -204,7 +274,12 @@ const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 
 /// A new detached mount of a file system.
-pub(super) fn filesystem(kind: &str, source: &str, data: &[String], attributes: u64) -> kernel::Result<OwnedFd> {
+pub(super) fn filesystem(
+    kind: &str,
+    source: &str,
+    data: &[String],
+    attributes: u64,
+) -> kernel::Result<OwnedFd> {
     let make = |readonly_superblock: bool| {
         let context = Context::open(kind)?;
         if source != kind {
@@ -228,15 +303,35 @@ pub(super) fn filesystem(kind: &str, source: &str, data: &[String], attributes: 
 
 fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::Result<OwnedFd> {
     if namespaced {
-        let options = if view.option.is_empty() { Vec::new() } else { vec![view.option.replace(',', "\0")] };
-        let options: Vec<String> = options.iter().flat_map(|o| o.split('\0')).map(String::from).collect();
-        return filesystem(view.kind, "cgroup", &options, attributes & !MOUNT_ATTR_RDONLY).and_then(|made| {
-            let rest = Attributes { set: attributes, ..Attributes::default() };
+        let options = if view.option.is_empty() {
+            Vec::new()
+        } else {
+            vec![view.option.replace(',', "\0")]
+        };
+        let options: Vec<String> = options
+            .iter()
+            .flat_map(|o| o.split('\0'))
+            .map(String::from)
+            .collect();
+        return filesystem(
+            view.kind,
+            "cgroup",
+            &options,
+            attributes & !MOUNT_ATTR_RDONLY,
+        )
+        .and_then(|made| {
+            let rest = Attributes {
+                set: attributes,
+                ..Attributes::default()
+            };
             mount::set_attributes(&made, &rest, false).map(|()| made)
         });
     }
     let made = mount::open_tree(file::CWD, &view.host, false, false)?;
-    let set = Attributes { set: attributes, ..Attributes::default() };
+    let set = Attributes {
+        set: attributes,
+        ..Attributes::default()
+    };
     mount::set_attributes(&made, &set, false)?;
     Ok(made)
 }
@@ -244,16 +339,27 @@ fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::
 /// Applies attributes and propagation to an attached mount.
 fn change(made: BorrowedFd<'_>, wanted: &mount_options::Attributes) -> kernel::Result<()> {
     if wanted.set | wanted.clear != 0 {
-        let one = Attributes { set: wanted.set, clear: wanted.clear, ..Attributes::default() };
+        let one = Attributes {
+            set: wanted.set,
+            clear: wanted.clear,
+            ..Attributes::default()
+        };
         mount::set_attributes(made, &one, false)?;
     }
     if wanted.recursive_set | wanted.recursive_clear != 0 {
         let set = wanted.recursive_set;
-        let all = Attributes { set, clear: wanted.recursive_clear, ..Attributes::default() };
+        let all = Attributes {
+            set,
+            clear: wanted.recursive_clear,
+            ..Attributes::default()
+        };
         mount::set_attributes(made, &all, true)?;
     }
     for flags in &wanted.propagation {
-        let one = Attributes { propagation: flags & !MS_REC, ..Attributes::default() };
+        let one = Attributes {
+            propagation: flags & !MS_REC,
+            ..Attributes::default()
+        };
         mount::set_attributes(made, &one, flags & MS_REC != 0)?;
     }
     Ok(())
@@ -261,7 +367,10 @@ fn change(made: BorrowedFd<'_>, wanted: &mount_options::Attributes) -> kernel::R
 
 /// Names what stands behind the refusals that users meet most.
 fn explain_mount(error: Error, kind: &str) -> Error {
-    let eperm = error.call.as_deref().is_some_and(|call| call.ends_with("= EPERM"));
+    let eperm = error
+        .call
+        .as_deref()
+        .is_some_and(|call| call.ends_with("= EPERM"));
     match kind {
         "proc" if eperm => error.hint(
             "in a user namespace the kernel allows a new /proc only where the present one is not partly covered by other mounts",

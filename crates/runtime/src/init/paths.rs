@@ -21,17 +21,32 @@ impl Masks {
     /// The host's /dev/null, opened while the host's root is still there and checked to be that device: one of
     /// the container would be the image's choice (CVE-2025-31133).
     pub(crate) fn open(plan: &lockstep_plan::Plan) -> Result<Masks> {
-        let wanted = plan.steps.iter().any(|s| matches!(s.op, lockstep_plan::Op::MaskPath { .. }));
+        let wanted = plan
+            .steps
+            .iter()
+            .any(|s| matches!(s.op, lockstep_plan::Op::MaskPath { .. }));
         if !wanted {
             return Ok(Masks::default());
         }
         let what = || "opening /dev/null".to_string();
-        let null = file::openat(file::CWD, "/dev/null", file::OFlags::PATH | file::OFlags::NOFOLLOW, 0).during(what)?;
+        let null = file::openat(
+            file::CWD,
+            "/dev/null",
+            file::OFlags::PATH | file::OFlags::NOFOLLOW,
+            0,
+        )
+        .during(what)?;
         let found = file::fstat(&null).during(what)?;
         if (file::major(found.st_rdev), file::minor(found.st_rdev)) != (1, 3) {
-            return Err(crate::Error::new(crate::Kind::Kernel, "the host's /dev/null is not device 1:3"));
+            return Err(crate::Error::new(
+                crate::Kind::Kernel,
+                "the host's /dev/null is not device 1:3",
+            ));
         }
-        Ok(Masks { null: Some(null), empty: None })
+        Ok(Masks {
+            null: Some(null),
+            empty: None,
+        })
     }
 }
 
@@ -43,30 +58,25 @@ impl Init<'_> {
             Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(()),
             other => other.during(what)?,
         };
-        let cover = match mount::attach(self.null_copy().during(what)?, &point) {
-            // ENOTDIR: a directory, which only a directory can cover.
-            Err(e) if e.is(&[Errno::ENOTDIR.0]) => self.empty_copy().during(what)?,
-            other => return other.during(what),
-        };
-        mount::attach(cover, &point).during(what)
-    }
-
-    fn null_copy(&mut self) -> kernel::Result<OwnedFd> {
-        match &self.masks.null {
-            Some(null) => mount::open_tree(null, Path::new(""), false, false),
-            None => mount::open_tree(file::CWD, Path::new("/dev/null"), false, true),
+        let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
+        let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
+        match mount::attach(cover, &point) {
+            // EINVAL (ENOTDIR before Linux 6.15): a directory, which only a directory can cover.
+            Err(e) if e.is(&[Errno::EINVAL.0, Errno::ENOTDIR.0]) => self.cover_directory(&point).during(what),
+            other => other.during(what),
         }
     }
 
-    fn empty_copy(&mut self) -> kernel::Result<OwnedFd> {
-        if self.masks.empty.is_none() {
-            let made = super::mount::filesystem("tmpfs", "tmpfs", &["nr_blocks=1".into(), "nr_inodes=1".into()], MOUNT_ATTR_RDONLY)?;
-            self.masks.empty = Some(made);
+    /// One empty file system covers all directories: made for the first, copied from there for the others.
+    fn cover_directory(&mut self, point: &OwnedFd) -> kernel::Result<()> {
+        if let Some(empty) = &self.masks.empty {
+            return mount::attach(mount::open_tree(empty, Path::new(""), false, false)?, point);
         }
-        match &self.masks.empty {
-            Some(empty) => mount::open_tree(empty, Path::new(""), false, false),
-            None => mount::open_tree(file::CWD, Path::new(""), false, false),
-        }
+        let options = ["nr_blocks=1".into(), "nr_inodes=1".into()];
+        let empty = super::mount::filesystem("tmpfs", "tmpfs", &options, MOUNT_ATTR_RDONLY)?;
+        mount::attach(&empty, point)?;
+        self.masks.empty = Some(empty);
+        Ok(())
     }
 
     /// Makes a path and everything below it read-only by mounting it onto itself. ENOENT only, as above.
@@ -77,10 +87,17 @@ impl Init<'_> {
             other => other.during(what)?,
         };
         let tree = mount::open_tree(&point, Path::new(""), true, false).during(what)?;
-        let readonly = Attributes { set: MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        let readonly = Attributes {
+            set: MOUNT_ATTR_RDONLY,
+            ..Attributes::default()
+        };
         mount::set_attributes(&tree, &readonly, true).during(what)?;
         mount::attach(&tree, &point).during(what)
     }
+}
+
+fn no_null(path: &RootPath) -> crate::Error {
+    crate::Error::new(crate::Kind::Invalid, format!("nothing to mask {} with", path.as_path().display()))
 }
 
 /// Copies what is in a directory into the file system that is about to hide it (`tmpcopyup`).
@@ -119,7 +136,12 @@ pub(super) fn copy_up(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> kernel::Resul
     Ok(())
 }
 
-fn copy_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &str, entry: &file::Stat) -> kernel::Result<()> {
+fn copy_file(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &str,
+    entry: &file::Stat,
+) -> kernel::Result<()> {
     let source = file::openat(from, name, file::OFlags::RDONLY | file::OFlags::NOFOLLOW, 0)?;
     let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::EXCL;
     let target = file::openat(to, name, flags, 0o600)?;

@@ -19,7 +19,8 @@ impl Init<'_> {
             Err(e) if e.is(&[Errno::EPERM.0]) => e,
             other => return other.map(drop).during(|| format!("setting {name}")),
         };
-        let (_, most) = schedule::prlimit(0, resource, None).during(|| format!("asking for {name}"))?;
+        let (_, most) =
+            schedule::prlimit(0, resource, None).during(|| format!("asking for {name}"))?;
         let clamped = (soft.min(most), hard.min(most));
         schedule::prlimit(0, resource, Some(clamped)).during(|| format!("setting {name}"))?;
         self.outcome.downgrades.push(Downgrade {
@@ -32,7 +33,18 @@ impl Init<'_> {
 }
 
 pub(super) fn set_scheduler(op: &Op) -> Result<()> {
-    let Op::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } = op else { return Ok(()) };
+    let Op::SetScheduler {
+        policy,
+        flags,
+        nice,
+        priority,
+        runtime,
+        deadline,
+        period,
+    } = op
+    else {
+        return Ok(());
+    };
     let attr = schedule::SchedAttr {
         size: 0,
         policy: *policy,
@@ -65,8 +77,11 @@ pub(super) fn switch_user(uid: u32, gid: u32, groups: &[u32], set_groups: bool) 
     if set_groups {
         credential::setgroups(groups).during(|| format!("groups {groups:?}"))?;
     } else if !groups.is_empty() {
-        let message = "additional groups need more than the one group id that this user namespace maps";
-        return Err(crate::Error::new(crate::Kind::Invalid, message).asked("/process/user/additionalGids"));
+        let message =
+            "additional groups need more than the one group id that this user namespace maps";
+        return Err(
+            crate::Error::new(crate::Kind::Invalid, message).asked("/process/user/additionalGids")
+        );
     }
     credential::setgid(gid).during(what)?;
     credential::keep_capabilities(true).during(what)?;
@@ -79,7 +94,9 @@ fn own_streams(uid: u32) -> Result<()> {
         return Ok(());
     }
     for stream in console::standard_streams() {
-        let Ok(found) = file::fstat(stream) else { continue };
+        let Ok(found) = file::fstat(stream) else {
+            continue;
+        };
         let null = found.st_mode & 0o170_000 == 0o020_000
             && (file::major(found.st_rdev), file::minor(found.st_rdev)) == (1, 3);
         if found.st_uid == uid || null {
@@ -96,7 +113,16 @@ fn own_streams(uid: u32) -> Result<()> {
 }
 
 pub(super) fn set_capabilities(op: &Op) -> Result<()> {
-    let Op::SetCapabilities { effective, permitted, inheritable, ambient, extra } = op else { return Ok(()) };
+    let Op::SetCapabilities {
+        effective,
+        permitted,
+        inheritable,
+        ambient,
+        extra,
+    } = op
+    else {
+        return Ok(());
+    };
     let sets = Sets {
         effective: effective | extra,
         permitted: permitted | extra,
@@ -110,5 +136,10 @@ pub(super) fn set_capabilities(op: &Op) -> Result<()> {
 }
 
 pub(super) fn final_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
-    capability::set(&Sets { effective, permitted, inheritable }).during(|| "capability sets".into())
+    capability::set(&Sets {
+        effective,
+        permitted,
+        inheritable,
+    })
+    .during(|| "capability sets".into())
 }

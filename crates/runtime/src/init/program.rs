@@ -16,7 +16,10 @@ impl Init<'_> {
     /// /proc/self/fd (CVE-2024-21626). A missing one is made.
     pub(super) fn change_directory(&mut self, path: &RootPath) -> Result<()> {
         let what = || format!("working directory {}", path.as_path().display());
-        let directory = self.root()?.make_directories(path.as_path(), 0o755).during(what)?;
+        let directory = self
+            .root()?
+            .make_directories(path.as_path(), 0o755)
+            .during(what)?;
         process::fchdir(directory.as_fd()).during(what)
     }
 
@@ -42,7 +45,10 @@ impl Init<'_> {
         }
         match refused {
             Some(e) => Err(program_error(program, &e)),
-            None => Err(Error::new(Kind::Program, format!("exec: {program:?}: executable file not found in $PATH"))),
+            None => Err(Error::new(
+                Kind::Program,
+                format!("exec: {program:?}: executable file not found in $PATH"),
+            )),
         }
     }
 
@@ -57,11 +63,15 @@ impl Init<'_> {
         };
         for (path, access) in &wanted.paths {
             let what = || format!("Landlock path {}", path.as_path().display());
-            domain.paths.push((self.root()?.locate(path.as_path()).during(what)?, *access));
+            domain
+                .paths
+                .push((self.root()?.locate(path.as_path()).during(what)?, *access));
         }
         match landlock::restrict(domain).during(|| "Landlock domain".into())? {
             Enforced::Fully => {}
-            Enforced::Partially => self.downgrade_landlock("partly enforced by this kernel's Landlock ABI"),
+            Enforced::Partially => {
+                self.downgrade_landlock("partly enforced by this kernel's Landlock ABI")
+            }
             Enforced::Not => self.downgrade_landlock("not enforced: this kernel has no Landlock"),
         }
         Ok(())
@@ -90,20 +100,33 @@ impl Init<'_> {
     }
 
     pub(super) fn load_filter(&mut self, filter: &[Insn], flags: u32, notify: bool) -> Result<()> {
-        let flags = if notify { flags | seccomp::NEW_LISTENER } else { flags };
-        let listener = seccomp::load(filter, flags).during(|| "loading the seccomp filter".into())?;
+        let flags = if notify {
+            flags | seccomp::NEW_LISTENER
+        } else {
+            flags
+        };
+        let listener =
+            seccomp::load(filter, flags).during(|| "loading the seccomp filter".into())?;
         if let Some(listener) = listener {
-            message::send_listener(self.peer.as_fd(), listener.as_fd()).during(|| "handing over the listener".into())?;
+            message::send_listener(self.peer.as_fd(), listener.as_fd())
+                .during(|| "handing over the listener".into())?;
         }
         Ok(())
     }
 
     pub(super) fn execute(&mut self, args: &[String], env: &[String]) -> Result<()> {
         let program = self.program.as_deref().unwrap_or_default();
-        let image = process::Image::new(program, args.iter().map(String::as_str), env.iter().map(String::as_str))
-            .during(|| format!("program {program:?}"))?;
+        let image = process::Image::new(
+            program,
+            args.iter().map(String::as_str),
+            env.iter().map(String::as_str),
+        )
+        .during(|| format!("program {program:?}"))?;
         let failure = image.exec();
-        Err(program_error(args.first().map_or("", String::as_str), &failure))
+        Err(program_error(
+            args.first().map_or("", String::as_str),
+            &failure,
+        ))
     }
 }
 
@@ -111,7 +134,10 @@ impl Init<'_> {
 fn runnable(path: &str) -> lockstep_kernel::Result<()> {
     let found = file::stat(file::CWD, path, true)?;
     if found.st_mode & 0o170_000 == 0o040_000 {
-        return Err(lockstep_kernel::Error { call: format!("execve({path:?})"), errno: Errno::EISDIR.0 });
+        return Err(lockstep_kernel::Error {
+            call: format!("execve({path:?})"),
+            errno: Errno::EISDIR.0,
+        });
     }
     file::may_execute(file::CWD, path)
 }
@@ -122,7 +148,9 @@ fn program_error(program: &str, call: &lockstep_kernel::Error) -> Error {
     error.kind = Kind::Program;
     let text = Errno(call.errno).description().to_lowercase();
     error.message = match call.errno {
-        n if n == Errno::ENOENT.0 => format!("exec: {program:?}: stat {program}: no such file or directory"),
+        n if n == Errno::ENOENT.0 => {
+            format!("exec: {program:?}: stat {program}: no such file or directory")
+        }
         n if n == Errno::EISDIR.0 => format!("exec: {program:?}: is a directory"),
         _ => format!("exec: {program:?}: {text}"),
     };

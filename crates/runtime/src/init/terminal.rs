@@ -15,7 +15,9 @@ impl Init<'_> {
         let what = || "terminal".to_string();
         let flags = file::OFlags::RDWR | file::OFlags::NOCTTY;
         let master = match &self.root {
-            Some(root) => root.open(Path::new("/dev/pts/ptmx"), flags, 0).during(what)?,
+            Some(root) => root
+                .open(Path::new("/dev/pts/ptmx"), flags, 0)
+                .during(what)?,
             None => file::openat(file::CWD, "/dev/ptmx", flags, 0).during(what)?,
         };
         let slave = console::peer(master.as_fd()).during(what)?;
@@ -25,7 +27,9 @@ impl Init<'_> {
         if in_root && let Some(root) = &self.root {
             let what = || "/dev/console".to_string();
             let tree = mount::open_tree(&slave, Path::new(""), false, false).during(what)?;
-            let point = root.mount_point(Path::new("/dev/console"), PointKind::File, true).during(what)?;
+            let point = root
+                .mount_point(Path::new("/dev/console"), PointKind::File, true)
+                .during(what)?;
             mount::attach(&tree, &point).during(what)?;
         }
         message::send_console(self.peer.as_fd(), master.as_fd()).during(what)?;
