@@ -197,10 +197,15 @@ impl Image {
     }
 
     /// This program's own arguments and environment once more, whatever bytes they are.
-    pub fn again(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) -> Result<Image> {
+    pub fn again(
+        args: &[OsString],
+        env: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Image> {
         let c = |bytes: Vec<u8>| {
-            CString::new(bytes)
-                .map_err(|_nul| Error { call: "execve(/proc/self/exe)".into(), errno: libc::EINVAL })
+            CString::new(bytes).map_err(|_nul| Error {
+                call: "execve(/proc/self/exe)".into(),
+                errno: libc::EINVAL,
+            })
         };
         let pair = |(mut name, value): (OsString, OsString)| {
             name.push("=");
@@ -209,7 +214,10 @@ impl Image {
         };
         Ok(Image {
             path: CString::default(),
-            args: args.iter().map(|a| c(a.as_bytes().to_vec())).collect::<Result<_>>()?,
+            args: args
+                .iter()
+                .map(|a| c(a.as_bytes().to_vec()))
+                .collect::<Result<_>>()?,
             env: env.map(pair).collect::<Result<_>>()?,
         })
     }

@@ -62,6 +62,13 @@ pub fn action_available(action: u32) -> bool {
 pub fn flag_available(flag: u32) -> bool {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
     // SAFETY: the kernel refuses the null program before it uses it.
-    let ret = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, std::ptr::null::<Program>()) };
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_SET_MODE_FILTER,
+            flag,
+            std::ptr::null::<Program>(),
+        )
+    };
     check(ret, String::new).is_err_and(|e| e.errno == libc::EFAULT)
 }

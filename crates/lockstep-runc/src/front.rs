@@ -13,10 +13,10 @@ use lockstep_kernel::{caller, file};
 use crate::argv::{self, Misuse, Parsed};
 use crate::cli::{self, Verb};
 use crate::failure::Failure;
-use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 use crate::log::{Format, Log};
 use crate::{help, verb};
 use crate::{quote, state_root};
+use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 
 /// Newest version of the OCI runtime specification that is understood.
 const SPEC_VERSION: &str = "1.3.0";

@@ -128,7 +128,12 @@ impl<'a> Birth<'a> {
         let (Some(child), Some(peer)) = (self.child, self.peer) else {
             return Err(Error::new(Kind::Invalid, "the plan makes no process"));
         };
-        Ok(Born { child, peer, outcome: self.outcome, console: self.console })
+        Ok(Born {
+            child,
+            peer,
+            outcome: self.outcome,
+            console: self.console,
+        })
     }
 
     fn lost(&mut self, because: &str, e: Error) {
@@ -338,13 +343,16 @@ impl<'a> Birth<'a> {
     }
 
     fn become_init(&mut self, peer: OwnedFd) -> ! {
-        let ready = init::fresh_start().during(|| "starting afresh".into()).and_then(|umask| {
-            // Of this process's own mount namespace: a descriptor of the supervisor's could not be copied here.
-            let masks = init::Masks::open(self.plan)?;
-            let proc = self.proc.try_clone();
-            let proc = proc.map_err(|e| Error::new(Kind::Kernel, format!("duplicating /proc: {e}")))?;
-            Ok((umask, masks, proc))
-        });
+        let ready = init::fresh_start()
+            .during(|| "starting afresh".into())
+            .and_then(|umask| {
+                // Of this process's own mount namespace: a descriptor of the supervisor's could not be copied here.
+                let masks = init::Masks::open(self.plan)?;
+                let proc = self.proc.try_clone();
+                let proc =
+                    proc.map_err(|e| Error::new(Kind::Kernel, format!("duplicating /proc: {e}")))?;
+                Ok((umask, masks, proc))
+            });
         let (umask, masks, proc) = match ready {
             Ok(ready) => ready,
             Err(e) => {

@@ -226,8 +226,17 @@ fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
 fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
     let number = |part: &str| {
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let wrong = || Error::new(Kind::Invalid, format!("user {text:?} is not uid or uid:gid"));
-        if digits { part.parse().map_err(|_range| wrong()) } else { Err(wrong()) }
+        let wrong = || {
+            Error::new(
+                Kind::Invalid,
+                format!("user {text:?} is not uid or uid:gid"),
+            )
+        };
+        if digits {
+            part.parse().map_err(|_range| wrong())
+        } else {
+            Err(wrong())
+        }
     };
     match text.split_once(':') {
         Some((uid, gid)) => Ok((number(uid)?, Some(number(gid)?))),

@@ -25,8 +25,8 @@ mod state;
 mod terminal;
 mod wait;
 
-pub use error::{Error, Kind, Result};
 pub use cgroup::Stats;
+pub use error::{Error, Kind, Result};
 pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;
 pub use request::{

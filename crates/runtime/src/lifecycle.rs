@@ -153,6 +153,11 @@ impl Runtime<'_> {
         Ok((if paused { Status::Paused } else { status }, init))
     }
 
+    /// What differs from the container's configuration, because this host or user could not do it.
+    pub fn outcome(&self, id: &ContainerId) -> Result<lockstep_plan::Outcome> {
+        self.root.container(id)?.outcome()
+    }
+
     /// All containers, by id; one that cannot be read is reported and left out.
     pub fn list(&self) -> Result<Vec<Info>> {
         let mut all = Vec::new();
@@ -244,7 +249,10 @@ impl Runtime<'_> {
         let directory = self.root.container(id)?;
         let stored = self.stored(&directory)?;
         let watch = Cgroup::open(&stored.cgroup).oom_watch()?;
-        Ok(OomEvents { watch: RefCell::new(watch), init: directory.init()? })
+        Ok(OomEvents {
+            watch: RefCell::new(watch),
+            init: directory.init()?,
+        })
     }
 
     /// What this build and this kernel can do.
@@ -372,7 +380,9 @@ impl Runtime<'_> {
 /// The filter flags that this kernel knows.
 fn kernel_flags() -> Vec<SeccompFlag> {
     let known = |flag: &&SeccompFlag| {
-        let bit = bpf::SECCOMP_FILTER_FLAG_NAMES.iter().find(|(name, _)| *name == flag.as_str());
+        let bit = bpf::SECCOMP_FILTER_FLAG_NAMES
+            .iter()
+            .find(|(name, _)| *name == flag.as_str());
         bit.is_some_and(|(_, bit)| lockstep_kernel::seccomp::flag_available(*bit as u32))
     };
     SeccompFlag::KNOWN.iter().filter(known).cloned().collect()

@@ -44,7 +44,10 @@ pub(crate) fn send_console(socket: BorrowedFd<'_>, master: BorrowedFd<'_>) -> ke
 }
 
 /// Hands over the filter's listener; a single sendmsg(2), since the filter is already in force.
-pub(crate) fn send_listener(socket: BorrowedFd<'_>, listener: BorrowedFd<'_>) -> kernel::Result<()> {
+pub(crate) fn send_listener(
+    socket: BorrowedFd<'_>,
+    listener: BorrowedFd<'_>,
+) -> kernel::Result<()> {
     socket::send(socket, &[LISTENER], &[listener])
 }
 

@@ -54,14 +54,22 @@ pub(crate) fn join(
 }
 
 /// Changes the schemata of a running container's group.
-pub(crate) fn update(id: &str, spec: &lockstep_oci::runtime::Spec, schemata: &[String]) -> Result<()> {
+pub(crate) fn update(
+    id: &str,
+    spec: &lockstep_oci::runtime::Spec,
+    schemata: &[String],
+) -> Result<()> {
     let rdt = spec.linux.as_ref().and_then(|l| l.intel_rdt.as_ref());
     let rdt = rdt.ok_or_else(|| {
-        crate::Error::new(crate::Kind::WrongState, "the container has no resctrl group to update")
+        crate::Error::new(
+            crate::Kind::WrongState,
+            "the container has no resctrl group to update",
+        )
     })?;
     let path = format!("{MOUNT}/{}/schemata", rdt.clos_id.as_deref().unwrap_or(id));
     for line in schemata {
-        file::write(file::CWD, &path, format!("{line}\n").as_bytes()).during(|| format!("resctrl group of {id}"))?;
+        file::write(file::CWD, &path, format!("{line}\n").as_bytes())
+            .during(|| format!("resctrl group of {id}"))?;
     }
     Ok(())
 }

@@ -119,11 +119,6 @@ impl Root {
         })
     }
 
-    /// Its path.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The ids of all containers.
     pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
         let names = file::list(&self.dir, ".")

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use lockstep_runtime::{ContainerId, OomWait, Runtime, Stats};
 use crate::log::Log;
 use crate::{number, quote};
+use lockstep_runtime::{ContainerId, OomWait, Runtime, Stats};
 
 /// One line of output.
 #[derive(Serialize)]

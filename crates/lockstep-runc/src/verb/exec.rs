@@ -10,8 +10,8 @@ use lockstep_kernel::file;
 use super::make::{exit_code, option_path, preserve_fds};
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use lockstep_runtime::{ExecArgs, ExecRequest, ProcessSource};
 use crate::{number, quote};
+use lockstep_runtime::{ExecArgs, ExecRequest, ProcessSource};
 
 /// Exit code when the process could not be started.
 const NOT_STARTED: u8 = 255;

@@ -7,8 +7,8 @@ use lockstep_oci::state::State;
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use lockstep_runtime::Info;
 use crate::table;
+use lockstep_runtime::Info;
 
 pub(super) fn state(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
     let id = super::id(matches)?;

@@ -9,8 +9,8 @@ use lockstep_oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use lockstep_runtime::RdtUpdate;
 use crate::number;
+use lockstep_runtime::RdtUpdate;
 
 /// Most bytes of a resources file.
 const LIMIT: usize = 16 << 20;

@@ -282,9 +282,7 @@ pub(super) fn filesystem(
 ) -> kernel::Result<OwnedFd> {
     let make = |readonly_superblock: bool| {
         let context = Context::open(kind)?;
-        if source != kind {
-            context.source(source)?;
-        }
+        context.source(source)?;
         for option in data {
             context.set(option)?;
         }

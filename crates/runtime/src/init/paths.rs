@@ -62,7 +62,9 @@ impl Init<'_> {
         let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
         match mount::attach(cover, &point) {
             // EINVAL (ENOTDIR before Linux 6.15): a directory, which only a directory can cover.
-            Err(e) if e.is(&[Errno::EINVAL.0, Errno::ENOTDIR.0]) => self.cover_directory(&point).during(what),
+            Err(e) if e.is(&[Errno::EINVAL.0, Errno::ENOTDIR.0]) => {
+                self.cover_directory(&point).during(what)
+            }
             other => other.during(what),
         }
     }
@@ -97,7 +99,10 @@ impl Init<'_> {
 }
 
 fn no_null(path: &RootPath) -> crate::Error {
-    crate::Error::new(crate::Kind::Invalid, format!("nothing to mask {} with", path.as_path().display()))
+    crate::Error::new(
+        crate::Kind::Invalid,
+        format!("nothing to mask {} with", path.as_path().display()),
+    )
 }
 
 /// Copies what is in a directory into the file system that is about to hide it (`tmpcopyup`).
