@@ -239,6 +239,11 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
         .env("INSTA_UPDATE", "no")
         .env("CARGO_TERM_COLOR", "never");
     command.env_remove("LOCKSTEP_TEST_SAMPLE");
+    if context.full {
+        command.env("PROPTEST_CASES", "5000");
+    } else {
+        command.env("PROPTEST_RNG_SEED", context.seed.to_string());
+    }
     if !context.full && group.sample < 100 {
         command.env(
             "LOCKSTEP_TEST_SAMPLE",

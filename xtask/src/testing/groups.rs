@@ -81,7 +81,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "gen-check",
-        commands: |_, _, _| vec![this(&["gen", "--check"])],
+        commands: |_, _, _| vec![this(&["gen", "--check"]), this(&["man", "--check"])],
         ..CHEAP
     },
     Group {
@@ -139,9 +139,17 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "fuzz-smoke",
         root: false,
-        prefixes: &["fuzz"],
+        prefixes: &["fuzz", "properties"],
         sample: 5,
         ..LIVE
+    },
+    Group {
+        name: "fuzz",
+        needs: &["cargo-fuzz"],
+        minutes: (5, 60),
+        full_only: true,
+        commands: fuzz,
+        ..CHEAP
     },
     Group {
         name: "bench-gate",
@@ -236,6 +244,27 @@ fn integration(_: &Context, targets: &Targets, group: &Group) -> Vec<Command> {
     } else {
         vec![tests]
     }
+}
+
+/// Every libFuzzer target for ten minutes. Their crates are workspaces of their own, for they
+/// need a nightly toolchain.
+fn fuzz(context: &Context, _: &Targets, _: &Group) -> Vec<Command> {
+    let mut found = Vec::new();
+    let crates = std::fs::read_dir(context.root.join("crates"))
+        .into_iter()
+        .flatten();
+    for folder in crates.flatten().map(|entry| entry.path().join("fuzz")) {
+        let targets = std::fs::read_dir(folder.join("fuzz_targets"))
+            .into_iter()
+            .flatten();
+        for target in targets.flatten().map(|entry| entry.path()) {
+            let mut run = cargo(&["+nightly", "fuzz", "run", "--fuzz-dir"]);
+            run.arg(&folder).arg(target.file_stem().unwrap_or_default());
+            run.args(["--", "-max_total_time=600"]);
+            found.push(run);
+        }
+    }
+    found
 }
 
 /// Live tests that also need builds without a mechanism, which are made first.
