@@ -8,6 +8,7 @@
 mod assemble;
 mod compile;
 mod decision;
+mod default;
 pub mod filter;
 pub mod interpret;
 mod line;
@@ -16,5 +17,6 @@ pub mod semantics;
 mod verdict;
 
 pub use compile::{Counts, MAX_INSTRUCTIONS, Program, compile, compile_with_counts};
+pub use default::default_profile;
 pub use lower::lower;
 pub use verdict::Verdict;

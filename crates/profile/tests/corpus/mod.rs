@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use lockstep_abi::arch::Arch;
+use lockstep_abi::capability::CapSet;
 use lockstep_abi::syscall;
 use lockstep_oci::runtime::Seccomp;
 use lockstep_profile::seccomp::interpret::{Call, interpret};
-use lockstep_profile::seccomp::{Program, compile, semantics};
+use lockstep_profile::seccomp::{Program, compile, default_profile, semantics};
 use serde_json::{Value, json};
 
 /// Says that a test did not run, to people and to the runner's list.
@@ -266,6 +267,13 @@ pub(crate) fn profiles(test: &str) -> Vec<(String, Seccomp)> {
         profiles.extend(podman(set).map(|profile| (format!("podman with {set:?}"), profile)));
     }
     profiles.extend(docker_like().map(|profile| ("docker-like".to_owned(), profile)));
+    for (name, granted) in [
+        ("none", CapSet::from_bits(0)),
+        ("all", CapSet::from_bits(u64::MAX)),
+    ] {
+        let profile = default_profile(Arch::X86_64, granted);
+        profiles.push((format!("default, {name} of the capabilities"), profile));
+    }
     if podman(&[]).is_none() {
         skip(
             test,
