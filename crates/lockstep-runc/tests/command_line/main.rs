@@ -13,6 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+mod verbs;
+
 const OURS: &str = env!("CARGO_BIN_EXE_lockstep-runc");
 const RUNC: &str = "/usr/sbin/runc";
 

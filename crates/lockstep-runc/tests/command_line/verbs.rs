@@ -1,0 +1,297 @@
+//! The verbs on live containers against Debian's runc, step by step through one container's life.
+//!
+//! Both runtimes get the same bundle and the same calls; exit codes must be equal and our message must
+//! begin with runc's, since scripts look for it. What more ours says (call, hint) may follow.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{OURS, RUNC, directory, runc_is_there, said};
+
+/// A bundle with busybox, its state directory, and a container id of this test alone.
+struct Life {
+    program: &'static str,
+    directory: PathBuf,
+    id: String,
+}
+
+impl Life {
+    fn new(program: &'static str, name: &str) -> Self {
+        let short = if program == RUNC { "runc" } else { "ours" };
+        let directory = directory(&format!("verbs-{name}-{short}"));
+        let bin = directory.join("rootfs/bin");
+        fs::create_dir_all(&bin).expect("a root");
+        fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed");
+        for applet in ["sh", "sleep", "true"] {
+            std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("an applet");
+        }
+        let id = format!("lockstep-cli-{name}-{short}-{}", std::process::id());
+        let life = Life {
+            program,
+            directory,
+            id,
+        };
+        life.configure(&["/bin/sleep", "1000"]);
+        life
+    }
+
+    fn configure(&self, args: &[&str]) {
+        let path = self.directory.join("config.json");
+        if path.exists() {
+            fs::remove_file(&path).expect("removed");
+        }
+        let mut config = super::spec(RUNC, &self.directory, &[]);
+        config["process"]["terminal"] = false.into();
+        config["process"]["args"] = args.into();
+        fs::write(path, config.to_string()).expect("a configuration");
+    }
+
+    /// Calls a verb; `ID` among the arguments stands for the container's.
+    fn call(&self, args: &[&str]) -> Output {
+        let state = self.directory.join("state");
+        let mut command = Command::new("/usr/bin/timeout");
+        command.args(["30", self.program, "--root"]).arg(state);
+        command.args(
+            args.iter()
+                .map(|arg| if *arg == "ID" { &self.id } else { *arg }),
+        );
+        command.current_dir(&self.directory).stdin(Stdio::null());
+        // A container keeps its standard streams, so they must not be pipes that are read to their end.
+        if args[0] == "create" || args.contains(&"-d") {
+            let log = self.directory.join("stderr");
+            command.stdout(Stdio::null());
+            command.stderr(fs::File::create(&log).expect("a file"));
+            let status = command.status().expect("it runs");
+            return Output {
+                status,
+                stdout: Vec::new(),
+                stderr: fs::read(&log).expect("the file"),
+            };
+        }
+        command.output().expect("it runs")
+    }
+
+    fn stdout(&self, args: &[&str]) -> String {
+        let output = self.call(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What a call says and its exit code, without the parts that differ between two containers.
+    fn told(&self, args: &[&str]) -> (String, Option<i32>) {
+        let (line, code) = said(self.program, &self.call(args));
+        (line.replace(&self.id, "ID"), code)
+    }
+
+    fn status(&self) -> String {
+        let state: serde_json::Value =
+            serde_json::from_str(&self.stdout(&["state", "ID"])).expect("JSON");
+        state["status"].as_str().expect("a status").to_owned()
+    }
+
+    fn wait_for(&self, status: &str) {
+        let start = Instant::now();
+        while self.status() != status {
+            assert!(start.elapsed() < Duration::from_secs(20), "never {status}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.call(&["delete", "--force", "ID"]);
+    }
+}
+
+fn compare(ours: &Life, theirs: &Life, args: &[&str]) {
+    let (our_line, our_code) = ours.told(args);
+    let (their_line, their_code) = theirs.told(args);
+    let wanted = their_line.trim_end_matches('"');
+    assert!(
+        our_line.starts_with(wanted),
+        "{args:?}\nours:   {our_line}\ntheirs: {their_line}"
+    );
+    assert_eq!(
+        our_line.is_empty(),
+        their_line.is_empty(),
+        "{args:?}: {our_line}"
+    );
+    assert_eq!(our_code, their_code, "{args:?}: {our_line}");
+}
+
+fn pair(name: &str) -> Option<(Life, Life)> {
+    (runc_is_there() && Path::new("/bin/busybox").exists())
+        .then(|| (Life::new(OURS, name), Life::new(RUNC, name)))
+}
+
+#[test]
+fn a_container_that_is_not_there() {
+    let Some((ours, theirs)) = pair("absent") else {
+        return;
+    };
+    for args in [
+        &["state", "ID"][..],
+        &["start", "ID"],
+        &["kill", "ID"],
+        &["delete", "ID"],
+        &["delete", "--force", "ID"],
+        &["exec", "ID", "true"],
+        &["pause", "ID"],
+        &["resume", "ID"],
+        &["ps", "ID"],
+        &["events", "ID"],
+        &["update", "--memory", "10M", "ID"],
+        &["state", "a/b"],
+        &["state", ".."],
+        &["state", ""],
+        &["create", "a b"],
+        &["list"],
+        &["list", "-q"],
+        &["list", "-f", "xx"],
+    ] {
+        compare(&ours, &theirs, args);
+    }
+    for args in [&["list"][..], &["list", "-f", "json"], &["list", "-q"]] {
+        assert_eq!(ours.stdout(args), theirs.stdout(args), "{args:?}");
+    }
+}
+
+#[test]
+fn a_containers_life() {
+    let Some((ours, theirs)) = pair("life") else {
+        return;
+    };
+    let both = |calls: &[&[&str]]| calls.iter().for_each(|args| compare(&ours, &theirs, args));
+    both(&[
+        &["create", "ID"],
+        &["create", "ID"],
+        &["delete", "--help"],
+        &["resume", "ID"],
+        &["start", "ID"],
+        &["start", "ID"],
+        &["exec", "ID", "/bin/sh", "-c", "exit 7"],
+        &["exec", "ID", "/bin/sh", "-c", "kill -9 $$"],
+        &["exec", "ID", "nosuch"],
+        &["exec", "ID", "/bin"],
+        &["exec", "ID"],
+        &["exec", "--cwd", "/nonexistent", "ID", "true"],
+        &["exec", "--user", "foo", "ID", "true"],
+        &["exec", "-d", "-t", "ID", "true"],
+        &["exec", "--process", "/nonexistent", "ID"],
+        &["exec", "-d", "ID", "true"],
+        &["delete", "ID"],
+        &["kill", "ID", "FOO"],
+        &["kill", "ID", "0"],
+        &["update", "--memory", "xx", "ID"],
+        &["update", "--cpu-period", "x", "ID"],
+        &["update", "-r", "/nonexistent", "ID"],
+        &["update", "--memory", "50M", "ID"],
+        &["update", "ID", "--pids-limit", "100"],
+        &["events", "--interval", "0", "ID"],
+        &["pause", "ID"],
+        &["pause", "ID"],
+        &["exec", "ID", "true"],
+        &["delete", "ID"],
+        &["resume", "ID"],
+        &["resume", "ID"],
+        &["kill", "ID", "KILL"],
+    ]);
+    ours.wait_for("stopped");
+    theirs.wait_for("stopped");
+    both(&[
+        &["kill", "ID", "KILL"],
+        &["exec", "ID", "true"],
+        &["start", "ID"],
+        &["pause", "ID"],
+        &["resume", "ID"],
+        &["events", "ID"],
+        &["events", "--stats", "ID"],
+        &["update", "--memory", "10M", "ID"],
+        &["delete", "ID"],
+        &["delete", "ID"],
+    ]);
+}
+
+#[test]
+fn run_gives_the_programs_code() {
+    let Some((ours, theirs)) = pair("run") else {
+        return;
+    };
+    for (args, calls) in [
+        (&["/bin/sh", "-c", "exit 9"][..], &["run", "ID"][..]),
+        (&["/bin/sh", "-c", "kill -15 $$"], &["run", "ID"]),
+        (&["nosuch"], &["run", "ID"]),
+        (&["/bin"], &["run", "ID"]),
+        (&["/nonexistent"], &["create", "ID"]),
+        (&["/bin/sh", "-c", "exit 3"], &["run", "--keep", "ID"]),
+        (&["/bin/true"], &["run", "ID"]),
+    ] {
+        ours.configure(args);
+        theirs.configure(args);
+        compare(&ours, &theirs, calls);
+    }
+    assert_eq!(ours.status(), "stopped");
+}
+
+/// Names of all members of a JSON value, as paths.
+fn members(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
+    if let Some(object) = value.as_object() {
+        for (name, value) in object {
+            let path = format!("{path}.{name}");
+            out.push(path.clone());
+            // The statistics of the kernel itself, whose names depend on its version only.
+            if !path.ends_with(".raw") {
+                members(value, &path, out);
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_have_runcs_shape() {
+    let Some((ours, theirs)) = pair("answers") else {
+        return;
+    };
+    for life in [&ours, &theirs] {
+        life.call(&["run", "-d", "ID"]);
+        life.wait_for("running");
+    }
+    for args in [
+        &["state", "ID"][..],
+        &["events", "--stats", "ID"],
+        &["list", "-f", "json"],
+    ] {
+        let shape = |life: &Life| {
+            let value: serde_json::Value = serde_json::from_str(&life.stdout(args)).expect("JSON");
+            let value = value.get(0).cloned().unwrap_or(value);
+            let mut out = Vec::new();
+            members(&value, "", &mut out);
+            out.sort_unstable();
+            out
+        };
+        assert_eq!(shape(&ours), shape(&theirs), "{args:?}");
+    }
+    for life in [&ours, &theirs] {
+        let pids: Vec<i32> =
+            serde_json::from_str(&life.stdout(&["ps", "-f", "json", "ID"])).expect("JSON");
+        assert_eq!(pids.len(), 1);
+        let table = life.stdout(&["ps", "ID"]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 2, "{table}");
+        assert!(
+            lines[0].contains("PID") && lines[1].contains(&pids[0].to_string()),
+            "{table}"
+        );
+        let table = life.stdout(&["ps", "ID", "-o", "pid,args"]);
+        assert!(table.contains("/bin/sleep 1000"), "{table}");
+        assert_eq!(life.stdout(&["list", "-q"]), format!("{}\n", life.id));
+        let list = life.stdout(&["list"]);
+        assert!(
+            list.contains("running     ") && list.contains("   root\n"),
+            "{list}"
+        );
+    }
+}
