@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use lockstep_runtime::Kind;
+
 /// An error on its way to the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -14,6 +16,8 @@ pub(crate) struct Failure {
     headline: Option<String>,
     /// Lines for a person: the refused call, the asking field, a hint.
     pub(crate) detail: Vec<String>,
+    /// Whether it is runc's sort of error that gets a prefix of its own when a process is started.
+    at_start: bool,
     /// Exit code of the program.
     pub(crate) code: u8,
 }
@@ -25,14 +29,19 @@ impl Failure {
             text: text.into(),
             headline: None,
             detail: Vec::new(),
+            at_start: false,
             code: 1,
         }
     }
 
-    /// The same error behind a prefix such as `exec failed`.
+    /// The same error as that of a verb that starts a process: behind `exec failed` or the like.
     pub(crate) fn within(mut self, prefix: &str) -> Self {
-        self.headline = self.headline.map(|text| format!("{prefix}: {text}"));
-        self.text = format!("{prefix}: {}", self.text);
+        let start = match self.at_start {
+            true => "unable to start container process: ",
+            false => "",
+        };
+        self.headline = self.headline.map(|text| format!("{prefix}: {start}{text}"));
+        self.text = format!("{prefix}: {start}{}", self.text);
         self
     }
 
@@ -61,7 +70,27 @@ impl Failure {
 
 impl From<lockstep_runtime::Error> for Failure {
     fn from(error: lockstep_runtime::Error) -> Self {
-        Failure::new(error.to_string())
+        let headline = match &error.reason {
+            Some(reason) => format!("{}: {reason}", error.message),
+            None => error.message.clone(),
+        };
+        let parts = [
+            ("call", &error.call),
+            ("asked", &error.asked),
+            ("hint", &error.hint),
+        ];
+        let lines = parts.iter().filter_map(|(name, text)| {
+            let text = text.as_ref()?;
+            Some(format!("{name}: {text}"))
+        });
+        Failure {
+            text: error.to_string(),
+            headline: Some(headline),
+            detail: lines.collect(),
+            // Not the caller's mistake, but something between the new process and its program.
+            at_start: matches!(error.kind, Kind::Program | Kind::Kernel),
+            code: 1,
+        }
     }
 }
 

@@ -80,8 +80,7 @@ fn process() -> Process {
         capabilities: Some(Capabilities {
             bounding: capabilities.clone(),
             effective: capabilities.clone(),
-            permitted: capabilities.clone(),
-            ambient: capabilities,
+            permitted: capabilities,
             ..Capabilities::default()
         }),
         rlimits: vec![Rlimit {
@@ -185,6 +184,7 @@ const MASKED: &[&str] = &[
     "/proc/sched_debug",
     "/sys/firmware",
     "/proc/scsi",
+    "/sys/devices/virtual/tpm",
 ];
 
 /// What a container may look at but must not write.

@@ -42,10 +42,12 @@ fn runc_is_there() -> bool {
     there
 }
 
-/// First line of standard error with time and program name taken out, and the exit code.
+/// First line of standard error with time and program name taken out, and the exit code. Warnings are
+/// left out: ours name what a kernel or a configuration loses, where runc is silent.
 fn said(program: &str, output: &Output) -> (String, Option<i32>) {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = text.lines().next().unwrap_or_default();
+    let mut lines = text.lines().filter(|line| !line.contains("level=warning"));
+    let line = lines.next().unwrap_or_default();
     let line = match line
         .strip_prefix("time=\"")
         .and_then(|rest| rest.split_once('"'))
@@ -220,6 +222,14 @@ fn spec_writes_runcs_configuration() {
         assert_eq!(ours["ociVersion"], "1.0.2");
         theirs["ociVersion"].take();
         ours["ociVersion"].take();
+        // Since version 1.2 runc gives no ambient capabilities, which were never in effect without
+        // inheritable ones, and masks the TPM.
+        let capabilities = theirs["process"]["capabilities"].as_object_mut();
+        capabilities.expect("capabilities").remove("ambient");
+        let masked = ours["linux"]["maskedPaths"]
+            .as_array_mut()
+            .expect("masked paths");
+        assert_eq!(masked.pop(), Some("/sys/devices/virtual/tpm".into()));
         assert_eq!(ours, theirs, "{args:?}");
     }
 }

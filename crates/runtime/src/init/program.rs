@@ -15,7 +15,10 @@ impl Init<'_> {
     /// Resolved below the root descriptor: a directory outside cannot be named, not even through
     /// /proc/self/fd (CVE-2024-21626). A missing one is made.
     pub(super) fn change_directory(&mut self, path: &RootPath) -> Result<()> {
-        let what = || format!("working directory {}", path.as_path().display());
+        let what = || {
+            let path = path.as_path();
+            format!("chdir to cwd ({path:?}) set in config.json failed")
+        };
         let directory = self
             .root()?
             .make_directories(path.as_path(), 0o755)
