@@ -3,6 +3,8 @@
 //! The account (`seccomp_export_pfc`) is kept beside the program because the two do not always agree:
 //! 2.5.4 sometimes forgets to reload a word. The account then says what was meant.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
