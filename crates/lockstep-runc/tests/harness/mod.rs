@@ -56,6 +56,11 @@ impl Case {
             ours_only,
         }
     }
+
+    /// Its name within its file.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 /// Lists the tests of a file. `name` alone runs against every runtime; `name: "reason"` only

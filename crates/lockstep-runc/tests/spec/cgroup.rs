@@ -23,6 +23,7 @@ cases! {
     memory_disable_oom_killer,
     memory_use_hierarchy,
     memory_kernel_is_not_silent: "runc 1.1.5 ignores it",
+    memory_check_before_update,
     memory_limit_kills,
     memory_swap_below_limit_refused,
     memory_tiny_limit_starts: "runc 1.1.5 needs more memory than that for itself",
@@ -39,6 +40,7 @@ cases! {
     pids_limit_unlimited,
     pids_limit_refuses_fork,
     block_io_weight,
+    block_io_weight_device,
     block_io_throttles,
     block_io_leaf_weight_is_not_silent: "runc 1.1.5 asks for a file that this kernel lacks",
     hugepage_limits_in_hybrid: "runc 1.1.5 ignores the version 2 tree",
@@ -46,44 +48,23 @@ cases! {
     network_class_refused_without_controller: "runc 1.1.5 ignores it",
     rdma_refused_without_controller: "runc 1.1.5 ignores it",
     unified_refused_on_v1,
-    devices_default_deny,
-    devices_rules_in_order: "runc 1.1.5 merges rules instead of applying them in order",
-    devices_access_is_split,
-    devices_allow_all,
-    devices_rule_of_unknown_type_refused,
-    devices_defaults_stay_allowed,
-    v2_group_and_freeze,
-    v2_devices_by_bpf,
-    v2_hugetlb,
-    v2_unified_value,
-    v2_unified_unknown_refused,
-    v2_limit_without_controller_refused,
     v1_only_view,
     without_any_cgroup: "runc 1.1.5 needs a cgroup mount",
     limit_without_any_cgroup_refused: "runc 1.1.5 needs a cgroup mount",
-    update_by_flags,
-    update_by_file_and_stdin,
-    update_of_a_stopped_container_refused,
-    pause_stops_and_resume_continues,
-    pause_twice_and_of_created,
-    exec_in_a_paused_container_refused,
-    delete_force_of_a_paused_container,
-    stats_shape,
-    stats_values,
 }
 
-fn need_v1(t: &Test) {
+pub(crate) fn need_v1(t: &Test) {
     let v1 = matches!(Host::get().cgroups, CgroupLayout::V1 | CgroupLayout::Hybrid);
     t.need(v1, "no cgroup version 1 hierarchy is mounted here");
 }
 
 /// The directory of the container in a version 1 hierarchy.
-fn dir(c: &Container<'_>, controller: &str) -> PathBuf {
+pub(crate) fn dir(c: &Container<'_>, controller: &str) -> PathBuf {
     let mount = &Host::get().controllers[controller];
     mount.join(c.cgroup.trim_start_matches('/'))
 }
 
-fn value(c: &Container<'_>, controller: &str, file: &str) -> String {
+pub(crate) fn value(c: &Container<'_>, controller: &str, file: &str) -> String {
     let path = dir(c, controller).join(file);
     let text = std::fs::read_to_string(&path);
     text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -93,7 +74,7 @@ fn value(c: &Container<'_>, controller: &str, file: &str) -> String {
 
 /// A running container with `resources` merged in, on version 1.
 #[track_caller]
-fn limited<'t>(t: &'t Test, part: &str, resources: Value) -> Container<'t> {
+pub(crate) fn limited<'t>(t: &'t Test, part: &str, resources: Value) -> Container<'t> {
     need_v1(t);
     t.sleeper()
         .set(&format!("/linux/resources/{part}"), resources)
@@ -261,6 +242,21 @@ fn memory_kernel_is_not_silent(t: &Test) {
     output.warns("kernel");
 }
 
+fn memory_check_before_update(t: &Test) {
+    need_v1(t);
+    let c = t
+        .sh("dd if=/dev/zero of=/dev/shm/f bs=1M count=24 2> /dev/null; echo full; sleep 1000")
+        .set("/linux/resources/memory", json!({"limit": 67_108_864}))
+        .started();
+    assert!(wait_until(|| c.stdout().contains("full")));
+    let update = json!({"memory": {"limit": 4_194_304, "checkBeforeUpdate": true}});
+    let file = t.file("update.json", &update.to_string());
+    let output = c.call("update", &["--resources", file.to_str().expect("ASCII")]);
+    assert_ne!(output.code, 0, "a limit below the usage was set");
+    assert_eq!(value(&c, "memory", "memory.limit_in_bytes"), "67108864");
+    assert_eq!(c.status(), "running");
+}
+
 fn memory_limit_kills(t: &Test) {
     need_v1(t);
     let bundle = t.args(&["/probe", "memory", "64"]).with_probe().set(
@@ -421,8 +417,28 @@ fn block_io_weight(t: &Test) {
     assert_eq!(value(&c, "blkio", file), "123");
 }
 
+fn block_io_weight_device(t: &Test) {
+    need_v1(t);
+    let (major, minor) = disk(t);
+    let c = t.sleeper().started();
+    let file = "blkio.bfq.weight_device";
+    t.need(
+        dir(&c, "blkio").join(file).exists(),
+        "no weight file (CONFIG_BFQ_GROUP_IOSCHED)",
+    );
+    let scheduler =
+        std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/queue/scheduler"));
+    t.need(
+        scheduler.is_ok_and(|names| names.contains("[bfq]")),
+        "the disk's scheduler is not bfq, so a weight of its own cannot be set",
+    );
+    let entry = json!([{"major": major, "minor": minor, "weight": 321}]);
+    let c = limited(t, "blockIO", json!({"weightDevice": entry}));
+    assert!(value(&c, "blkio", file).contains(&format!("{major}:{minor} 321")));
+}
+
 /// Major and minor number of the disk below the root file system.
-fn disk(t: &Test) -> (u64, u64) {
+pub(crate) fn disk(t: &Test) -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/self/mountinfo").expect("own mounts");
     let root = crate::harness::parse_mounts(&text)
         .into_iter()
@@ -480,7 +496,7 @@ fn block_io_leaf_weight_is_not_silent(t: &Test) {
     }
 }
 
-fn unified_tree(t: &Test) -> PathBuf {
+pub(crate) fn unified_tree(t: &Test) -> PathBuf {
     let tree = Host::get().controllers.get("").cloned();
     let tree = tree.unwrap_or_else(|| t.skip("no version 2 tree is mounted here"));
     let names = std::fs::read_to_string(tree.join("cgroup.controllers")).unwrap_or_default();
@@ -564,203 +580,6 @@ fn unified_refused_on_v1(t: &Test) {
         .fails_with(&["unified"]);
 }
 
-/// Opens a device that the container has a node for; the probe's answer.
-fn opened(t: &Test, rules: Value, major: u32, minor: u32, flags: &str) -> String {
-    let output = t
-        .args(&["/probe", "open", "/dev/probed", flags])
-        .with_probe()
-        .set(
-            "/linux/devices",
-            json!([{"type": "c", "path": "/dev/probed", "major": major, "minor": minor,
-                    "fileMode": 438}]),
-        )
-        .set("/linux/resources/devices", rules)
-        .run()
-        .ok();
-    output.value("open").to_owned()
-}
-
-const RDONLY: &str = "0";
-const WRONLY: &str = "1";
-const RDWR: &str = "2";
-
-fn deny_all() -> Value {
-    json!({"allow": false, "access": "rwm"})
-}
-
-fn fuse_rule(allow: bool, access: &str) -> Value {
-    json!({"allow": allow, "type": "c", "major": 10, "minor": 229, "access": access})
-}
-
-fn devices_default_deny(t: &Test) {
-    assert_eq!(opened(t, json!([deny_all()]), 10, 229, RDWR), "-1");
-    assert_eq!(
-        opened(t, json!([deny_all(), fuse_rule(true, "rw")]), 10, 229, RDWR),
-        "0"
-    );
-}
-
-fn devices_rules_in_order(t: &Test) {
-    let rules = json!([deny_all(), fuse_rule(true, "rw"), fuse_rule(false, "w")]);
-    assert_eq!(opened(t, rules.clone(), 10, 229, WRONLY), "-1");
-    assert_eq!(opened(t, rules, 10, 229, RDONLY), "0");
-    let rules = json!([fuse_rule(true, "rw"), deny_all()]);
-    assert_eq!(
-        opened(t, rules, 10, 229, RDWR),
-        "-1",
-        "the later rule decides"
-    );
-}
-
-fn devices_access_is_split(t: &Test) {
-    let rules = json!([deny_all(), fuse_rule(true, "r")]);
-    assert_eq!(opened(t, rules.clone(), 10, 229, RDONLY), "0");
-    assert_eq!(opened(t, rules.clone(), 10, 229, WRONLY), "-1");
-    assert_eq!(opened(t, rules, 10, 229, RDWR), "-1");
-}
-
-fn devices_allow_all(t: &Test) {
-    let rules = json!([{"allow": true, "access": "rwm"}]);
-    assert_eq!(opened(t, rules, 10, 229, RDWR), "0");
-    let rules = json!([deny_all(), {"allow": true, "type": "c", "access": "rwm"}]);
-    assert_eq!(
-        opened(t, rules, 10, 229, RDWR),
-        "0",
-        "type c without numbers means all of them"
-    );
-    let rules = json!([deny_all(), {"allow": true, "type": "c", "major": 10, "access": "rwm"}]);
-    assert_eq!(
-        opened(t, rules, 10, 229, RDWR),
-        "0",
-        "a major number means all its minors"
-    );
-}
-
-fn devices_rule_of_unknown_type_refused(t: &Test) {
-    let output = t
-        .sh("true")
-        .push(
-            "/linux/resources/devices",
-            json!({"allow": true, "type": "z", "access": "r"}),
-        )
-        .run();
-    assert_ne!(output.code, 0);
-}
-
-fn devices_defaults_stay_allowed(t: &Test) {
-    // A configuration that denies all must not take /dev/null from the program.
-    let output = t
-        .sh("echo x > /dev/null && head -c1 /dev/zero | wc -c; exec 3<>/dev/ptmx && echo ptmx")
-        .run()
-        .ok();
-    assert_eq!(
-        output.text().split_whitespace().collect::<Vec<_>>(),
-        ["1", "ptmx"]
-    );
-}
-
-fn in_v2(t: &Test) -> PathBuf {
-    unified_tree(t)
-}
-
-fn v2_group_and_freeze(t: &Test) {
-    let tree = in_v2(t);
-    let c = t.sleeper().view(View::CgroupV2).started();
-    let path = cgroup_of(c.pid(), "").expect("a version 2 group");
-    assert!(path.starts_with(&c.cgroup), "{path}");
-    let events = tree
-        .join(path.trim_start_matches('/'))
-        .join("cgroup.events");
-    let frozen = || std::fs::read_to_string(&events).is_ok_and(|text| text.contains("frozen 1"));
-    c.call("pause", &[]).ok();
-    assert_eq!(c.status(), "paused");
-    assert!(frozen());
-    c.call("resume", &[]).ok();
-    assert_eq!(c.status(), "running");
-    assert!(!frozen());
-}
-
-fn v2_devices_by_bpf(t: &Test) {
-    in_v2(t);
-    for (access, flags, want) in [("r", RDONLY, "0"), ("r", WRONLY, "-1"), ("rw", RDWR, "0")] {
-        let output = t
-            .args(&["/probe", "open", "/dev/probed", flags])
-            .with_probe()
-            .view(View::CgroupV2)
-            .set(
-                "/linux/devices",
-                json!([{"type": "c", "path": "/dev/probed", "major": 10, "minor": 229}]),
-            )
-            .push("/linux/resources/devices", fuse_rule(true, access))
-            .run()
-            .ok();
-        assert_eq!(output.value("open"), want, "{access} {flags}");
-    }
-}
-
-fn v2_hugetlb(t: &Test) {
-    let tree = in_v2(t);
-    let limits = json!([{"pageSize": "2MB", "limit": 4_194_304}]);
-    let c = t
-        .sleeper()
-        .view(View::CgroupV2)
-        .set("/linux/resources/hugepageLimits", limits)
-        .started();
-    let path = cgroup_of(c.pid(), "").expect("a version 2 group");
-    let file = tree
-        .join(path.trim_start_matches('/'))
-        .join("hugetlb.2MB.max");
-    assert_eq!(
-        std::fs::read_to_string(file).expect("set").trim(),
-        "4194304"
-    );
-}
-
-fn v2_unified_value(t: &Test) {
-    let tree = in_v2(t);
-    let c = t
-        .sleeper()
-        .view(View::CgroupV2)
-        .set(
-            "/linux/resources/unified",
-            json!({"hugetlb.2MB.max": "6291456",
-                                                "cgroup.max.depth": "3"}),
-        )
-        .started();
-    let path = cgroup_of(c.pid(), "").expect("a version 2 group");
-    let dir = tree.join(path.trim_start_matches('/'));
-    let read = |name| {
-        std::fs::read_to_string(dir.join(name))
-            .expect("set")
-            .trim()
-            .to_owned()
-    };
-    assert_eq!(read("hugetlb.2MB.max"), "6291456");
-    assert_eq!(read("cgroup.max.depth"), "3");
-}
-
-fn v2_unified_unknown_refused(t: &Test) {
-    in_v2(t);
-    for key in ["nonsense.max", "../cgroup.procs"] {
-        let output = t
-            .sh("true")
-            .view(View::CgroupV2)
-            .edit(|config| config["linux"]["resources"]["unified"] = json!({key: "1"}))
-            .run();
-        output.fails_with(&["unified"]);
-    }
-}
-
-fn v2_limit_without_controller_refused(t: &Test) {
-    in_v2(t);
-    let output = t
-        .sh("true")
-        .view(View::CgroupV2)
-        .set("/linux/resources/memory", json!({"limit": 67_108_864}))
-        .run();
-    output.fails_with(&["memory"]);
-}
-
 fn v1_only_view(t: &Test) {
     need_v1(t);
     let c = t
@@ -793,192 +612,4 @@ fn limit_without_any_cgroup_refused(t: &Test) {
         .run();
     // Refused, or visibly downgraded: never dropped in silence.
     assert!(output.stderr.contains("memory"), "{output:?}");
-}
-
-fn update_by_flags(t: &Test) {
-    need_v1(t);
-    let c = limited(
-        t,
-        "memory",
-        json!({"limit": 67_108_864, "swap": 134_217_728}),
-    );
-    for (flags, controller, file, want) in [
-        (&["--cpu-share", "300"][..], "cpu", "cpu.shares", "300"),
-        (
-            &["--cpu-quota", "30000"],
-            "cpu",
-            "cpu.cfs_quota_us",
-            "30000",
-        ),
-        (
-            &["--cpu-period", "60000"],
-            "cpu",
-            "cpu.cfs_period_us",
-            "60000",
-        ),
-        (&["--pids-limit", "55"], "pids", "pids.max", "55"),
-        (
-            &["--memory", "50331648"],
-            "memory",
-            "memory.limit_in_bytes",
-            "50331648",
-        ),
-        (
-            &["--memory", "96M"],
-            "memory",
-            "memory.limit_in_bytes",
-            "100663296",
-        ),
-        (
-            &["--memory-swap", "150M"],
-            "memory",
-            "memory.memsw.limit_in_bytes",
-            "157286400",
-        ),
-        (
-            &["--memory-reservation", "20M"],
-            "memory",
-            "memory.soft_limit_in_bytes",
-            "20971520",
-        ),
-        (&["--cpuset-cpus", "0"], "cpuset", "cpuset.cpus", "0"),
-        (&["--cpuset-mems", "0"], "cpuset", "cpuset.mems", "0"),
-    ] {
-        t.call(&[&["update"], flags, &[&c.id]].concat()).ok();
-        assert_eq!(value(&c, controller, file), want, "{flags:?}");
-    }
-    // What was not named stays.
-    assert_eq!(value(&c, "cpu", "cpu.shares"), "300");
-}
-
-fn update_by_file_and_stdin(t: &Test) {
-    need_v1(t);
-    let c = t.sleeper().started();
-    let file = t.file(
-        "resources.json",
-        &json!({"pids": {"limit": 66}}).to_string(),
-    );
-    let file = file.display().to_string();
-    t.call(&["update", &format!("--resources={file}"), &c.id])
-        .ok();
-    assert_eq!(value(&c, "pids", "pids.max"), "66");
-    t.call(&["update", "-r", &file, &c.id]).ok();
-    let input = t.file("stdin.json", &json!({"cpu": {"shares": 222}}).to_string());
-    let mut invocation = t.invocation(&["update", "--resources", "-", &c.id], &View::Plain);
-    invocation.stdin = std::fs::File::open(input).expect("own file").into();
-    invocation.start().wait().ok();
-    assert_eq!(value(&c, "cpu", "cpu.shares"), "222");
-    assert_eq!(
-        value(&c, "pids", "pids.max"),
-        "66",
-        "an update of one limit lost another"
-    );
-}
-
-fn update_of_a_stopped_container_refused(t: &Test) {
-    let c = t.sh("true").started();
-    c.wait_stopped();
-    let output = c.call("update", &["--pids-limit", "5"]);
-    if t.peer_is_other() && output.code == 0 {
-        t.skip("runc 1.1.5 writes to the left-over cgroup");
-    }
-    assert_ne!(output.code, 0);
-}
-
-fn pause_stops_and_resume_continues(t: &Test) {
-    let c = t.sh("while :; do echo x; sleep 0.05; done").started();
-    assert!(wait_until(|| c.stdout().len() > 2));
-    c.call("pause", &[]).ok();
-    let at = c.stdout().len();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    assert_eq!(c.stdout().len(), at, "the container ran while paused");
-    c.call("resume", &[]).ok();
-    assert!(wait_until(|| c.stdout().len() > at));
-}
-
-fn pause_twice_and_of_created(t: &Test) {
-    let c = t.sleeper().create();
-    c.call("resume", &[]).fails_with(&["not paused"]);
-    c.start();
-    c.call("resume", &[]).fails_with(&["not paused"]);
-    c.call("pause", &[]).ok();
-    c.call("pause", &[]).fails_with(&["container not running"]);
-    c.call("resume", &[]).ok();
-    c.stop();
-    c.call("pause", &[]).fails_with(&["container not running"]);
-}
-
-fn exec_in_a_paused_container_refused(t: &Test) {
-    let c = t.sleeper().started();
-    c.call("pause", &[]).ok();
-    c.exec(&[], &["true"]).fails_with(&["paused"]);
-    c.call("resume", &[]).ok();
-    c.exec(&[], &["true"]).ok();
-}
-
-fn delete_force_of_a_paused_container(t: &Test) {
-    let c = t.sleeper().started();
-    c.call("pause", &[]).ok();
-    c.call("delete", &["--force"]).ok();
-}
-
-fn stats(c: &Container<'_>) -> Value {
-    c.call("events", &["--stats"]).ok().json()
-}
-
-fn stats_shape(t: &Test) {
-    need_v1(t);
-    let c = limited(t, "pids", json!({"limit": 44}));
-    let stats = stats(&c);
-    assert_eq!(stats["type"], "stats");
-    assert_eq!(stats["id"], c.id);
-    let data = &stats["data"];
-    for path in [
-        "/cpu/usage/total",
-        "/cpu/usage/percpu",
-        "/cpu/usage/kernel",
-        "/cpu/usage/user",
-        "/cpu/throttling",
-        "/memory/usage/limit",
-        "/memory/usage/usage",
-        "/memory/usage/max",
-        "/memory/usage/failcnt",
-        "/memory/swap",
-        "/memory/kernel",
-        "/memory/kernelTCP",
-        "/memory/raw",
-        "/pids/current",
-        "/pids/limit",
-        "/blkio",
-        "/hugetlb",
-        "/intel_rdt",
-        "/network_interfaces",
-    ] {
-        assert!(data.pointer(path).is_some(), "no {path} in {data}");
-    }
-}
-
-fn stats_values(t: &Test) {
-    need_v1(t);
-    let c = t
-        .sleeper()
-        .set(
-            "/linux/resources",
-            json!({"pids": {"limit": 44}, "memory": {"limit": 67_108_864}}),
-        )
-        .started();
-    let data = &stats(&c)["data"];
-    assert_eq!(data["pids"]["limit"], 44);
-    assert_eq!(data["pids"]["current"], 1);
-    assert_eq!(data["memory"]["usage"]["limit"], 67_108_864);
-    assert!(
-        data["memory"]["usage"]["usage"]
-            .as_u64()
-            .is_some_and(|usage| usage > 0)
-    );
-    assert!(
-        data["cpu"]["usage"]["total"]
-            .as_u64()
-            .is_some_and(|total| total > 0)
-    );
 }

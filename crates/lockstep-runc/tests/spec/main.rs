@@ -12,11 +12,16 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bind;
 mod capability;
 mod cgroup;
+mod cgroup_device;
+mod cgroup_v2;
 mod cli;
 mod device;
+mod document;
 mod exec;
+mod filesystem;
 mod hooks;
 mod idmap;
 mod landlock;
@@ -24,23 +29,36 @@ mod lifecycle;
 mod mount;
 mod namespace;
 mod network;
+mod notify;
 mod paths;
 mod process;
+mod propagation;
 mod rootless;
 mod seccomp;
 mod state;
 mod terminal;
+mod update;
 mod wrong;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![
+    harness::run(groups())
+}
+
+/// All tests, by file.
+fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
+    vec![
+        ("bind", bind::cases()),
         ("capability", capability::cases()),
         ("cgroup", cgroup::cases()),
+        ("cgroup_device", cgroup_device::cases()),
+        ("cgroup_v2", cgroup_v2::cases()),
         ("cli", cli::cases()),
         ("device", device::cases()),
+        ("document", document::cases()),
         ("exec", exec::cases()),
+        ("filesystem", filesystem::cases()),
         ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
         ("landlock", landlock::cases()),
@@ -48,12 +66,15 @@ fn main() -> ExitCode {
         ("mount", mount::cases()),
         ("namespace", namespace::cases()),
         ("network", network::cases()),
+        ("notify", notify::cases()),
         ("paths", paths::cases()),
         ("process", process::cases()),
+        ("propagation", propagation::cases()),
         ("rootless", rootless::cases()),
         ("seccomp", seccomp::cases()),
         ("state", state::cases()),
         ("terminal", terminal::cases()),
+        ("update", update::cases()),
         ("wrong", wrong::cases()),
-    ])
+    ]
 }

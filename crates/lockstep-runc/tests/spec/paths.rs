@@ -31,6 +31,7 @@ cases! {
     personality_linux32: "runc 1.1.5 has no personality",
     personality_linux: "runc 1.1.5 has no personality",
     personality_unknown_refused: "runc 1.1.5 has no personality",
+    mount_label,
     mount_label_refused_where_off,
     intel_rdt_refused_without_resctrl: "runc 1.1.5 drops closID without a word",
     memory_policy_modes: "runc 1.1.5 has no memoryPolicy",
@@ -308,6 +309,21 @@ fn personality_unknown_refused(t: &Test) {
         .set("/linux/personality", flags)
         .run()
         .fails_with(&["personality"]);
+}
+
+fn mount_label(t: &Test) {
+    let on = Host::get().lsms.iter().any(|lsm| lsm == "selinux");
+    t.need(on, "selinux is not among the active LSMs");
+    let label = "system_u:object_r:container_file_t:s0:c17,c42";
+    let pid = t.sleeper().set("/linux/mountLabel", label).started().pid();
+    let mounts = mounts_of(pid);
+    for point in ["/dev", "/dev/shm"] {
+        let mount = mounts
+            .iter()
+            .find(|mount| mount.point == point)
+            .expect("mounted");
+        assert!(mount.super_options.contains(label), "{mount:?}");
+    }
 }
 
 fn mount_label_refused_where_off(t: &Test) {

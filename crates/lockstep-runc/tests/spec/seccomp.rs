@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Output, Test, cases, status_field, wait_until};
+use crate::harness::{Bundle, Output, Test, cases, status_field};
 
 cases! {
     filter_is_installed,
@@ -31,20 +31,11 @@ cases! {
     native_is_implied,
     every_architecture_name_is_known,
     flags: "runc 1.1.5 has no flags",
-    flag_wait_killable: "runc 1.1.5 has no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
     flag_spec_allow: "runc 1.1.5 has no flags",
     without_no_new_privileges,
     another_user_without_capabilities,
     the_runtimes_own_calls_are_not_blocked,
     exec_gets_the_filter,
-    notify_answers_the_call,
-    notify_continue,
-    notify_state_is_sent,
-    notify_of_exec_reaches_the_agent,
-    notify_without_listener_refused,
-    notify_listener_absent_refused,
-    notify_as_default_refused,
-    listener_without_notify,
     unknown_action_refused,
     unknown_operator_refused,
     unknown_architecture_refused,
@@ -55,10 +46,10 @@ cases! {
 }
 
 /// alarm(2): harmless, one argument that the filter sees in full, result 0.
-const ALARM: &str = "37";
+pub(crate) const ALARM: &str = "37";
 const SIGSYS: i32 = 128 + 31;
 
-fn filtered<'t>(t: &'t Test, question: &[&str], rules: Value) -> Bundle<'t> {
+pub(crate) fn filtered<'t>(t: &'t Test, question: &[&str], rules: Value) -> Bundle<'t> {
     let mut args = vec!["/probe"];
     args.extend(question);
     t.args(&args).with_probe().set(
@@ -68,11 +59,11 @@ fn filtered<'t>(t: &'t Test, question: &[&str], rules: Value) -> Bundle<'t> {
     )
 }
 
-fn alarm(t: &Test, argument: &str, rules: Value) -> Output {
+pub(crate) fn alarm(t: &Test, argument: &str, rules: Value) -> Output {
     filtered(t, &["syscall", ALARM, argument], rules).run()
 }
 
-fn rule(action: &str, args: Value) -> Value {
+pub(crate) fn rule(action: &str, args: Value) -> Value {
     json!({"names": ["alarm"], "action": action, "args": args})
 }
 
@@ -536,16 +527,6 @@ fn flags(t: &Test) {
     }
 }
 
-fn flag_wait_killable(t: &Test) {
-    // The kernel takes it only together with a listener.
-    let agent = Agent::start(t, "errno:55");
-    let bundle = agent.bundle(t, &["syscall", ALARM, "0"]).set(
-        "/linux/seccomp/flags",
-        json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]),
-    );
-    assert_eq!(bundle.run().ok().value("syscall"), "-55");
-}
-
 fn flag_spec_allow(t: &Test) {
     let bundle = t.sleeper().set(
         "/linux/seccomp",
@@ -639,139 +620,6 @@ fn exec_gets_the_filter(t: &Test) {
     let status = c.exec(&[], &["cat", "/proc/self/status"]).ok();
     assert_eq!(status.value("Seccomp"), "2");
     assert_eq!(status.value("Seccomp_filters"), "1");
-}
-
-/// The test's seccomp agent: a process of the host that answers every notification alike.
-struct Agent {
-    socket: std::path::PathBuf,
-    messages: std::path::PathBuf,
-}
-
-impl Agent {
-    fn start(t: &Test, answer: &str) -> Self {
-        // Unix socket names are short; the test's directory need not be.
-        let socket = crate::harness::short_path(t, "agent");
-        let messages = t.dir.join("messages");
-        let program = t.probe().display().to_string();
-        let (socket_text, messages_text) =
-            (socket.display().to_string(), messages.display().to_string());
-        t.companion(&program, &["agent", &socket_text, &messages_text, answer]);
-        assert!(wait_until(|| socket.exists()), "the agent does not listen");
-        Self { socket, messages }
-    }
-
-    fn bundle<'t>(&self, t: &'t Test, question: &[&str]) -> Bundle<'t> {
-        filtered(t, question, json!([rule("SCMP_ACT_NOTIFY", json!([]))]))
-            .set(
-                "/linux/seccomp/listenerPath",
-                self.socket.display().to_string(),
-            )
-            .set("/linux/seccomp/listenerMetadata", "opaque \"text\"")
-    }
-
-    /// Each message with the number of descriptors that came with it.
-    fn received(&self) -> Vec<(Value, u32)> {
-        let text = std::fs::read_to_string(&self.messages).unwrap_or_default();
-        text.lines()
-            .map(|line| {
-                let (message, count) = line.rsplit_once('\t').expect("the agent's own form");
-                let value = serde_json::from_str(message).expect("the message is JSON");
-                (value, count.parse().expect("a count"))
-            })
-            .collect()
-    }
-}
-
-fn notify_answers_the_call(t: &Test) {
-    let agent = Agent::start(t, "value:4711");
-    let output = agent.bundle(t, &["syscall", ALARM, "0"]).run().ok();
-    assert_eq!(output.value("syscall"), "4711");
-}
-
-fn notify_continue(t: &Test) {
-    let agent = Agent::start(t, "continue");
-    let question = ["syscall", ALARM, "100", ",", "syscall", ALARM, "0"];
-    let output = agent.bundle(t, &question).run().ok();
-    let remaining: u32 = output.lines()[1]
-        .trim_start_matches("syscall=")
-        .parse()
-        .expect("seconds");
-    assert!(
-        (90..=100).contains(&remaining),
-        "the kernel's own alarm ran: {remaining}"
-    );
-}
-
-fn notify_state_is_sent(t: &Test) {
-    let agent = Agent::start(t, "errno:1");
-    let bundle = agent
-        .bundle(t, &["sleep", "1000"])
-        .set("/annotations", json!({"org.example.key": "value"}));
-    let c = bundle.started();
-    let received = agent.received();
-    assert_eq!(received.len(), 1, "{received:?}");
-    let (message, descriptors) = &received[0];
-    assert_eq!(*descriptors, 1);
-    assert_eq!(message["fds"], json!(["seccompFd"]));
-    assert_eq!(message["metadata"], "opaque \"text\"");
-    assert_eq!(message["pid"], c.pid());
-    assert!(
-        message["ociVersion"]
-            .as_str()
-            .is_some_and(|version| version.starts_with("1."))
-    );
-    let state = &message["state"];
-    assert_eq!(state["id"], c.id);
-    assert_eq!(state["status"], "creating");
-    assert_eq!(state["pid"], c.pid());
-    assert_eq!(state["bundle"], bundle.dir().display().to_string());
-    assert_eq!(state["annotations"]["org.example.key"], "value");
-}
-
-fn notify_of_exec_reaches_the_agent(t: &Test) {
-    let agent = Agent::start(t, "errno:66");
-    let c = agent.bundle(t, &["sleep", "1000"]).started();
-    let output = c.exec(&[], &["/probe", "syscall", ALARM, "0"]).ok();
-    assert_eq!(output.value("syscall"), "-66");
-    let received = agent.received();
-    assert_eq!(received.len(), 2, "{received:?}");
-    assert_eq!(received[1].0["state"]["status"], "running");
-    assert_ne!(received[1].0["pid"], c.pid(), "the pid is that of the exec");
-    assert_eq!(received[1].0["state"]["pid"], c.pid());
-}
-
-fn notify_without_listener_refused(t: &Test) {
-    alarm(t, "0", json!([rule("SCMP_ACT_NOTIFY", json!([]))])).fails_with(&["listenerPath"]);
-}
-
-fn notify_listener_absent_refused(t: &Test) {
-    let rules = json!([rule("SCMP_ACT_NOTIFY", json!([]))]);
-    filtered(t, &["syscall", ALARM, "0"], rules)
-        .set("/linux/seccomp/listenerPath", "/no/such/socket")
-        .run()
-        .fails_with(&["/no/such/socket"]);
-}
-
-fn notify_as_default_refused(t: &Test) {
-    let agent = Agent::start(t, "continue");
-    agent
-        .bundle(t, &["syscall", ALARM, "0"])
-        .set("/linux/seccomp/defaultAction", "SCMP_ACT_NOTIFY")
-        .run()
-        .fails_with(&["SCMP_ACT_NOTIFY"]);
-}
-
-fn listener_without_notify(t: &Test) {
-    // No rule notifies: no listener is needed and nothing is sent.
-    let rules = json!([rule("SCMP_ACT_ERRNO", json!([]))]);
-    let output = filtered(t, &["syscall", ALARM, "0"], rules)
-        .set("/linux/seccomp/listenerPath", "/no/such/socket")
-        .run();
-    if output.code == 0 {
-        assert_eq!(output.value("syscall"), "-1");
-    } else {
-        assert!(output.stderr.contains("listenerPath"), "{output:?}");
-    }
 }
 
 fn unknown_action_refused(t: &Test) {

@@ -1,0 +1,141 @@
+//! Propagation of single mounts: seen in mountinfo, and by mounts that come later.
+
+use crate::bind::both;
+use crate::harness::{Test, View, cases, mounts_of};
+use crate::mount::{mounted, tmpfs, tree};
+
+cases! {
+    propagation_private_is_the_default,
+    propagation_of_one_mount,
+    propagation_recursive,
+    propagation_unbindable,
+    slave_receives_later_mounts,
+    no_mount_reaches_the_host,
+}
+
+fn propagation_private_is_the_default(t: &Test) {
+    let dir = t.subdir("shared");
+    let mounts = mounts_of(t.sleeper().bind(&dir, "/m", &[]).started().pid());
+    for mount in mounts {
+        assert!(!mount.propagates("shared"), "{mount:?}");
+    }
+}
+
+fn propagation_of_one_mount(t: &Test) {
+    let (view, tree) = tree(t, "mode=755");
+    let View::Script(script) = view else {
+        unreachable!()
+    };
+    let view = View::Script(format!("mount --make-rshared /; {script}"));
+    let source = tree.display().to_string();
+    // Seen from inside, while the caller's namespace, which has the master, still lives.
+    for (option, tags) in [
+        ("shared", "shared"),
+        ("slave", "master"),
+        ("rslave", "master"),
+        ("private", ""),
+        ("rprivate", ""),
+    ] {
+        let output = t
+            .sh("cat /proc/self/mountinfo")
+            .view(view.clone())
+            .set("/linux/rootfsPropagation", "rshared")
+            .mount("/m", "none", &source, &["rbind", option])
+            .run()
+            .ok();
+        let mounts = crate::harness::parse_mounts(&output.stdout);
+        let mount = mounts
+            .iter()
+            .find(|mount| mount.point == "/m")
+            .expect("mounted");
+        let kinds: Vec<&str> = mount
+            .propagation
+            .iter()
+            .filter_map(|tag| tag.split(':').next())
+            .filter(|tag| *tag != "propagate_from")
+            .collect();
+        assert_eq!(kinds.join(","), tags, "{option}: {mount:?}");
+    }
+}
+
+fn propagation_recursive(t: &Test) {
+    for (option, tag) in [("rshared", "shared"), ("rslave", "")] {
+        let (outer, inner) = both(t, "mode=755", &["rbind", option]);
+        for mount in [outer, inner] {
+            let tags = mount.propagation.join(",");
+            assert!(tags.starts_with(tag), "{option}: {mount:?}");
+        }
+    }
+    let (outer, inner) = both(t, "mode=755", &["rbind", "rprivate"]);
+    assert!(outer.propagation.is_empty() && inner.propagation.is_empty());
+}
+
+fn propagation_unbindable(t: &Test) {
+    let mount = mounted(&tmpfs(t, &["unbindable"]), "/m");
+    assert!(mount.propagates("unbindable"), "{mount:?}");
+    let (outer, inner) = both(t, "mode=755", &["rbind", "runbindable"]);
+    assert!(outer.propagates("unbindable") && inner.propagates("unbindable"));
+}
+
+fn slave_receives_later_mounts(t: &Test) {
+    // The container joins nothing of the host: the tree lives in a namespace held by a companion.
+    let tree = t.subdir("tree");
+    let at = tree.display().to_string();
+    let setup = format!(
+        "mount -t tmpfs t {at}; mount --make-shared {at}; mkdir {at}/late; exec sleep 1000"
+    );
+    let holder = t.companion(
+        "unshare",
+        &["-m", "--propagation", "private", "sh", "-c", &setup],
+    );
+    assert!(crate::harness::wait_until(|| {
+        std::fs::read_to_string(format!("/proc/{holder}/comm")).is_ok_and(|name| name == "sleep\n")
+    }));
+    let enter = format!("exec nsenter -t {holder} -m -- \"$@\"");
+    let bundle = t
+        .sleeper()
+        .set("/linux/rootfsPropagation", "rslave")
+        .mount("/m", "none", &at, &["rbind", "rslave"])
+        .view(View::Script(enter));
+    let pid = bundle.started().pid();
+    let pid_text = holder.to_string();
+    t.host(
+        "nsenter",
+        &[
+            "-t",
+            &pid_text,
+            "-m",
+            "mount",
+            "-t",
+            "tmpfs",
+            "late",
+            &format!("{at}/late"),
+        ],
+    );
+    let mounts = mounts_of(pid);
+    assert!(
+        mounts.iter().any(|mount| mount.point == "/m/late"),
+        "{mounts:?}"
+    );
+}
+
+fn no_mount_reaches_the_host(t: &Test) {
+    // Even where the caller's mounts are shared.
+    let before = t.dir.join("before");
+    let script = format!(
+        "mount --make-rshared /; wc -l < /proc/self/mountinfo > {0}; \
+         (sleep 1; wc -l < /proc/self/mountinfo >> {0}) & true",
+        before.display()
+    );
+    t.sh("mount -t tmpfs x /tmp; sleep 1.5")
+        .capabilities(&["CAP_SYS_ADMIN"])
+        .view(View::Script(script))
+        .run();
+    let counts = std::fs::read_to_string(&before).expect("written by the view");
+    let counts: Vec<&str> = counts.lines().collect();
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    assert_eq!(
+        counts[0], counts[1],
+        "mounts of the container are seen by the caller"
+    );
+}
