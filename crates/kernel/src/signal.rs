@@ -71,3 +71,36 @@ pub fn default_sigpipe() {
     // SAFETY: SIG_DFL installs no code.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
+
+/// Gives every signal that the caller had ignored its default action back, but for SIGPIPE, which a runtime
+/// wants as an error. An ignored SIGCHLD would make wait(2) forget children.
+pub fn default_ignored() -> Result<()> {
+    let status = crate::file::read(crate::file::CWD, "/proc/self/status", 1 << 16)?;
+    for signal in ignored(&String::from_utf8_lossy(&status)) {
+        if signal != libc::SIGPIPE {
+            // SAFETY: SIG_DFL installs no code.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+    Ok(())
+}
+
+/// The numbers in the `SigIgn` mask of proc_pid_status(5).
+fn ignored(status: &str) -> impl Iterator<Item = i32> {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    (1..=64).filter(move |signal| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_mask_counts_from_one() {
+        let status = "SigBlk:\t0000000000000001\nSigIgn:\t8000000000001004\n";
+        assert_eq!(super::ignored(status).collect::<Vec<_>>(), [3, 13, 64]);
+        assert_eq!(super::ignored("").count(), 0);
+    }
+}

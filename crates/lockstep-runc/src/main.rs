@@ -28,12 +28,18 @@ fn main() -> ExitCode {
     // A process of ours is going to enter the container, so it must not run from the host's file
     // (CVE-2019-5736). Looking for the words anywhere seals once too often for `list run`, which does no harm.
     let enters = |arg: &OsString| ["create", "run", "exec"].iter().any(|verb| arg == verb);
-    if args.iter().any(enters)
-        && let Err(error) = lockstep_kernel::exe::seal(&args, std::env::vars_os())
-    {
-        let failure = failure::Failure::new(format!("sealing the runtime's binary: {error}"));
-        log::Log::bare().error(&failure);
-        return ExitCode::FAILURE;
+    if args.iter().any(enters) {
+        let ready = lockstep_kernel::exe::seal(&args, std::env::vars_os())
+            .map_err(|error| format!("sealing the runtime's binary: {error}"))
+            // What the caller's shell or language ignored is nothing that the program asked for.
+            .and_then(|()| {
+                let reset = lockstep_kernel::signal::default_ignored();
+                reset.map_err(|error| format!("resetting signals: {error}"))
+            });
+        if let Err(text) = ready {
+            log::Log::bare().error(&failure::Failure::new(text));
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::from(front::run(&args))
 }

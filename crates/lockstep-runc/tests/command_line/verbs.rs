@@ -245,6 +245,38 @@ fn run_gives_the_programs_code() {
     assert_eq!(ours.status(), "stopped");
 }
 
+#[test]
+fn a_program_does_not_inherit_what_the_caller_ignores() {
+    let Some((ours, theirs)) = pair("signals") else {
+        return;
+    };
+    let ignored = |life: &Life, verb: &str| {
+        let script = format!(
+            "trap '' QUIT PIPE CHLD USR1 TTOU HUP; exec {} --root {}/state {verb}",
+            life.program,
+            life.directory.display()
+        );
+        let output = super::run("/bin/bash", &["-c", &script], &life.directory);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let program = ["/bin/busybox", "grep", "SigIgn", "/proc/self/status"];
+    let mut seen = Vec::new();
+    for life in [&ours, &theirs] {
+        life.configure(&program);
+        seen.push(ignored(life, &format!("run {}", life.id)));
+        life.configure(&["/bin/sleep", "1000"]);
+        life.call(&["run", "-d", "ID"]);
+        let exec = format!("exec {} {}", life.id, program.join(" "));
+        seen.push(ignored(life, &exec));
+    }
+    assert_eq!(seen[..2], seen[2..]);
+    // Bit 31 is a signal of the C library that no program can set.
+    let mask = seen[0].trim_start_matches("SigIgn:").trim();
+    let mask = u64::from_str_radix(mask, 16).expect("a mask");
+    assert_eq!(mask & !(1 << 31), 0, "{mask:x}");
+}
+
 /// Names of all members of a JSON value, as paths.
 fn members(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
     if let Some(object) = value.as_object() {
