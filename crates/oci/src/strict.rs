@@ -23,6 +23,7 @@ where
         note: Note {
             place: Place::Root,
             ignored: &mut ignored,
+            object: false,
         },
     })?;
     Ok((value, ignored))
@@ -51,6 +52,8 @@ impl Place<'_> {
 struct Note<'a> {
     place: Place<'a>,
     ignored: &'a mut Vec<Ordinals>,
+    /// Whether a struct is being read, which errors call an object: its Rust name says nothing to a user.
+    object: bool,
 }
 
 impl Note<'_> {
@@ -58,6 +61,7 @@ impl Note<'_> {
         Note {
             place: Place::Below(&self.place, ordinal),
             ignored: self.ignored,
+            object: false,
         }
     }
 }
@@ -125,9 +129,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        // The formats' own `deserialize_struct` would also take an array.
-        self.inner
-            .deserialize_map(Self::visitor(visitor, self.note))
+        // The format's own `deserialize_struct` would also take an array.
+        self.inner.deserialize_map(Self::visitor(
+            visitor,
+            Note {
+                object: true,
+                ..self.note
+            },
+        ))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -150,7 +159,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.expecting(f)
+        if self.note.object {
+            f.write_str("an object")
+        } else {
+            self.inner.expecting(f)
+        }
     }
 
     visit! {

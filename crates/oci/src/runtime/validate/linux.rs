@@ -9,7 +9,14 @@ use crate::runtime::{
 pub(super) fn check(report: &mut Report, at: &Pointer<'_>, linux: &Linux) {
     namespaces::check(report, at, linux);
     devices::check(report, at, linux);
-    report.no_nul_in(&at.key("cgroupsPath"), linux.cgroups_path.as_ref());
+    if let Some(path) = &linux.cgroups_path {
+        let at = at.key("cgroupsPath");
+        report.no_nul(&at, path);
+        // It is joined to the mount point of the hierarchy, and must stay below it.
+        if path.split('/').any(|component| component == "..") {
+            report.refuse(&at, path, "must not have a component ..");
+        }
+    }
     if let Some(resources) = &linux.resources {
         resources::check(report, &at.key("resources"), resources);
     }
