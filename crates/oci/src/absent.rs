@@ -1,7 +1,7 @@
-//! The forms in which producers write "not set": a missing key, JSON null, and the empty string.
+//! The forms in which producers write "not set": a missing key, JSON null, the empty string, once a -1.
 //!
 //! Most engines are Go programs whose encoder writes `null` for an empty slice and whose decoder cannot
-//! tell an empty string from a missing one. Read in one place, all three mean the same to the rest of us.
+//! tell an empty string from a missing one. Read in one place, all mean the same to the rest of us.
 
 use serde::{Deserialize, Deserializer};
 
@@ -22,6 +22,13 @@ where
 {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.filter(|text| !text.is_empty()).map(T::from))
+}
+
+/// JSON null and the largest number, which is a signed -1 in unsigned clothes, read as `None`.
+pub(crate) fn minus_one_as_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<u64>::deserialize(deserializer)?.filter(|number| *number != u64::MAX))
 }
 
 /// Whether a bool has the value that a missing key means.

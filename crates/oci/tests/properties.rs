@@ -46,9 +46,10 @@ fn null_and_empty_mean_absent() {
     let text = r#"{"ociVersion": "1.0.0", "root": {"path": "/r", "readonly": null}, "hostname": "", "mounts": null,
         "hooks": {"prestart": null}, "annotations": null, "process": {"cwd": "/", "args": null, "user": null,
         "terminal": null, "apparmorProfile": ""}, "linux": {"namespaces": null, "cgroupsPath": "", "sysctl": null,
-        "rootfsPropagation": "", "resources": {"devices": [{"allow": false, "type": "", "access": ""}], "pids": null}}}"#;
+        "rootfsPropagation": "", "resources": {"devices": [{"allow": false, "type": "", "access": ""}], "pids": null,
+        "memory": {"swappiness": 18446744073709551615}}}}"#;
     let absent = r#"{"ociVersion": "1.0.0", "root": {"path": "/r"}, "hooks": {}, "process": {"cwd": "/"},
-        "linux": {"resources": {"devices": [{"allow": false}]}}}"#;
+        "linux": {"resources": {"devices": [{"allow": false}], "memory": {}}}}"#;
     let read = |text: &str| parse(text.as_bytes()).expect("well-formed").spec;
     assert_eq!(read(text), read(absent));
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::map_is_empty;
-use crate::absent::{empty_as_none, null_as_default};
+use crate::absent::{empty_as_none, minus_one_as_none, null_as_default};
 use crate::open_enum::open_enum;
 use crate::ordered_map::OrderedMap;
 
@@ -115,8 +115,12 @@ pub struct Memory {
     /// Limit of kernel TCP buffers.
     #[serde(rename = "kernelTCP", skip_serializing_if = "Option::is_none")]
     pub kernel_tcp: Option<i64>,
-    /// 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// 0 to 100; dockerd's -1 for "not set", which arrives as 2^64-1, reads as `None`.
+    #[serde(
+        default,
+        deserialize_with = "minus_one_as_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub swappiness: Option<u64>,
     /// Whether the OOM killer is off (cgroup v1).
     #[serde(rename = "disableOOMKiller", skip_serializing_if = "Option::is_none")]

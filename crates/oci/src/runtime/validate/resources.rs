@@ -144,11 +144,7 @@ fn check_memory(report: &mut Report, at: &Pointer<'_>, memory: &Memory) {
             format!("is above the limit {limit} and has no effect"),
         );
     }
-    // The largest number is dockerd's -1, which means "not set".
-    if let Some(swappiness) = memory
-        .swappiness
-        .filter(|swappiness| !matches!(swappiness, 0..=100 | &u64::MAX))
-    {
+    if let Some(swappiness) = memory.swappiness.filter(|swappiness| *swappiness > 100) {
         report.refuse(&at.key("swappiness"), &swappiness, "must be from 0 to 100");
     }
 }
