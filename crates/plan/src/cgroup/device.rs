@@ -144,6 +144,9 @@ pub struct ListWrite {
     pub entry: String,
     /// JSON pointer of the rule that asks for it; empty for a default one.
     pub because: String,
+    /// The rule that the line says; none for the default `a`.
+    #[serde(skip)]
+    pub(super) rule: Option<DeviceRule>,
 }
 
 /// What is done about devices.
@@ -402,6 +405,7 @@ impl Table {
             allow: self.allow,
             entry: "a".to_owned(),
             because: String::new(),
+            rule: None,
         }];
         for (at, rule) in all.iter().enumerate() {
             if !is_covered(rule, at) {
@@ -409,6 +413,7 @@ impl Table {
                     allow: rule.allow,
                     entry: rule.entry(),
                     because: rule.because.clone(),
+                    rule: Some(rule.clone()),
                 });
             }
         }
@@ -444,4 +449,22 @@ impl Table {
             }
         }
     }
+}
+
+/// The drivers of a major number in the text of `/proc/devices`.
+pub(super) fn driver_names(drivers: &str, kind: Kind, major: u32) -> impl Iterator<Item = &str> {
+    let heading = if kind == Kind::Block {
+        "Block devices:"
+    } else {
+        "Character devices:"
+    };
+    let section = drivers
+        .lines()
+        .skip_while(move |line| *line != heading)
+        .skip(1);
+    let entries = section.take_while(|line| !line.is_empty());
+    entries.filter_map(move |line| {
+        let (number, name) = line.trim_start().split_once(' ')?;
+        (number.parse() == Ok(major)).then_some(name)
+    })
 }

@@ -73,10 +73,15 @@ impl Hierarchy {
     /// mount shows the container's cgroup as its root: the shared part is dropped.
     #[must_use]
     pub fn own_in_mount(&self) -> &str {
-        let own = self.own.as_str();
-        let inside = match own.strip_prefix(self.root.as_str()) {
+        self.in_mount(&self.own)
+    }
+
+    /// The same for any path of the hierarchy.
+    #[must_use]
+    pub fn in_mount<'a>(&self, path: &'a str) -> &'a str {
+        let inside = match path.strip_prefix(self.root.as_str()) {
             Some(rest) if self.root == "/" || rest.is_empty() || rest.starts_with('/') => rest,
-            _ => own,
+            _ => path,
         };
         inside.trim_matches('/')
     }

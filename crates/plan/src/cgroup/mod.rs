@@ -12,6 +12,7 @@ mod memory;
 mod place;
 mod program;
 mod small;
+pub mod systemd;
 #[cfg(test)]
 mod tests;
 
@@ -140,6 +141,8 @@ pub struct CgroupPlan {
     pub writes: Vec<Write>,
     /// Device access.
     pub devices: Devices,
+    /// The systemd unit that owns the directories; none with the cgroupfs driver.
+    pub unit: Option<systemd::Unit>,
     /// Fields that have no effect, with the reason, for the log.
     pub warnings: Vec<String>,
 }
@@ -153,6 +156,8 @@ pub struct Update {
     pub writes: Vec<Write>,
     /// Device access; [`Devices::Keep`] where the update names no device.
     pub devices: Devices,
+    /// Properties for the unit, where the container has one.
+    pub properties: Vec<systemd::Property>,
     /// Fields that have no effect, with the reason, for the log.
     pub warnings: Vec<String>,
 }
@@ -171,6 +176,41 @@ pub fn plan(
 ) -> Result<CgroupPlan, Error> {
     let asked_for_path = cgroups_path.is_some_and(|path| !path.is_empty());
     let dirs = place::dirs(cgroups_path, id, layout, rootless && !asked_for_path)?;
+    plan_in(dirs, None, resources, default_devices, layout, rootless)
+}
+
+/// Plans the cgroup of a new container as a transient unit of systemd; the rest is as in [`plan()`].
+pub fn plan_systemd(
+    cgroups_path: Option<&str>,
+    id: &str,
+    resources: Option<&Resources>,
+    default_devices: &[DeviceRule],
+    layout: &Layout,
+    rootless: bool,
+    manager: &systemd::Manager,
+) -> Result<CgroupPlan, Error> {
+    let (unit, dirs) = systemd::unit(cgroups_path, id, layout, manager)?;
+    let mut plan = plan_in(
+        dirs,
+        Some(unit),
+        resources,
+        default_devices,
+        layout,
+        rootless,
+    )?;
+    let none = Resources::default();
+    systemd::complete(&mut plan, resources.unwrap_or(&none), layout, manager);
+    Ok(plan)
+}
+
+fn plan_in(
+    dirs: Vec<Dir>,
+    unit: Option<systemd::Unit>,
+    resources: Option<&Resources>,
+    default_devices: &[DeviceRule],
+    layout: &Layout,
+    rootless: bool,
+) -> Result<CgroupPlan, Error> {
     let none = Resources::default();
     let resources = resources.unwrap_or(&none);
     let mut draft = Draft::new(layout, "/linux/resources");
@@ -183,6 +223,7 @@ pub fn plan(
         dirs,
         writes: draft.writes,
         devices,
+        unit,
         warnings: draft.warnings,
     })
 }
@@ -210,6 +251,7 @@ pub fn update(
         enable: draft.enable(),
         writes: draft.writes,
         devices,
+        properties: systemd::properties(resources, existing, layout),
         warnings: draft.warnings,
     })
 }

@@ -5,6 +5,8 @@
 mod devices;
 mod hosts;
 mod limits;
+#[path = "tests/systemd.rs"]
+mod systemd_units;
 
 use super::*;
 

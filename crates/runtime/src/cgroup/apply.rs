@@ -9,9 +9,10 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::bpf;
 use lockstep_kernel::file::CWD;
-use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Write};
+use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Update, Write};
 
-use super::{Cgroup, DirState, Downgrade, Error, open_dir};
+use super::create::enable_controllers;
+use super::{Cgroup, DirState, Downgrade, Error, open_dir, systemd};
 
 impl Cgroup {
     /// Makes the writes in order; what was best effort and failed is returned.
@@ -28,6 +29,25 @@ impl Cgroup {
             self.apply_at(writes, at, layout, &mut done, &mut downgrades)?;
         }
         Ok(downgrades)
+    }
+
+    /// Does all that an update asks for; what was best effort and failed is returned.
+    pub fn update(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        if let Some(unit) = &self.state.unit {
+            systemd::set_properties(unit, &update.properties)?;
+        }
+        if let Some(enable) = &update.enable
+            && let Some(dir) = self.dir(&layout.hierarchies[enable.hierarchy].label())
+        {
+            let mount = layout.hierarchies[enable.hierarchy]
+                .mount
+                .trim_end_matches('/');
+            let path = dir.path.strip_prefix(mount).unwrap_or(&dir.path);
+            enable_controllers(mount, path.trim_start_matches('/'), enable)?;
+        }
+        let mut lost = self.apply(&update.writes, layout)?;
+        lost.extend(self.apply_devices(&update.devices, layout)?);
+        Ok(lost)
     }
 
     fn apply_at(

@@ -44,6 +44,7 @@ impl Cgroup {
                 drop(kernel::file::rmdir(CWD, &dir.path));
             }
         }
+        self.placeholder = None;
         Ok(())
     }
 

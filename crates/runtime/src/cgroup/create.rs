@@ -6,7 +6,7 @@ use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::{CgroupPlan, Dir, Enable, Layout, Version};
 
-use super::{Cgroup, CgroupState, DirState, Error, FORBIDDEN, control};
+use super::{Cgroup, CgroupState, DirState, Error, FORBIDDEN, control, systemd};
 
 const MODE: u32 = 0o755;
 
@@ -21,11 +21,12 @@ impl Cgroup {
     /// not removed at the end.
     pub fn create(plan: &CgroupPlan, layout: &Layout) -> Result<Cgroup, Error> {
         let mut cgroup = Cgroup::open(&CgroupState::default());
-        for (dir, intended) in plan
-            .dirs
-            .iter()
-            .zip(CgroupState::intended(plan, layout).dirs)
-        {
+        let intended = CgroupState::intended(plan, layout);
+        if let Some(unit) = &plan.unit {
+            cgroup.placeholder = systemd::start(unit)?;
+            cgroup.state.unit = intended.unit;
+        }
+        for (dir, intended) in plan.dirs.iter().zip(intended.dirs) {
             let result = cgroup.add(plan, layout, dir, intended);
             if let Err(error) = result {
                 // Ours and empty; the error that is on its way says more than one of rmdir.
@@ -43,7 +44,8 @@ impl Cgroup {
         dir: &Dir,
         intended: DirState,
     ) -> Result<(), Error> {
-        let Some(state) = make(dir, intended, layout)? else {
+        let owned = plan.unit.is_some();
+        let Some(state) = make(dir, intended, layout, owned)? else {
             return Ok(());
         };
         if dir.tolerate {
@@ -55,10 +57,18 @@ impl Cgroup {
     }
 }
 
-fn make(dir: &Dir, mut state: DirState, layout: &Layout) -> Result<Option<DirState>, Error> {
+fn make(
+    dir: &Dir,
+    mut state: DirState,
+    layout: &Layout,
+    owned: bool,
+) -> Result<Option<DirState>, Error> {
     let mount = &layout.hierarchies[dir.hierarchy].mount;
     match make_dir(mount, &dir.path) {
         Ok(()) => Ok(Some(state)),
+        // systemd has made it for the unit that we have just started; a unit that was there before has
+        // been refused by name.
+        Err(call) if owned && call.is(&[Errno::EEXIST.0]) => Ok(Some(state)),
         Err(call) if call.is(&[Errno::EEXIST.0]) => {
             check_unused(&state)?;
             state.found = true;
@@ -174,7 +184,7 @@ fn inherited(mount: &str, path: &str, file: &str) -> kernel::Result<String> {
 
 /// Enables controllers from the mount down to the container's parent, unless they are enabled already,
 /// which its own `cgroup.controllers` tells.
-fn enable_controllers(mount: &str, path: &str, enable: &Enable) -> Result<(), Error> {
+pub(super) fn enable_controllers(mount: &str, path: &str, enable: &Enable) -> Result<(), Error> {
     let leaf = absolute_file(mount, path, "cgroup.controllers");
     let fail = |call| Error::call("cannot read the cgroup's controllers", call);
     let available = kernel::cgroup::value(CWD, &leaf).map_err(fail)?;

@@ -8,9 +8,11 @@
 mod apply;
 mod control;
 mod create;
+mod dbus;
 mod oom;
 mod remove;
 mod stats;
+pub mod systemd;
 mod usage;
 
 use std::fmt;
@@ -118,6 +120,9 @@ pub struct Downgrade {
 pub struct CgroupState {
     /// One per hierarchy.
     pub dirs: Vec<DirState>,
+    /// The systemd unit that owns them; none with the cgroupfs driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<systemd::UnitState>,
 }
 
 /// One directory.
@@ -149,6 +154,11 @@ impl CgroupState {
         });
         CgroupState {
             dirs: dirs.collect(),
+            unit: plan.unit.as_ref().map(|unit| systemd::UnitState {
+                name: unit.name.clone(),
+                socket: unit.socket.clone(),
+                version: unit.version,
+            }),
         }
     }
 }
@@ -167,6 +177,8 @@ pub struct Cgroup {
     tolerated: Vec<String>,
     /// Labels of those in which a limit was set, which may not.
     limited: Vec<String>,
+    /// What holds a scope open until the first process joins.
+    placeholder: Option<systemd::Placeholder>,
 }
 
 impl Cgroup {
@@ -178,6 +190,7 @@ impl Cgroup {
             unified: None,
             tolerated: Vec::new(),
             limited: Vec::new(),
+            placeholder: None,
         }
     }
 
@@ -194,8 +207,12 @@ impl Cgroup {
     }
 
     /// The directory of the unified hierarchy for `CLONE_INTO_CGROUP` (Linux 5.7), opened at the first
-    /// call; none on a host without one.
+    /// call; none on a host without one, and none where a scope waits for its first process: that joins
+    /// by its number, which no limit of tasks refuses.
     pub fn clone_into_fd(&mut self) -> Result<Option<BorrowedFd<'_>>, Error> {
+        if self.placeholder.is_some() {
+            return Ok(None);
+        }
         if self.unified.is_none() {
             let Some(dir) = self.unified_dir() else {
                 return Ok(None);

@@ -6,7 +6,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 
-use super::{Cgroup, DirState, Error, GONE, control};
+use super::{Cgroup, DirState, Error, GONE, control, systemd};
 
 /// Waits after a refusal: a killed process leaves its cgroup a moment after its parent has learnt of
 /// its end. About two seconds in all.
@@ -18,6 +18,15 @@ impl Cgroup {
     /// Processes that are left make it fail, unless `kill` says that they be killed. A directory that
     /// is gone already is no error; one that was there before the container stays.
     pub fn delete(&self, kill: bool) -> Result<(), Error> {
+        if let Some(unit) = &self.state.unit
+            && (kill || self.placeholder.is_some())
+        {
+            // systemd would ask first, with SIGTERM, and wait for a minute and a half.
+            self.kill_all()?;
+            // A systemd that does not answer must not keep the directories: they are removed below, and
+            // it notices that.
+            drop(systemd::stop(unit));
+        }
         let mut left: Vec<&DirState> = self.state.dirs.iter().filter(|d| !d.found).collect();
         let mut last = None;
         for pause in PAUSES_MS {

@@ -356,6 +356,7 @@ fn a_threaded_cgroup_is_refused(stage: &Stage) -> Result<(), Skip> {
             path,
             found: false,
         }],
+        unit: None,
     };
     let mut child = waiting("");
     let joined = Cgroup::open(&state).join(child.id() as i32, false);

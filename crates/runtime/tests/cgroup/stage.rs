@@ -21,27 +21,15 @@ pub(crate) struct Stage {
     /// Directory below every mount.
     pub(crate) base: String,
     next: Cell<u32>,
-    /// What was enabled for the children of the v2 root before us.
-    enabled: String,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
         let layout = cgroup::probe(true).expect("a layout");
-        let stage = Stage {
+        Stage {
             base: format!("lockstep-test-{}", std::process::id()),
             next: Cell::new(0),
-            enabled: String::new(),
             layout,
-        };
-        let enabled = stage
-            .unified()
-            .map(|h| format!("{}/cgroup.subtree_control", h.mount));
-        Stage {
-            enabled: enabled
-                .map(|f| fs::read_to_string(f).expect("readable"))
-                .unwrap_or_default(),
-            ..stage
         }
     }
 
@@ -111,24 +99,14 @@ impl Stage {
     }
 
     /// Everything below our directories in every hierarchy; the directories go if they are empty.
+    ///
+    /// A controller that was enabled at the v2 root stays so: by now another container may need it.
     pub(crate) fn leave(&self) -> Vec<String> {
         let mut left = Vec::new();
         for hierarchy in &self.layout.hierarchies {
             let base = format!("{}/{}", hierarchy.mount, self.base);
             if Path::new(&base).exists() && fs::remove_dir(&base).is_err() {
                 left.push(base);
-            }
-        }
-        if let Some(unified) = self.unified() {
-            let file = format!("{}/cgroup.subtree_control", unified.mount);
-            for name in fs::read_to_string(&file)
-                .expect("readable")
-                .split_whitespace()
-            {
-                if !self.enabled.split_whitespace().any(|e| e == name) {
-                    // EBUSY if another test on this machine needs it by now.
-                    drop(fs::write(&file, format!("-{name}")));
-                }
             }
         }
         left

@@ -1,0 +1,184 @@
+//! Units, their places and their properties.
+
+use super::hosts::{v1, v2};
+use super::systemd::{Manager, Property, Unit, Value, properties};
+use super::*;
+
+fn manager(user: bool) -> Manager {
+    Manager {
+        socket: "/run/systemd/private".to_owned(),
+        version: 252,
+        control_group: if user {
+            "/user.slice/user-7.slice/user@7.service".to_owned()
+        } else {
+            String::new()
+        },
+        user,
+        drivers: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  7 loop\n".to_owned(),
+    }
+}
+
+fn on(path: Option<&str>, text: &str, layout: &Layout, user: bool) -> Result<CgroupPlan, Error> {
+    let resources: Resources = serde_json::from_str(text).expect("resources parse");
+    let defaults = default_devices();
+    plan_systemd(
+        path,
+        "id",
+        Some(&resources),
+        &defaults,
+        layout,
+        user,
+        &manager(user),
+    )
+}
+
+fn place(path: Option<&str>, layout: &Layout, user: bool) -> (String, String) {
+    let plan = on(path, "{}", layout, user).expect("a plan");
+    (plan.unit.expect("a unit").name, plan.dirs[0].path.clone())
+}
+
+fn get(unit: &Unit, name: &str) -> Option<Value> {
+    let found = unit.properties.iter().find(|p| p.name == name);
+    found.map(|p| p.value.clone())
+}
+
+#[test]
+fn the_path_names_slice_and_scope() {
+    let both = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let host = v2();
+    assert_eq!(
+        place(Some("machine-a.slice:pod:c1"), &host, false),
+        both("pod-c1.scope", "machine.slice/machine-a.slice/pod-c1.scope")
+    );
+    assert_eq!(
+        place(None, &host, false),
+        both("lockstep-id.scope", "system.slice/lockstep-id.scope")
+    );
+    assert_eq!(
+        place(Some("-::c1"), &host, false),
+        both("c1.scope", "c1.scope")
+    );
+    assert_eq!(
+        place(Some("a.slice:x:b.slice"), &v1(), false),
+        both("b.slice", "a.slice/b.slice")
+    );
+    assert_eq!(
+        place(Some("::c1"), &host, true).1,
+        "user.slice/user-7.slice/user@7.service/user.slice/c1.scope"
+    );
+}
+
+#[test]
+fn other_paths_are_refused() {
+    for path in [
+        "/a/b",
+        "a:b",
+        "a.slice:b:c:d",
+        "a:b:c",
+        "a--b.slice:c:d",
+        "a.slice:b:",
+        "a.slice:b:c/d",
+    ] {
+        let error = on(Some(path), "{}", &v2(), false).expect_err(path);
+        assert_eq!(error.pointer, "/linux/cgroupsPath");
+    }
+    let error = on(Some("/a"), "{}", &v2(), false)
+        .expect_err("a plain path")
+        .to_string();
+    assert!(
+        error.contains("of format \"slice:prefix:name\" for systemd cgroups, got \"/a\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn limits_are_properties_and_writes() {
+    let text = r#"{"memory":{"limit":100,"swap":150,"reservation":50},"pids":{"limit":9},
+        "cpu":{"shares":1024,"quota":15000,"period":50000,"cpus":"0-2,9","mems":"0"},
+        "blockIO":{"weight":500}}"#;
+    let plan = on(Some("a.slice:b:c"), text, &v2(), false).unwrap();
+    let unit = plan.unit.as_ref().unwrap();
+    let number = |name| match get(unit, name) {
+        Some(Value::Number(n)) => n,
+        other => panic!("{name} is {other:?}"),
+    };
+    assert_eq!(number("MemoryMax"), 100);
+    assert_eq!(number("MemorySwapMax"), 50);
+    assert_eq!(number("MemoryLow"), 50);
+    assert_eq!(number("TasksMax"), 9);
+    assert_eq!(number("CPUWeight"), 100);
+    assert_eq!(number("CPUQuotaPerSecUSec"), 300_000);
+    assert_eq!(number("CPUQuotaPeriodUSec"), 50_000);
+    assert_eq!(number("IOWeight"), 4950);
+    assert_eq!(
+        get(unit, "AllowedCPUs"),
+        Some(Value::Bytes(vec![0b111, 0b10]))
+    );
+    assert_eq!(get(unit, "Delegate"), Some(Value::Bool(true)));
+    assert_eq!(get(unit, "Slice"), Some(Value::Text("a.slice".to_owned())));
+    assert_eq!(get(unit, "DeviceAllow"), None);
+    // The files are written all the same.
+    assert_eq!(plan.writes, planned(text, &v2()).unwrap().writes);
+}
+
+#[test]
+fn unlimited_has_its_number() {
+    let new: Resources =
+        serde_json::from_str(r#"{"memory":{"limit":-1},"pids":{"limit":-1},"cpu":{"quota":-1}}"#)
+            .unwrap();
+    let all = properties(&new, &Resources::default(), &v2());
+    let expected = [
+        "MemoryMax",
+        "MemorySwapMax",
+        "CPUQuotaPerSecUSec",
+        "TasksMax",
+    ];
+    assert_eq!(all.iter().map(|p| p.name).collect::<Vec<_>>(), expected);
+    assert!(
+        all.iter()
+            .all(|p: &Property| p.value == Value::Number(u64::MAX))
+    );
+}
+
+#[test]
+fn properties_know_their_age() {
+    let new: Resources =
+        serde_json::from_str(r#"{"cpu":{"idle":1,"cpus":"0","period":50000}}"#).unwrap();
+    let all = properties(&new, &Resources::default(), &v2());
+    let ages: Vec<_> = all.iter().map(|p| (p.name, p.since)).collect();
+    assert_eq!(
+        ages,
+        [
+            ("CPUWeight", 252),
+            ("CPUQuotaPeriodUSec", 242),
+            ("CPUQuotaPerSecUSec", 0),
+            ("AllowedCPUs", 244)
+        ]
+    );
+}
+
+#[test]
+fn v1_devices_are_named_as_systemd_names_them() {
+    let text = r#"{"devices":[{"allow":true,"type":"b","major":7,"access":"rw"}]}"#;
+    let plan = on(None, text, &v1(), false).unwrap();
+    let unit = plan.unit.unwrap();
+    assert_eq!(
+        get(&unit, "DevicePolicy"),
+        Some(Value::Text("strict".to_owned()))
+    );
+    let Some(Value::Pairs(allow)) = get(&unit, "DeviceAllow") else {
+        panic!("no list");
+    };
+    for pair in [
+        ("block-loop", "rw"),
+        ("char-*", "m"),
+        ("block-*", "m"),
+        ("/dev/char/1:3", "rwm"),
+        ("char-pts", "rwm"),
+    ] {
+        assert!(
+            allow.contains(&(pair.0.to_owned(), pair.1.to_owned())),
+            "{pair:?}: {allow:?}"
+        );
+    }
+}

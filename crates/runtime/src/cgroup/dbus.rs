@@ -1,0 +1,468 @@
+//! As much of D-Bus as starting a unit takes: a blocking client of one connection.
+//!
+//! Own, because a D-Bus library brings threads or an async runtime and is larger than all of the rest;
+//! the protocol is that of the D-Bus specification, version 0.42, little-endian, without descriptors.
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use lockstep_plan::cgroup::systemd::{Property, Value};
+
+/// How long an answer may take: systemd may be busy with the jobs of a boot.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest message that is read; ours and systemd's answers have a few hundred bytes.
+const MESSAGE_MAX: usize = 1 << 20;
+
+// Message types and header fields.
+const CALL: u8 = 1;
+const REPLY: u8 = 2;
+const ERROR: u8 = 3;
+const SIGNAL: u8 = 4;
+const PATH: u8 = 1;
+const INTERFACE: u8 = 2;
+const MEMBER: u8 = 3;
+const ERROR_NAME: u8 = 4;
+const REPLY_SERIAL: u8 = 5;
+const DESTINATION: u8 = 6;
+const SIGNATURE: u8 = 8;
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection.
+    Io(io::Error),
+    /// The other side's answer: name and text.
+    Refused(String, String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Io(error)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Io(error) => write!(f, "{error}"),
+            Failure::Refused(name, text) => write!(f, "{name}: {text}"),
+        }
+    }
+}
+
+/// Values in wire form, with their signature.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    bytes: Vec<u8>,
+    signature: String,
+}
+
+impl Body {
+    fn pad(&mut self, to: usize) {
+        while !self.bytes.len().is_multiple_of(to) {
+            self.bytes.push(0);
+        }
+    }
+
+    fn raw_number(&mut self, n: u32) {
+        self.pad(4);
+        self.bytes.extend(n.to_le_bytes());
+    }
+
+    fn raw_text(&mut self, text: &str) {
+        self.raw_number(length(text.len()));
+        self.bytes.extend(text.as_bytes());
+        self.bytes.push(0);
+    }
+
+    fn raw_signature(&mut self, text: &str) {
+        self.bytes.push(text.len() as u8);
+        self.bytes.extend(text.as_bytes());
+        self.bytes.push(0);
+    }
+
+    /// An array whose elements start at a multiple of `align`: its length does not count the padding
+    /// before the first.
+    fn raw_array(&mut self, align: usize, fill: impl FnOnce(&mut Self)) {
+        self.raw_number(0);
+        let at = self.bytes.len() - 4;
+        self.pad(align);
+        let start = self.bytes.len();
+        fill(self);
+        let size = length(self.bytes.len() - start);
+        self.bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
+    }
+
+    /// `s`
+    pub(super) fn text(mut self, text: &str) -> Self {
+        self.signature.push('s');
+        self.raw_text(text);
+        self
+    }
+
+    /// `b`
+    pub(super) fn flag(mut self, flag: bool) -> Self {
+        self.signature.push('b');
+        self.raw_number(flag.into());
+        self
+    }
+
+    /// `a(sv)`
+    pub(super) fn properties(mut self, properties: &[Property]) -> Self {
+        self.signature.push_str("a(sv)");
+        self.raw_array(8, |body| {
+            for property in properties {
+                body.pad(8);
+                body.raw_text(property.name);
+                body.variant(&property.value);
+            }
+        });
+        self
+    }
+
+    /// `a(sa(sv))` without an element: auxiliary units, of which there are none.
+    pub(super) fn no_units(mut self) -> Self {
+        self.signature.push_str("a(sa(sv))");
+        self.raw_array(8, |_| {});
+        self
+    }
+
+    fn variant(&mut self, value: &Value) {
+        match value {
+            Value::Bool(flag) => {
+                self.raw_signature("b");
+                self.raw_number((*flag).into());
+            }
+            Value::Number(n) => {
+                self.raw_signature("t");
+                self.pad(8);
+                self.bytes.extend(n.to_le_bytes());
+            }
+            Value::Text(text) => {
+                self.raw_signature("s");
+                self.raw_text(text);
+            }
+            Value::Texts(all) => {
+                self.raw_signature("as");
+                self.raw_array(4, |body| all.iter().for_each(|text| body.raw_text(text)));
+            }
+            Value::Pids(all) => {
+                self.raw_signature("au");
+                self.raw_array(4, |body| all.iter().for_each(|&pid| body.raw_number(pid)));
+            }
+            Value::Bytes(all) => {
+                self.raw_signature("ay");
+                self.raw_array(1, |body| body.bytes.extend(all));
+            }
+            Value::Pairs(all) => {
+                self.raw_signature("a(ss)");
+                self.raw_array(8, |body| {
+                    for (first, second) in all {
+                        body.pad(8);
+                        body.raw_text(first);
+                        body.raw_text(second);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// What we send is far below 4 GiB.
+fn length(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// An address of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Method<'a> {
+    pub(super) destination: &'a str,
+    pub(super) path: &'a str,
+    pub(super) interface: &'a str,
+    pub(super) member: &'a str,
+}
+
+/// A message that came in.
+#[derive(Debug, Default)]
+struct Message {
+    kind: u8,
+    reply_to: u32,
+    member: String,
+    error: String,
+    body: Vec<u8>,
+}
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: UnixStream,
+    serial: u32,
+    /// Signals that came while an answer was waited for.
+    signals: Vec<Message>,
+}
+
+impl Connection {
+    /// Takes a connected stream socket and proves who we are by its credentials (SASL EXTERNAL).
+    pub(super) fn open(socket: OwnedFd) -> Result<Connection, Failure> {
+        let mut stream = UnixStream::from(socket);
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        // Without a name the peer takes the socket's own credentials: inside a user namespace our
+        // number is not the one that it sees.
+        stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\n")?;
+        loop {
+            let line = read_line(&mut stream)?;
+            match line.split(' ').next() {
+                Some("DATA") => {}
+                Some("OK") => break,
+                _ => {
+                    let name = "org.freedesktop.DBus.Error.AuthFailed".to_owned();
+                    return Err(Failure::Refused(name, line));
+                }
+            }
+        }
+        stream.write_all(b"BEGIN\r\n")?;
+        Ok(Connection {
+            stream,
+            serial: 0,
+            signals: Vec::new(),
+        })
+    }
+
+    /// Calls a method and waits for its answer, which is returned in wire form.
+    pub(super) fn call(&mut self, method: Method<'_>, body: &Body) -> Result<Reply, Failure> {
+        self.serial += 1;
+        let message = encode(self.serial, method, body);
+        self.stream.write_all(&message)?;
+        loop {
+            let message = self.receive()?;
+            match message.kind {
+                REPLY if message.reply_to == self.serial => return Ok(Reply(message.body)),
+                ERROR if message.reply_to == self.serial => {
+                    let text = Reply(message.body).text(0).unwrap_or_default();
+                    return Err(Failure::Refused(message.error, text));
+                }
+                SIGNAL => self.signals.push(message),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for a signal that `wanted` makes something of.
+    pub(super) fn signal<T>(
+        &mut self,
+        member: &str,
+        wanted: impl Fn(&Reply) -> Option<T>,
+    ) -> Result<T, Failure> {
+        loop {
+            let message = match self.signals.pop() {
+                Some(message) => message,
+                None => self.receive()?,
+            };
+            if message.kind == SIGNAL
+                && message.member == member
+                && let Some(found) = wanted(&Reply(message.body))
+            {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Message, Failure> {
+        let mut fixed = [0u8; 16];
+        self.stream.read_exact(&mut fixed)?;
+        if fixed[0] != b'l' {
+            return Err(malformed());
+        }
+        let number = |at: usize| read_number(&fixed, at).unwrap_or(u32::MAX) as usize;
+        let (body, fields) = (number(4), number(12));
+        if body > MESSAGE_MAX || fields > MESSAGE_MAX {
+            return Err(malformed());
+        }
+        let mut rest = vec![0u8; fields.next_multiple_of(8) + body];
+        self.stream.read_exact(&mut rest)?;
+        let body = rest.split_off(fields.next_multiple_of(8));
+        let mut message = Message {
+            kind: fixed[1],
+            body,
+            ..Message::default()
+        };
+        read_fields(&rest[..fields], &mut message).ok_or_else(malformed)?;
+        Ok(message)
+    }
+}
+
+fn malformed() -> Failure {
+    let text = "the other side does not speak D-Bus as we do";
+    Failure::Io(io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
+fn read_line(stream: &mut UnixStream) -> io::Result<String> {
+    let mut line = Vec::new();
+    // Byte by byte: what follows the last line belongs to the messages.
+    while !line.ends_with(b"\r\n") && line.len() < 512 {
+        let mut byte = [0u8];
+        stream.read_exact(&mut byte)?;
+        line.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+fn encode(serial: u32, method: Method<'_>, body: &Body) -> Vec<u8> {
+    let mut header = Body::default();
+    header.bytes.extend([b'l', CALL, 0, 1]);
+    header.raw_number(length(body.bytes.len()));
+    header.raw_number(serial);
+    header.raw_array(8, |header| {
+        for (code, kind, text) in [
+            (PATH, "o", method.path),
+            (INTERFACE, "s", method.interface),
+            (MEMBER, "s", method.member),
+            (DESTINATION, "s", method.destination),
+        ] {
+            header.pad(8);
+            header.bytes.push(code);
+            header.raw_signature(kind);
+            header.raw_text(text);
+        }
+        if !body.signature.is_empty() {
+            header.pad(8);
+            header.bytes.push(SIGNATURE);
+            header.raw_signature("g");
+            header.raw_signature(&body.signature);
+        }
+    });
+    header.pad(8);
+    header.bytes.extend(&body.bytes);
+    header.bytes
+}
+
+fn read_number(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(four.try_into().ok()?))
+}
+
+/// A string or object path at `at` (aligned): its text and where it ends.
+fn read_text(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let at = at.next_multiple_of(4);
+    let size = read_number(bytes, at)? as usize;
+    let text = bytes.get(at + 4..(at + 4).checked_add(size)?)?;
+    Some((
+        String::from_utf8_lossy(text).into_owned(),
+        at + 4 + size + 1,
+    ))
+}
+
+/// Fields of the header: code, signature of one letter, value.
+fn read_fields(bytes: &[u8], message: &mut Message) -> Option<()> {
+    let mut at = 0;
+    while at < bytes.len() {
+        at = at.next_multiple_of(8);
+        let code = *bytes.get(at)?;
+        let kind = *bytes.get(at + 2)?;
+        at += 4;
+        match kind {
+            b's' | b'o' => {
+                let (text, end) = read_text(bytes, at)?;
+                at = end;
+                match code {
+                    MEMBER => message.member = text,
+                    ERROR_NAME => message.error = text,
+                    _ => {}
+                }
+            }
+            b'u' => {
+                let number = read_number(bytes, at.next_multiple_of(4))?;
+                if code == REPLY_SERIAL {
+                    message.reply_to = number;
+                }
+                at = at.next_multiple_of(4) + 4;
+            }
+            b'g' => at += *bytes.get(at)? as usize + 2,
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+/// The body of an answer or a signal.
+#[derive(Debug)]
+pub(super) struct Reply(Vec<u8>);
+
+impl Reply {
+    /// The string or object path that starts at `at`.
+    pub(super) fn text(&self, at: usize) -> Option<String> {
+        read_text(&self.0, at).map(|(text, _)| text)
+    }
+
+    /// The body as a variant that holds a string.
+    pub(super) fn variant_text(&self) -> Option<String> {
+        // Length, letter and NUL of its signature come first.
+        (self.0.get(..3)? == [1, b's', 0]).then(|| self.text(3))?
+    }
+
+    /// The body as number, path, string, string: the arguments of JobRemoved.
+    pub(super) fn job(&self) -> Option<(String, String)> {
+        let (path, end) = read_text(&self.0, 4)?;
+        let (_, end) = read_text(&self.0, end)?;
+        let (result, _) = read_text(&self.0, end)?;
+        Some((path, result))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_in_bytes() {
+        let body = Body::default().text("u").flag(true).properties(&[
+            Property {
+                name: "N",
+                value: Value::Number(1),
+                since: 0,
+            },
+            Property {
+                name: "P",
+                value: Value::Pids(vec![7]),
+                since: 0,
+            },
+        ]);
+        assert_eq!(body.signature, "sba(sv)");
+        let expected = [
+            1, 0, 0, 0, b'u', 0, 0, 0, // "u"
+            1, 0, 0, 0, // true
+            44, 0, 0, 0, // bytes of the array
+            1, 0, 0, 0, b'N', 0, 1, b't', 0, 0, 0, 0, 0, 0, 0, 0, // N: variant of t
+            1, 0, 0, 0, 0, 0, 0, 0, // 1
+            1, 0, 0, 0, b'P', 0, 2, b'a', b'u', 0, 0, 0, // P: variant of au
+            4, 0, 0, 0, 7, 0, 0, 0, // one element
+        ];
+        assert_eq!(body.bytes, expected);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_not_read() {
+        let method = Method {
+            destination: "d",
+            path: "/p",
+            interface: "i.i",
+            member: "M",
+        };
+        let message = encode(3, method, &Body::default().text("x"));
+        let fields = read_number(&message, 12).unwrap() as usize;
+        let mut read = Message::default();
+        read_fields(&message[16..16 + fields], &mut read).unwrap();
+        assert_eq!(read.member, "M");
+        for end in 17..16 + fields {
+            // Neither panics nor loops.
+            let mut read = Message::default();
+            drop(read_fields(&message[16..end], &mut read));
+        }
+        assert_eq!(Reply(vec![255, 255, 255, 255]).text(0), None);
+        assert_eq!(Reply(Vec::new()).job(), None);
+    }
+}
