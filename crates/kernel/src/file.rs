@@ -38,6 +38,21 @@ pub fn read(dir: impl AsFd, path: impl AsRef<Path>, limit: usize) -> Result<Vec<
     read_fd(&file, limit)
 }
 
+/// Reads a file that the kernel or the disk gives in one piece: config.json, one value of procfs or a cgroup.
+/// A short read is its end, which saves the read that would say so.
+pub fn read_at_once(dir: impl AsFd, path: impl AsRef<Path>, limit: usize) -> Result<Vec<u8>> {
+    const PIECE: usize = 64 << 10;
+    let file = openat(dir, path, OFlags::RDONLY, 0)?;
+    let mut out = Vec::with_capacity(PIECE.min(limit + 1));
+    let n = retry(|| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut out)))
+        .told(|| format!("read({})", call::fd(file.as_fd())))?;
+    if n < PIECE && n <= limit {
+        return Ok(out);
+    }
+    out.extend(read_fd(&file, limit.saturating_sub(n))?);
+    Ok(out)
+}
+
 /// Reads a descriptor to its end; more than `limit` bytes are an `EFBIG` error.
 pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
     let file = file.as_fd();
@@ -187,10 +202,22 @@ pub fn readlink(dir: impl AsFd, path: impl AsRef<Path>) -> Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(target.into_bytes()).into())
 }
 
-/// The absolute path of an existing file, all symbolic links resolved (realpath(3)).
+/// The absolute path of an existing file, all symbolic links resolved, as the kernel knows it.
 pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
-    let path = path.as_ref();
-    std::fs::canonicalize(path).told(|| format!("realpath({})", call::path(path)))
+    use std::os::fd::AsRawFd;
+    let found = openat(CWD, path, OFlags::PATH, 0)?;
+    readlink(CWD, format!("/proc/self/fd/{}", found.as_raw_fd()))
+}
+
+/// Keeps a descriptor open until execve(2) closes it, unless there are many: a process that is about to
+/// execute a program spares itself the call.
+pub fn leave_to_exec(file: OwnedFd) {
+    use std::os::fd::{AsRawFd, IntoRawFd};
+    /// Well below the lowest limit on open files that containers are given.
+    const FEW: i32 = 200;
+    if file.as_raw_fd() < FEW {
+        let _still_open = file.into_raw_fd();
+    }
 }
 
 /// What mknodat(2) makes.

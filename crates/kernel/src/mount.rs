@@ -103,6 +103,25 @@ pub fn attach(mount: impl AsFd, point: impl AsFd) -> Result<()> {
     })
 }
 
+/// Attaches a detached mount to `name`, one component, in a directory that only this process can change.
+pub fn attach_at(mount: impl AsFd, dir: impl AsFd, name: &Path) -> Result<()> {
+    let (mount, dir) = (mount.as_fd(), dir.as_fd());
+    rustix::mount::move_mount(
+        mount,
+        c"",
+        dir,
+        name,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .told(|| {
+        let (mount, dir) = (call::fd(mount), call::fd(dir));
+        format!(
+            "move_mount({mount}, \"\", {dir}, {}, MOVE_MOUNT_F_EMPTY_PATH)",
+            call::path(name)
+        )
+    })
+}
+
 /// Argument of mount_setattr(2), `struct mount_attr`: MOUNT_ATTR_* bits, MS_* propagation, user namespace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]

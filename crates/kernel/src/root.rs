@@ -10,8 +10,8 @@ use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links followed while missing directories are made, as the kernel's own limit (path_resolution(7)).
-const MAX_LINKS: u32 = 40;
+/// Directories made and symbolic links followed for one path; the kernel follows 40 (path_resolution(7)).
+const MAX_STEPS: u32 = 255;
 
 /// What a mount point has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,28 +36,33 @@ impl Root {
 
     /// Opens `path` below the root; openat2(2) (Linux 5.6). `mode` is used with O_CREAT only.
     pub fn open(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd> {
+        self.openat2(path, flags, mode).told(|| {
+            format!(
+                "openat2({}, {}, {{{flags:?}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
+                call::fd(self.fd.as_fd()),
+                call::path(path)
+            )
+        })
+    }
+
+    fn openat2(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode));
         loop {
-            let opened = fs::openat2(
-                &self.fd,
-                path,
-                flags | OFlags::CLOEXEC,
-                Mode::from_raw_mode(mode),
-                resolve,
-            );
-            match opened {
+            match fs::openat2(&self.fd, path, flags, mode, resolve) {
                 // EAGAIN: a concurrent rename or mount made `..` undecidable; openat2(2) says to repeat.
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
-                other => {
-                    return other.told(|| {
-                        format!(
-                            "openat2({}, {}, {{{flags:?}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
-                            call::fd(self.fd.as_fd()),
-                            call::path(path)
-                        )
-                    });
-                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                other => return other,
             }
+        }
+    }
+
+    /// As [`Root::open`]; `None` where there is nothing, which costs no error text.
+    pub fn open_if_there(&self, path: &Path, flags: OFlags) -> Result<Option<OwnedFd>> {
+        match self.openat2(path, flags, 0) {
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Ok(found) => Ok(Some(found)),
+            Err(_) => self.open(path, flags, 0).map(Some),
         }
     }
 
@@ -79,9 +84,8 @@ impl Root {
         } else {
             OFlags::PATH
         };
-        match self.open(path, flags, 0) {
-            Err(e) if e.is(&[libc::ENOENT]) => {}
-            other => return other,
+        if let Some(found) = self.open_if_there(path, flags)? {
+            return Ok(found);
         }
         match kind {
             Kind::Directory => self.make_directories(path, 0o755),
@@ -105,26 +109,25 @@ impl Root {
 
     /// The directory `path`, made with its missing parents; component by component under descriptors.
     pub fn make_directories(&self, path: &Path, mode: u32) -> Result<OwnedFd> {
-        self.make_below(path, mode, MAX_LINKS)
+        self.make_below(path, mode, MAX_STEPS)
     }
 
-    fn make_below(&self, path: &Path, mode: u32, links: u32) -> Result<OwnedFd> {
-        match self.open(path, OFlags::PATH | OFlags::DIRECTORY, 0) {
-            Err(e) if e.is(&[libc::ENOENT]) => {}
-            other => return other,
+    fn make_below(&self, path: &Path, mode: u32, steps: u32) -> Result<OwnedFd> {
+        if let Some(found) = self.open_if_there(path, OFlags::PATH | OFlags::DIRECTORY)? {
+            return Ok(found);
         }
-        if links == 0 {
+        if steps == 0 {
             return Err(Error {
                 call: format!("mkdirat({})", call::path(path)),
                 errno: libc::ELOOP,
             });
         }
         let (above, name) = split(path);
-        let parent = self.make_below(above, mode, links - 1)?;
+        let parent = self.make_below(above, mode, steps - 1)?;
         match file::mkdirat(&parent, name, mode) {
             Ok(()) => {}
             Err(e) if e.is(&[libc::EEXIST]) => match file::readlink(&parent, name) {
-                Ok(target) => return self.make_below(&follow(above, &target), mode, links - 1),
+                Ok(target) => return self.make_below(&follow(above, &target), mode, steps - 1),
                 // EINVAL: no link, so a concurrent creator won; the open below judges what it made.
                 Err(e) if e.is(&[libc::EINVAL]) => {}
                 Err(e) => return Err(e),

@@ -3,6 +3,8 @@
 //! The binary reads the arguments and the environment, prints and chooses exit codes; what it does to
 //! containers is the runtime library's. It has one thread from beginning to end.
 
+#![cfg_attr(not(test), no_main)]
+
 mod argv;
 mod cli;
 mod failure;
@@ -17,13 +19,16 @@ mod timestamp;
 mod verb;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+
+#[cfg(not(test))]
+lockstep_kernel::entry!(start);
 
 #[expect(
     clippy::disallowed_methods,
     reason = "this binary's own arguments and environment, read once"
 )]
-fn main() -> ExitCode {
+#[cfg_attr(test, expect(dead_code, reason = "the test harness has its own entry"))]
+fn start() -> i32 {
     let args: Vec<_> = std::env::args_os().collect();
     // A process of ours is going to enter the container, so it must not run from the host's file
     // (CVE-2019-5736). Looking for the words anywhere seals once too often for `list run`, which does no harm.
@@ -38,8 +43,8 @@ fn main() -> ExitCode {
             });
         if let Err(text) = ready {
             log::Log::bare().error(&failure::Failure::new(text));
-            return ExitCode::FAILURE;
+            return 1;
         }
     }
-    ExitCode::from(front::run(&args))
+    front::run(&args).into()
 }

@@ -205,7 +205,7 @@ impl Runtime<'_> {
 
     fn load(&self, bundle: &Path) -> Result<ValidSpec> {
         let path = bundle.join("config.json");
-        let text = file::read(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
+        let text = file::read_at_once(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
             let error = Error::call(format!("reading {}", path.display()), &e);
             if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
                 return Error {

@@ -19,16 +19,25 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
     let new_user = linux.is_some_and(|l| l.has_namespace(&NamespaceType::User));
     let labelled = process.is_some_and(|p| p.selinux_label.is_some())
         || linux.is_some_and(|l| l.mount_label.is_some());
+    let confined = spec.is_some_and(|s| {
+        s.annotations
+            .contains_key(lockstep_oci::landlock::ANNOTATION)
+    });
     let mounts = read(proc, "self/mountinfo")?;
     Ok(Host {
         uid: credential::euid(),
         gid: credential::egid(),
         capabilities: sets.effective,
         bounding: sets.permitted,
+        // Only root's containers without a user namespace of their own are planned differently inside one.
         user_namespace: !new_user && in_user_namespace(proc)?,
         apparmor: process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor(),
         selinux: labelled && selinux(),
-        landlock_abi: lockstep_kernel::landlock::abi(),
+        landlock_abi: if confined {
+            lockstep_kernel::landlock::abi()
+        } else {
+            0
+        },
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),
@@ -43,7 +52,9 @@ fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
 
 /// The cgroup hierarchies of this process.
 pub(crate) fn cgroups(proc: BorrowedFd<'_>, mounts: &str) -> Result<Layout> {
-    let own = read(proc, "self/cgroup")?;
+    let own = file::read_at_once(proc, "self/cgroup", LIMIT)
+        .during(|| "reading /proc/self/cgroup".into())?;
+    let own = String::from_utf8_lossy(&own).into_owned();
     let controllers = unified_mount(mounts)
         .and_then(|mount| {
             file::read(
@@ -66,7 +77,9 @@ pub(crate) fn cgroup_layout(proc: BorrowedFd<'_>) -> Result<Layout> {
 
 /// The first user namespace maps every id onto itself.
 fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
-    let map = read(proc, "self/uid_map")?;
+    let map = file::read_at_once(proc, "self/uid_map", LIMIT)
+        .during(|| "reading /proc/self/uid_map".into())?;
+    let map = String::from_utf8_lossy(&map).into_owned();
     Ok(map.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 

@@ -4,6 +4,7 @@
 //! process it became. So a runtime that is killed at any moment leaves enough behind to be cleaned up after.
 
 use crate::error::{Error, For, Kind, Result};
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::{self as kernel, file, process, socket};
 use lockstep_oci::runtime::Spec;
 use lockstep_oci::state::Status;
@@ -106,7 +107,7 @@ impl Root {
     pub(crate) fn open(path: &Path, create: bool) -> Result<Root> {
         let open = || file::open_dir(file::CWD, path);
         let dir = match open() {
-            Err(e) if create && e.is(&[libc_enoent()]) => {
+            Err(e) if create && e.is(&[Errno::ENOENT.0]) => {
                 make_parents(path).during(|| format!("state directory {}", path.display()))?;
                 open()
             }
@@ -135,7 +136,7 @@ impl Root {
     pub(crate) fn claim(&self, id: &ContainerId) -> Result<Directory> {
         match file::mkdirat(&self.dir, id.as_str(), 0o711) {
             Ok(()) => self.container(id),
-            Err(e) if e.is(&[libc_eexist()]) => Err(Error::new(
+            Err(e) if e.is(&[Errno::EEXIST.0]) => Err(Error::new(
                 Kind::Exists,
                 "container with given ID already exists",
             )
@@ -151,7 +152,7 @@ impl Root {
                 dir,
                 id: id.clone(),
             }),
-            Err(e) if e.is(&[libc_enoent()]) => {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => {
                 Err(Error::new(Kind::NotFound, "container does not exist"))
             }
             Err(e) => Err(Error::call(format!("state directory of {id}"), &e)),
@@ -161,44 +162,43 @@ impl Root {
     /// Removes a container's directory with the files that the runtime makes in it.
     pub(crate) fn remove(&self, id: &ContainerId) -> Result<()> {
         let directory = self.container(id)?;
-        for name in file::list(&directory.dir, ".").during(|| format!("state of {id}"))? {
-            // ENOENT: a concurrent `delete` was here first.
-            absent_is_fine(file::unlink(&directory.dir, &name))
-                .during(|| format!("state of {id}"))?;
+        let what = || format!("state of {id}");
+        for name in [STATE, INIT] {
+            // ENOENT: a concurrent `delete` was here first, or creation was killed before the file was made.
+            absent_is_fine(file::unlink(&directory.dir, name)).during(what)?;
         }
-        absent_is_fine(file::rmdir(&self.dir, id.as_str())).during(|| format!("state of {id}"))
+        match file::rmdir(&self.dir, id.as_str()) {
+            Err(e) if e.is(&[Errno::ENOTEMPTY.0]) => {}
+            other => return absent_is_fine(other).during(what),
+        }
+        for name in file::list(&directory.dir, ".").during(what)? {
+            absent_is_fine(file::unlink(&directory.dir, &name)).during(what)?;
+        }
+        absent_is_fine(file::rmdir(&self.dir, id.as_str())).during(what)
     }
 }
 
 fn absent_is_fine(result: kernel::Result<()>) -> kernel::Result<()> {
     match result {
-        Err(e) if e.is(&[libc_enoent()]) => Ok(()),
+        Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
         other => other,
     }
 }
 
 fn make_parents(path: &Path) -> kernel::Result<()> {
     match file::mkdirat(file::CWD, path, 0o711) {
-        Err(e) if e.is(&[libc_enoent()]) => {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => {
             if let Some(parent) = path.parent() {
                 make_parents(parent)?;
             }
             match file::mkdirat(file::CWD, path, 0o711) {
-                Err(e) if e.is(&[libc_eexist()]) => Ok(()),
+                Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
                 other => other,
             }
         }
-        Err(e) if e.is(&[libc_eexist()]) => Ok(()),
+        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
         other => other,
     }
-}
-
-const fn libc_enoent() -> i32 {
-    lockstep_abi::errno::Errno::ENOENT.0
-}
-
-const fn libc_eexist() -> i32 {
-    lockstep_abi::errno::Errno::EEXIST.0
 }
 
 impl Directory {
@@ -254,7 +254,7 @@ impl Directory {
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let text = match file::read(&self.dir, name, LIMIT) {
-            Err(e) if e.is(&[libc_enoent()]) => return Ok(None),
+            Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
             other => other.during(|| format!("state of {}", self.id))?,
         };
         #[derive(Deserialize)]
@@ -313,7 +313,7 @@ pub(crate) fn is_alive(init: &InitProcess) -> bool {
 
 /// Run state and start time of a process (proc_pid_stat(5), fields 3 and 22).
 pub(crate) fn process_stat(pid: i32) -> Option<(char, u64)> {
-    let text = file::read(file::CWD, format!("/proc/{pid}/stat"), 4096).ok()?;
+    let text = file::read_at_once(file::CWD, format!("/proc/{pid}/stat"), 4096).ok()?;
     // The command name stands in parentheses and may contain anything, also parentheses and blanks.
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
@@ -333,12 +333,7 @@ pub(crate) fn describe(pid: i32) -> InitProcess {
 /// Sends a signal to this very process: a pidfd cannot come to mean another one.
 pub(crate) fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
     let pidfd = match process::pidfd_open(init.pid) {
-        Err(e)
-            if e.is(&[
-                lockstep_abi::errno::Errno::ESRCH.0,
-                lockstep_abi::errno::Errno::EINVAL.0,
-            ]) =>
-        {
+        Err(e) if e.is(&[Errno::ESRCH.0, Errno::EINVAL.0]) => {
             return Ok(false);
         }
         other => other?,
@@ -347,7 +342,7 @@ pub(crate) fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
         return Ok(false);
     }
     match process::pidfd_send_signal(pidfd.as_fd(), signal) {
-        Err(e) if e.is(&[lockstep_abi::errno::Errno::ESRCH.0]) => Ok(false),
+        Err(e) if e.is(&[Errno::ESRCH.0]) => Ok(false),
         other => other.map(|()| true),
     }
 }

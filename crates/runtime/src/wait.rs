@@ -6,6 +6,7 @@ use lockstep_kernel::process::{self, Child, Exit};
 use lockstep_kernel::{event, file, signal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+const SIGPIPE: i32 = 13;
 const SIGCHLD: i32 = 17;
 const SIGURG: i32 = 23;
 const SIGWINCH: i32 = 28;
@@ -41,9 +42,10 @@ fn reap(child: &Child) -> Result<Option<Exit>> {
     Ok(None)
 }
 
-/// SIGURG is not passed on, as in runc: language runtimes send it to themselves.
+/// SIGURG is not passed on, as in runc: language runtimes send it to themselves. SIGPIPE tells of this
+/// process's own output.
 fn pass_on(child: &Child, number: i32) -> Result<()> {
-    if matches!(number, SIGCHLD | SIGURG) {
+    if matches!(number, SIGPIPE | SIGCHLD | SIGURG) {
         return Ok(());
     }
     match process::pidfd_send_signal(child.pidfd.as_fd(), number) {

@@ -133,6 +133,8 @@ impl Init<'_> {
             ..attributes.clone()
         };
         change(made.as_fd(), &rest).during(what)?;
+        file::leave_to_exec(made);
+        file::leave_to_exec(point);
         self.device_directory = None;
         Ok(())
     }
@@ -161,6 +163,8 @@ impl Init<'_> {
         let point = self.point(target, kind, *nofollow)?;
         mount::attach(&tree, &point).during(what)?;
         change(tree.as_fd(), attributes).during(what)?;
+        file::leave_to_exec(tree);
+        file::leave_to_exec(point);
         self.device_directory = None;
         Ok(())
     }
@@ -210,8 +214,7 @@ impl Init<'_> {
             mount::attach(&made, &point).during(what)?;
             return change(made.as_fd(), attributes).during(what);
         }
-        let inner = attributes.set & !MOUNT_ATTR_RDONLY;
-        let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], inner).during(what)?;
+        let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], 0).during(what)?;
         mount::attach(&tmpfs, &point).during(what)?;
         for view in views {
             let what = || {
@@ -222,14 +225,24 @@ impl Init<'_> {
                 )
             };
             file::mkdirat(&tmpfs, &view.name, 0o755).during(what)?;
-            let place = file::open_dir(&tmpfs, &view.name).during(what)?;
-            let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
-            mount::attach(&made, &place).during(what)?;
+            let made = cgroup_tree(view, *namespaced, 0).during(what)?;
+            // By name, in a file system that was made two lines above and that nobody else has seen.
+            mount::attach_at(&made, &tmpfs, Path::new(&view.name)).during(what)?;
+            file::leave_to_exec(made);
             for link in &view.links {
                 file::symlink(&view.name, &tmpfs, link).during(what)?;
             }
         }
-        change(tmpfs.as_fd(), attributes).during(what)
+        let all = mount_options::Attributes {
+            set: 0,
+            clear: 0,
+            recursive_set: attributes.recursive_set | attributes.set,
+            ..attributes.clone()
+        };
+        change(tmpfs.as_fd(), &all).during(what)?;
+        file::leave_to_exec(tmpfs);
+        file::leave_to_exec(point);
+        Ok(())
     }
 
     /// Makes the container's root this namespace's root. The old root ends up on top of the new one and is
@@ -300,37 +313,24 @@ pub(super) fn filesystem(
 }
 
 fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::Result<OwnedFd> {
-    if namespaced {
-        let options = if view.option.is_empty() {
-            Vec::new()
-        } else {
-            vec![view.option.replace(',', "\0")]
-        };
-        let options: Vec<String> = options
-            .iter()
-            .flat_map(|o| o.split('\0'))
+    let made = if namespaced {
+        let options: Vec<String> = view
+            .option
+            .split(',')
+            .filter(|o| !o.is_empty())
             .map(String::from)
             .collect();
-        return filesystem(
-            view.kind,
-            "cgroup",
-            &options,
-            attributes & !MOUNT_ATTR_RDONLY,
-        )
-        .and_then(|made| {
-            let rest = Attributes {
-                set: attributes,
-                ..Attributes::default()
-            };
-            mount::set_attributes(&made, &rest, false).map(|()| made)
-        });
-    }
-    let made = mount::open_tree(file::CWD, &view.host, false, false)?;
-    let set = Attributes {
-        set: attributes,
-        ..Attributes::default()
+        filesystem(view.kind, "cgroup", &options, 0)?
+    } else {
+        mount::open_tree(file::CWD, &view.host, false, false)?
     };
-    mount::set_attributes(&made, &set, false)?;
+    if attributes != 0 {
+        let set = Attributes {
+            set: attributes,
+            ..Attributes::default()
+        };
+        mount::set_attributes(&made, &set, false)?;
+    }
     Ok(made)
 }
 

@@ -54,25 +54,32 @@ impl Init<'_> {
     /// Hides a path. ENOENT only: a path that does not exist needs no mask, everything else is an attack or a bug.
     pub(super) fn mask(&mut self, path: &RootPath) -> Result<()> {
         let what = || format!("masking {}", path.as_path().display());
-        let point = match self.root()?.locate(path.as_path()) {
-            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(()),
-            other => other.during(what)?,
-        };
+        let found = self
+            .root()?
+            .open_if_there(path.as_path(), file::OFlags::PATH)
+            .during(what)?;
+        let Some(point) = found else { return Ok(()) };
         let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
         let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
-        match mount::attach(cover, &point) {
+        let done = match mount::attach(&cover, &point) {
             // EINVAL (ENOTDIR before Linux 6.15): a directory, which only a directory can cover.
             Err(e) if e.is(&[Errno::EINVAL.0, Errno::ENOTDIR.0]) => {
                 self.cover_directory(&point).during(what)
             }
             other => other.during(what),
-        }
+        };
+        file::leave_to_exec(cover);
+        file::leave_to_exec(point);
+        done
     }
 
     /// One empty file system covers all directories: made for the first, copied from there for the others.
     fn cover_directory(&mut self, point: &OwnedFd) -> kernel::Result<()> {
         if let Some(empty) = &self.masks.empty {
-            return mount::attach(mount::open_tree(empty, Path::new(""), false, false)?, point);
+            let cover = mount::open_tree(empty, Path::new(""), false, false)?;
+            mount::attach(&cover, point)?;
+            file::leave_to_exec(cover);
+            return Ok(());
         }
         let options = ["nr_blocks=1".into(), "nr_inodes=1".into()];
         let empty = super::mount::filesystem("tmpfs", "tmpfs", &options, MOUNT_ATTR_RDONLY)?;
@@ -84,17 +91,21 @@ impl Init<'_> {
     /// Makes a path and everything below it read-only by mounting it onto itself. ENOENT only, as above.
     pub(super) fn make_readonly(&mut self, path: &RootPath) -> Result<()> {
         let what = || format!("making {} read-only", path.as_path().display());
-        let point = match self.root()?.locate(path.as_path()) {
-            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(()),
-            other => other.during(what)?,
-        };
+        let found = self
+            .root()?
+            .open_if_there(path.as_path(), file::OFlags::PATH)
+            .during(what)?;
+        let Some(point) = found else { return Ok(()) };
         let tree = mount::open_tree(&point, Path::new(""), true, false).during(what)?;
         let readonly = Attributes {
             set: MOUNT_ATTR_RDONLY,
             ..Attributes::default()
         };
         mount::set_attributes(&tree, &readonly, true).during(what)?;
-        mount::attach(&tree, &point).during(what)
+        mount::attach(&tree, &point).during(what)?;
+        file::leave_to_exec(tree);
+        file::leave_to_exec(point);
+        Ok(())
     }
 }
 
