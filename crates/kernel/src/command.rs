@@ -25,7 +25,6 @@ pub fn run(
 ) -> Result<Ended> {
     let child = match process::clone(0, None)? {
         Side::Child => {
-            signal::default_sigpipe();
             let ready = signal::unblock_all()
                 .and_then(|()| process::dup_onto(input, 0))
                 .and_then(|()| process::dup_onto(output, 1))

@@ -66,21 +66,13 @@ pub fn wait(timeout_ms: Option<u64>) -> Result<Option<i32>> {
     }
 }
 
-/// Gives SIGPIPE its default action back, which Rust's start-up code took and execve(2) would hand on.
-pub fn default_sigpipe() {
-    // SAFETY: SIG_DFL installs no code.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-}
-
 /// Gives every signal that the caller had ignored its default action back, but for SIGPIPE, which a runtime
 /// wants as an error. An ignored SIGCHLD would make wait(2) forget children.
 pub fn default_ignored() -> Result<()> {
-    let status = crate::file::read(crate::file::CWD, "/proc/self/status", 1 << 16)?;
+    let status = crate::file::read_at_once(crate::file::CWD, "/proc/self/status", 1 << 16)?;
     for signal in ignored(&String::from_utf8_lossy(&status)) {
-        if signal != libc::SIGPIPE {
-            // SAFETY: SIG_DFL installs no code.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
-        }
+        // SAFETY: SIG_DFL installs no code.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     Ok(())
 }

@@ -308,7 +308,6 @@ fn new_session() -> Result<()> {
 /// The state in which the new process starts: signals as a program expects them, no core, no tracer.
 pub(crate) fn fresh_start() -> kernel::Result<u32> {
     signal::unblock_all()?;
-    signal::default_sigpipe();
     process::set_dumpable(false)?;
     Ok(process::umask(0))
 }
