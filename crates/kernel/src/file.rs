@@ -8,6 +8,7 @@ use rustix::fs::{self, AtFlags, Mode};
 pub use rustix::fs::{OFlags, Stat, major, minor};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The current directory, as the base of a relative or absolute path.
 pub const CWD: BorrowedFd<'static> = fs::CWD;
@@ -209,15 +210,22 @@ pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
     readlink(CWD, format!("/proc/self/fd/{}", found.as_raw_fd()))
 }
 
+/// Descriptors with numbers from here on are closed at once by [`leave_to_exec`]; at first well below the
+/// lowest limit on open files that containers are usually given.
+static LEFT_BELOW: AtomicI32 = AtomicI32::new(200);
+
 /// Keeps a descriptor open until execve(2) closes it, unless there are many: a process that is about to
 /// execute a program spares itself the call.
 pub fn leave_to_exec(file: OwnedFd) {
     use std::os::fd::{AsRawFd, IntoRawFd};
-    /// Well below the lowest limit on open files that containers are given.
-    const FEW: i32 = 200;
-    if file.as_raw_fd() < FEW {
+    if file.as_raw_fd() < LEFT_BELOW.load(Ordering::Relaxed) {
         let _still_open = file.into_raw_fd();
     }
+}
+
+/// Makes [`leave_to_exec`] close everything: for a process that is about to lower its limit on open files.
+pub fn leave_nothing_to_exec() {
+    LEFT_BELOW.store(0, Ordering::Relaxed);
 }
 
 /// What mknodat(2) makes.

@@ -45,11 +45,13 @@ impl Context {
     }
 
     /// Makes or finds the superblock and a detached mount of it with these MOUNT_ATTR_* bits.
-    pub fn mount(&self, attributes: u64) -> Result<OwnedFd> {
+    pub fn mount(self, attributes: u64) -> Result<OwnedFd> {
         rustix::mount::fsconfig_create(&self.fd).told(|| self.told("FSCONFIG_CMD_CREATE", ""))?;
         let attributes = MountAttrFlags::from_bits_retain(attributes as u32);
-        rustix::mount::fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-            .told(|| format!("fsmount({}, {attributes:?})", self.kind))
+        let made = rustix::mount::fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+            .told(|| format!("fsmount({}, {attributes:?})", self.kind))?;
+        crate::file::leave_to_exec(self.fd);
+        Ok(made)
     }
 
     /// The call's text, with what the file system wrote into the context's log.
@@ -103,23 +105,29 @@ pub fn attach(mount: impl AsFd, point: impl AsFd) -> Result<()> {
     })
 }
 
-/// Attaches a detached mount to `name`, one component, in a directory that only this process can change.
+/// Attaches a detached mount to `name`, one component, in a directory. A symbolic link of that name is not
+/// followed but refused, so the mount is in this directory or nowhere.
 pub fn attach_at(mount: impl AsFd, dir: impl AsFd, name: &Path) -> Result<()> {
     let (mount, dir) = (mount.as_fd(), dir.as_fd());
-    rustix::mount::move_mount(
-        mount,
-        c"",
-        dir,
-        name,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
-    .told(|| {
+    try_attach_at(mount, dir, name).map_err(|errno| {
         let (mount, dir) = (call::fd(mount), call::fd(dir));
-        format!(
+        let call = format!(
             "move_mount({mount}, \"\", {dir}, {}, MOVE_MOUNT_F_EMPTY_PATH)",
             call::path(name)
-        )
+        );
+        Error { call, errno }
     })
+}
+
+/// As [`attach_at`], for callers that have another way: the bare errno instead of an error's text.
+pub fn try_attach_at(
+    mount: impl AsFd,
+    dir: impl AsFd,
+    name: &Path,
+) -> std::result::Result<(), i32> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(mount.as_fd(), c"", dir.as_fd(), name, flags)
+        .map_err(rustix::io::Errno::raw_os_error)
 }
 
 /// Argument of mount_setattr(2), `struct mount_attr`: MOUNT_ATTR_* bits, MS_* propagation, user namespace.

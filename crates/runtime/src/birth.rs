@@ -24,7 +24,7 @@ pub(crate) struct Birth<'a> {
     /// The plan of both processes.
     pub(crate) plan: &'a Plan,
     /// The host's /proc.
-    pub(crate) proc: OwnedFd,
+    pub(crate) proc: BorrowedFd<'a>,
     /// The container's cgroup.
     pub(crate) cgroup: &'a mut Cgroup,
     /// The container's first process, when this is a further one.
@@ -63,7 +63,7 @@ impl<'a> Birth<'a> {
     /// Prepares a birth.
     pub(crate) fn new(
         plan: &'a Plan,
-        proc: OwnedFd,
+        proc: BorrowedFd<'a>,
         cgroup: &'a mut Cgroup,
         hooks: &'a Hooks,
         state: State,
@@ -164,13 +164,8 @@ impl<'a> Birth<'a> {
                 nofollow,
                 idmap,
             } => {
-                let tree = init::open_source(
-                    self.proc.as_fd(),
-                    source,
-                    *recursive,
-                    *nofollow,
-                    idmap.as_ref(),
-                )?;
+                let tree =
+                    init::open_source(self.proc, source, *recursive, *nofollow, idmap.as_ref())?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
@@ -343,17 +338,14 @@ impl<'a> Birth<'a> {
     }
 
     fn become_init(&mut self, peer: OwnedFd) -> ! {
-        let ready = init::fresh_start()
+        let ready = init::fresh_start(self.plan)
             .during(|| "starting afresh".into())
             .and_then(|umask| {
                 // Of this process's own mount namespace: a descriptor of the supervisor's could not be copied here.
                 let masks = init::Masks::open(self.plan)?;
-                let proc = self.proc.try_clone();
-                let proc =
-                    proc.map_err(|e| Error::new(Kind::Kernel, format!("duplicating /proc: {e}")))?;
-                Ok((umask, masks, proc))
+                Ok((umask, masks))
             });
-        let (umask, masks, proc) = match ready {
+        let (umask, masks) = match ready {
             Ok(ready) => ready,
             Err(e) => {
                 // EPIPE: the supervisor is gone, and nobody is left to tell.
@@ -363,7 +355,7 @@ impl<'a> Birth<'a> {
         };
         let init = Init {
             plan: self.plan,
-            proc,
+            proc: self.proc,
             peer,
             listener: self.listener.take(),
             root: init::entered_root(self.target.is_some()),
@@ -391,12 +383,12 @@ impl<'a> Birth<'a> {
                 .during(|| what("group"))
                 .map_err(|e| helper_hint(e).asked("/linux/gidMappings"));
         }
-        namespace::write_map(&self.proc, pid, Ids::User, &users).during(|| what("user"))?;
+        namespace::write_map(self.proc, pid, Ids::User, &users).during(|| what("user"))?;
         if method == MapMethod::OneId {
-            namespace::deny_setgroups(&self.proc, pid)
+            namespace::deny_setgroups(self.proc, pid)
                 .during(|| "setgroups of the user namespace".into())?;
         }
-        namespace::write_map(&self.proc, pid, Ids::Group, &groups)
+        namespace::write_map(self.proc, pid, Ids::Group, &groups)
             .during(|| what("group"))
             .map_err(|e| e.asked("/linux/gidMappings"))
     }
@@ -412,7 +404,7 @@ impl<'a> Birth<'a> {
 
     /// Without CAP_SYS_RESOURCE a value can only be raised; keeping a higher one is a visible downgrade.
     fn oom_score_adj(&mut self, value: i64) -> Result<()> {
-        match setting::oom_score_adj(self.proc.as_fd(), self.pid(), value) {
+        match setting::oom_score_adj(self.proc, self.pid(), value) {
             Err(e) if e.is(&[Errno::EACCES.0, Errno::EPERM.0]) => {
                 let lost = Error::call(format!("oom_score_adj {value} not set"), &e);
                 self.lost("/process/oomScoreAdj", lost);
@@ -442,7 +434,7 @@ impl<'a> Birth<'a> {
         let what = || format!("moving network device {host:?} into the container as {name:?}");
         let path = format!("{}/ns/net", self.pid());
         let namespace = lockstep_kernel::file::openat(
-            &self.proc,
+            self.proc,
             path,
             lockstep_kernel::file::OFlags::RDONLY,
             0,

@@ -30,9 +30,9 @@ struct Prepared {
 impl Runtime<'_> {
     /// Makes a container that waits for `start` (runtime.md, "Create").
     pub fn create(&self, request: &CreateRequest) -> Result<()> {
-        let prepared = self.prepare(request, true)?;
+        let mut prepared = self.prepare(request, true)?;
         let socket = terminal::socket_for(&prepared.spec, request.console_socket.as_deref(), true)?;
-        let born = self.make(request, &prepared, true)?;
+        let born = self.make(request, &mut prepared, true)?;
         let handed = terminal::hand_over(socket.as_ref(), born.console.as_ref());
         self.finish(
             request,
@@ -78,7 +78,7 @@ impl Runtime<'_> {
     /// `create`, `start`, wait and `delete` in one; returns the program's exit status, 128+n for signal n.
     pub fn run(&self, request: &RunRequest) -> Result<i32> {
         let create = &request.create;
-        let prepared = self.prepare(create, request.detach)?;
+        let mut prepared = self.prepare(create, request.detach)?;
         let socket = terminal::socket_for(
             &prepared.spec,
             create.console_socket.as_deref(),
@@ -89,7 +89,7 @@ impl Runtime<'_> {
         }
         // From here on no signal is lost: they are taken one at a time while waiting for the container.
         let mask = signal::block_all().during(|| "blocking signals".into())?;
-        let born = self.make(create, &prepared, false)?;
+        let born = self.make(create, &mut prepared, false)?;
         let result = terminal::hand_over(socket.as_ref(), born.console.as_ref())
             .and_then(|()| self.publish(create, &prepared, &born))
             .and_then(|()| self.go(&prepared, &born));
@@ -133,8 +133,7 @@ impl Runtime<'_> {
     }
 
     fn prepare(&self, request: &CreateRequest, detached: bool) -> Result<Prepared> {
-        let bundle = file::canonicalize(&request.bundle)
-            .during(|| format!("bundle {}", request.bundle.display()))?;
+        let bundle = request.bundle.clone();
         let spec = self.load(&bundle)?;
         let process = spec
             .process
@@ -231,46 +230,50 @@ impl Runtime<'_> {
     }
 
     /// Makes everything that the state names, in the order: state, cgroups, process.
-    fn make(&self, request: &CreateRequest, prepared: &Prepared, waits: bool) -> Result<Born> {
+    fn make(&self, request: &CreateRequest, prepared: &mut Prepared, waits: bool) -> Result<Born> {
         let directory = self.root.claim(&request.id)?;
-        let made = directory.write_state(&prepared.stored).and_then(|()| {
-            let listener = if waits {
-                Some(
-                    socket::listen(directory.as_fd(), START)
-                        .during(|| "socket for start".into())?,
-                )
-            } else {
-                None
-            };
-            self.bear(&directory, prepared, listener)
-        });
+        let made = directory
+            .write_first_state(&prepared.stored)
+            .and_then(|()| {
+                let listener = if waits {
+                    Some(
+                        socket::listen(directory.as_fd(), START)
+                            .during(|| "socket for start".into())?,
+                    )
+                } else {
+                    None
+                };
+                self.bear(&directory, prepared, listener)
+            });
         made.map_err(|e| self.undo(request, prepared, e))
     }
 
     fn bear(
         &self,
         directory: &Directory,
-        prepared: &Prepared,
+        prepared: &mut Prepared,
         listener: Option<OwnedFd>,
     ) -> Result<Born> {
         let layout = &prepared.host.cgroup;
+        // Until they are made the directories are nobody's or somebody else's: undoing must not touch them.
+        let intended = std::mem::take(&mut prepared.stored.cgroup);
         let mut cgroup = Cgroup::create(&prepared.cgroup, layout)?;
-        if *cgroup.state() != prepared.stored.cgroup {
-            directory.write_state(&Stored {
-                cgroup: cgroup.state().clone(),
-                ..prepared.stored.clone()
-            })?;
+        prepared.stored.cgroup = cgroup.state().clone();
+        if prepared.stored.cgroup != intended {
+            directory.write_state(&prepared.stored)?;
         }
         let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
         lost.extend(cgroup.apply_devices(&prepared.cgroup.devices, layout)?);
         let told = self.oci_state(&prepared.stored, Status::Creating, None);
         let empty = Hooks::default();
         let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);
-        let proc = prepared
-            .proc
-            .try_clone()
-            .map_err(|e| Error::new(Kind::Kernel, e.to_string()))?;
-        let mut birth = Birth::new(&prepared.plan, proc, &mut cgroup, hooks, told);
+        let mut birth = Birth::new(
+            &prepared.plan,
+            prepared.proc.as_fd(),
+            &mut cgroup,
+            hooks,
+            told,
+        );
         birth.listener = listener;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
         for downgrade in lost {

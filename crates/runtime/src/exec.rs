@@ -64,7 +64,7 @@ impl Runtime<'_> {
         let mask = signal::block_all().during(|| "blocking signals".into())?;
         let told = self.oci_state(&stored, Status::Running, Some(init.pid));
         let hooks = Hooks::default();
-        let mut birth = Birth::new(&plan, proc, &mut cgroup, &hooks, told.clone());
+        let mut birth = Birth::new(&plan, proc.as_fd(), &mut cgroup, &hooks, told.clone());
         birth.target = Some(pidfd.as_fd());
         birth.target_pid = init.pid;
         let mut born = birth.run(|_| Ok(()))?;

@@ -41,7 +41,7 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),
-        cgroup: cgroups(proc, &mounts)?,
+        cgroup: cgroups(proc, &mounts, linux.is_some_and(|l| l.resources.is_some()))?,
     })
 }
 
@@ -51,28 +51,26 @@ fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
 }
 
 /// The cgroup hierarchies of this process.
-pub(crate) fn cgroups(proc: BorrowedFd<'_>, mounts: &str) -> Result<Layout> {
+fn cgroups(proc: BorrowedFd<'_>, mounts: &str, limits: bool) -> Result<Layout> {
     let own = file::read_at_once(proc, "self/cgroup", LIMIT)
         .during(|| "reading /proc/self/cgroup".into())?;
     let own = String::from_utf8_lossy(&own).into_owned();
-    let controllers = unified_mount(mounts)
-        .and_then(|mount| {
-            file::read(
-                file::CWD,
-                Path::new(&mount).join("cgroup.controllers"),
-                4096,
-            )
-            .ok()
-        })
-        .unwrap_or_default();
-    let controllers = String::from_utf8_lossy(&controllers).into_owned();
+    // Beside v1 hierarchies the unified one matters for limits alone, and then for few.
+    let hybrid = mounts.contains(" - cgroup ");
+    let mut controllers = String::new();
+    if let (Some(mount), true) = (unified_mount(mounts), limits || !hybrid) {
+        let path = Path::new(&mount).join("cgroup.controllers");
+        // ENOENT: a mount that only looks like one has no controllers.
+        let text = file::read_at_once(file::CWD, path, 4096).unwrap_or_default();
+        controllers = String::from_utf8_lossy(&text).into_owned();
+    }
     let controllers: Vec<&str> = controllers.split_whitespace().collect();
     Ok(layout(mounts, &own, &controllers))
 }
 
 /// Reads mountinfo for the layout alone.
 pub(crate) fn cgroup_layout(proc: BorrowedFd<'_>) -> Result<Layout> {
-    cgroups(proc, &read(proc, "self/mountinfo")?)
+    cgroups(proc, &read(proc, "self/mountinfo")?, true)
 }
 
 /// The first user namespace maps every id onto itself.

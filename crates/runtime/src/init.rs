@@ -31,7 +31,7 @@ pub(crate) struct Init<'a> {
     /// The plan, inherited by fork.
     pub(crate) plan: &'a Plan,
     /// The host's /proc, opened before anything of the container was near.
-    pub(crate) proc: OwnedFd,
+    pub(crate) proc: BorrowedFd<'a>,
     /// The connection to the supervisor, or since `start` to its caller.
     pub(crate) peer: OwnedFd,
     /// Where `start` will connect; none for `run` and `exec`, which do not wait.
@@ -95,13 +95,8 @@ impl Init<'_> {
                 nofollow,
                 idmap,
             } => {
-                let tree = mount::open_source(
-                    self.proc.as_fd(),
-                    source,
-                    *recursive,
-                    *nofollow,
-                    idmap.as_ref(),
-                )?;
+                let tree =
+                    mount::open_source(self.proc, source, *recursive, *nofollow, idmap.as_ref())?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
@@ -152,7 +147,7 @@ impl Init<'_> {
             Op::SetDomainname { name } => {
                 namespace::setdomainname(name).during(|| "setting the domain name".into())
             }
-            Op::Sysctl { key, value } => setting::sysctl(self.proc.as_fd(), key, value),
+            Op::Sysctl { key, value } => setting::sysctl(self.proc, key, value),
             Op::SetRlimit {
                 resource,
                 soft,
@@ -175,8 +170,8 @@ impl Init<'_> {
                 self.umask = *mask;
                 Ok(())
             }
-            Op::ApparmorOnExec { profile } => setting::apparmor_on_exec(self.proc.as_fd(), profile),
-            Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc.as_fd(), label),
+            Op::ApparmorOnExec { profile } => setting::apparmor_on_exec(self.proc, profile),
+            Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc, label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
             Op::DropBounding { keep } => privilege::drop_bounding(*keep),
             Op::SwitchUser {
@@ -263,7 +258,7 @@ impl Init<'_> {
             .iter()
             .map(|(clock, secs, nanos)| format!("{clock} {secs} {nanos}\n"))
             .collect();
-        file::write(&self.proc, "self/timens_offsets", text.as_bytes())
+        file::write(self.proc, "self/timens_offsets", text.as_bytes())
             .during(|| "time offsets".into())
     }
 
@@ -306,7 +301,16 @@ fn new_session() -> Result<()> {
 }
 
 /// The state in which the new process starts: signals as a program expects them, no core, no tracer.
-pub(crate) fn fresh_start() -> kernel::Result<u32> {
+pub(crate) fn fresh_start(plan: &Plan) -> kernel::Result<u32> {
+    /// Fewer open files than this are not enough for what is left to execve(2) and a few more.
+    const ENOUGH: u64 = 256;
+    let few = |op: &Op| {
+        matches!(op, Op::SetRlimit { resource, soft, .. }
+            if lockstep_abi::rlimit::name(*resource) == Some("RLIMIT_NOFILE") && *soft < ENOUGH)
+    };
+    if plan.steps.iter().any(|step| few(&step.op)) {
+        file::leave_nothing_to_exec();
+    }
     signal::unblock_all()?;
     process::set_dumpable(false)?;
     Ok(process::umask(0))

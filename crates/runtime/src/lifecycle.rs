@@ -314,7 +314,8 @@ impl Runtime<'_> {
         };
         let (status, init) = self.status(&directory, &stored)?;
         match (status, &init) {
-            (Status::Stopped, _) | (_, None) => {}
+            (_, None) => return self.delete_unborn(id, &stored),
+            (Status::Stopped, _) => {}
             (Status::Created, Some(init)) => self.end(id, &stored, init)?,
             (_, Some(init)) if force => self.end(id, &stored, init)?,
             (other, _) => {
@@ -323,6 +324,15 @@ impl Runtime<'_> {
             }
         }
         self.delete_ended(id, &stored, true)
+    }
+
+    /// Creation was killed before there was a process. Its cgroups may have been somebody else's before, so
+    /// nothing in them is killed; what is empty is removed.
+    fn delete_unborn(&self, id: &ContainerId, stored: &Stored) -> Result<()> {
+        if let Err(e) = Cgroup::open(&stored.cgroup).delete(false) {
+            (self.warn)(&format!("cgroup of unfinished container {id} left: {e}"));
+        }
+        self.root.remove(id)
     }
 
     fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
@@ -353,16 +363,12 @@ impl Runtime<'_> {
         stored: &Stored,
         hooks: bool,
     ) -> Result<()> {
-        // The state on disk knows best which directories are the container's own.
-        let directory = match self.root.container(id) {
-            Err(e) if e.kind == Kind::NotFound => return Ok(()),
-            other => other?,
-        };
-        let on_disk = directory.state()?;
-        let cgroup = on_disk.as_ref().map_or(&stored.cgroup, |s| &s.cgroup);
         // Processes outlive the first one only where the container shares its pid namespace.
-        Cgroup::open(cgroup).delete(true)?;
-        self.root.remove(id)?;
+        Cgroup::open(&stored.cgroup).delete(true)?;
+        match self.root.remove(id) {
+            Err(e) if e.kind == Kind::NotFound => {}
+            other => other?,
+        }
         if let Some(hooks) = stored.spec.hooks.as_ref().filter(|_| hooks) {
             let told = self.oci_state(stored, Status::Stopped, None);
             for (n, hook) in hooks.poststop.iter().enumerate() {

@@ -30,7 +30,7 @@ pub struct Settings<'a> {
 pub struct CreateRequest {
     /// The new container's id.
     pub id: ContainerId,
-    /// The bundle's directory.
+    /// The bundle's directory, absolute and without symbolic links: the state keeps it.
     pub bundle: PathBuf,
     /// Unix socket that receives the terminal's master.
     pub console_socket: Option<PathBuf>,

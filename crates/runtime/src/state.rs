@@ -212,6 +212,20 @@ impl Directory {
         self.write(STATE, state)
     }
 
+    /// Writes the state for the first time: there is no older one to keep whole.
+    pub(crate) fn write_first_state(&self, state: &State) -> Result<()> {
+        self.write_new(STATE, state)
+    }
+
+    fn write_new<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+        let what = || format!("state of {}", self.id);
+        let text = serde_json::to_vec(value)
+            .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))?;
+        let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::EXCL;
+        let made = file::openat(&self.dir, name, flags, 0o600).during(what)?;
+        file::write_fd(made, &text).during(what)
+    }
+
     /// Reads the state; `None` when its writer was killed before it had written it.
     pub(crate) fn state(&self) -> Result<Option<State>> {
         self.read(STATE)
@@ -219,7 +233,7 @@ impl Directory {
 
     /// Writes which process the container became.
     pub(crate) fn write_init(&self, init: &InitProcess) -> Result<()> {
-        self.write(INIT, init)
+        self.write_new(INIT, init)
     }
 
     /// The container's first process.
@@ -253,7 +267,7 @@ impl Directory {
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let text = match file::read(&self.dir, name, LIMIT) {
+        let text = match file::read_at_once(&self.dir, name, LIMIT) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
             other => other.during(|| format!("state of {}", self.id))?,
         };
@@ -267,6 +281,10 @@ impl Directory {
                 format!("{name} of container {}: {e}", self.id),
             )
         };
+        // Cut short: its writer was killed in the middle, which is the same as before.
+        if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err_and(|e| e.is_eof()) {
+            return Ok(None);
+        }
         let found = serde_json::from_slice::<Header>(&text).map_or(SCHEMA, |header| header.schema);
         if found > SCHEMA {
             let message = format!(

@@ -3,7 +3,7 @@
 use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::root::{Kind as PointKind, split};
+use lockstep_kernel::root::{Kind as PointKind, is_root, split};
 use lockstep_kernel::{file, mount};
 use lockstep_plan::step::{Device, DeviceKind};
 use lockstep_plan::{HostPath, RootPath};
@@ -11,9 +11,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 impl Init<'_> {
-    /// The directory of a path; kept, because devices come in rows and none of them is a mount.
-    fn directory_of<'p>(&mut self, path: &'p Path) -> Result<(BorrowedFd<'_>, &'p Path)> {
+    /// The directory of a path, and the path's name in it. The last one is kept, because devices and mounts
+    /// below /dev come in rows; [`Init::mounted_at`] forgets it when it gets covered.
+    pub(super) fn directory_of<'p>(
+        &mut self,
+        path: &'p Path,
+    ) -> Result<(BorrowedFd<'_>, &'p Path)> {
         let (parent, name) = split(path);
+        if is_root(parent) {
+            return Ok((self.root()?.as_fd(), name));
+        }
         let known = self
             .device_directory
             .as_ref()
@@ -23,11 +30,25 @@ impl Init<'_> {
                 .root()?
                 .make_directories(parent, 0o755)
                 .during(|| format!("directory {} of the container", parent.display()))?;
-            self.device_directory = Some((parent.into(), opened));
+            if let Some((_, old)) = self.device_directory.replace((parent.into(), opened)) {
+                file::leave_to_exec(old);
+            }
         }
         match &self.device_directory {
             Some((_, directory)) => Ok((directory.as_fd(), name)),
             None => Err(Error::new(Kind::Invalid, "no directory is open")),
+        }
+    }
+
+    /// Something was mounted at `path`, or a link made that may lead there: what was below is covered.
+    pub(super) fn mounted_at(&mut self, path: &Path) {
+        let covered = |known: &Path| known.starts_with(path) || known.as_os_str().is_empty();
+        if self
+            .device_directory
+            .as_ref()
+            .is_some_and(|(known, _)| covered(known))
+        {
+            self.device_directory = None;
         }
     }
 

@@ -6,7 +6,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_abi::mount::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE};
 use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
-use lockstep_kernel::root::{Kind as PointKind, Root};
+use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, process};
 use lockstep_plan::step::{CgroupView, IdMap, Source};
 use lockstep_plan::{HostPath, IdMaps, Op, RootPath, mount_options};
@@ -78,8 +78,8 @@ impl Init<'_> {
     /// keeps its descriptor.
     pub(super) fn attach_root(&mut self, source: &Source) -> Result<()> {
         let tree = self.tree(source, true, false)?;
-        let slash = file::open_dir(file::CWD, "/").during(|| "opening /".into())?;
-        mount::attach(&tree, &slash).during(|| "attaching the root file system".into())?;
+        mount::attach_at(&tree, file::CWD, Path::new("/"))
+            .during(|| "attaching the root file system".into())?;
         self.root = Some(Root::new(tree));
         Ok(())
     }
@@ -123,19 +123,17 @@ impl Init<'_> {
             ),
             (None, None) => return Err(Error::new(Kind::Kernel, what())),
         };
-        let point = self.point(target, PointKind::Directory, *nofollow)?;
         if *copy_up {
+            let point = self.point(target, PointKind::Directory, *nofollow)?;
             super::paths::copy_up(point.as_fd(), made.as_fd()).during(what)?;
         }
-        mount::attach(&made, &point).during(what)?;
+        self.attach_directory(&made, target, *nofollow)?;
         let rest = mount_options::Attributes {
             set: if fallen_back { attributes.set } else { 0 },
             ..attributes.clone()
         };
         change(made.as_fd(), &rest).during(what)?;
         file::leave_to_exec(made);
-        file::leave_to_exec(point);
-        self.device_directory = None;
         Ok(())
     }
 
@@ -155,17 +153,50 @@ impl Init<'_> {
         let what = || format!("bind-mounting at {}", target.as_path().display());
         let tree = self.tree(source, *recursive, *source_nofollow)?;
         let directory = file::fstat(&tree).during(what)?.st_mode & S_IFMT == S_IFDIR;
-        let kind = if directory {
-            PointKind::Directory
+        if directory {
+            self.attach_directory(&tree, target, *nofollow)?;
         } else {
-            PointKind::File
-        };
-        let point = self.point(target, kind, *nofollow)?;
-        mount::attach(&tree, &point).during(what)?;
+            let point = self.point(target, PointKind::File, *nofollow)?;
+            mount::attach(&tree, &point).during(what)?;
+            file::leave_to_exec(point);
+        }
         change(tree.as_fd(), attributes).during(what)?;
         file::leave_to_exec(tree);
-        file::leave_to_exec(point);
+        Ok(())
+    }
+
+    /// Attaches a directory's tree. The target is tried by its name in its own directory, where nothing can
+    /// lead elsewhere; a symbolic link of the image is resolved below the root instead.
+    fn attach_directory(
+        &mut self,
+        tree: &OwnedFd,
+        target: &RootPath,
+        nofollow: bool,
+    ) -> Result<()> {
+        let path = target.as_path();
+        let what = || format!("mounting at {}", path.display());
+        self.mounted_at(path);
+        if !is_root(path) && path.file_name().is_some() {
+            let (directory, name) = self.directory_of(path)?;
+            let mut tried = mount::try_attach_at(tree, directory, name);
+            if tried == Err(Errno::ENOENT.0) {
+                match file::mkdirat(directory, name, 0o755) {
+                    // EEXIST: a dangling link, or somebody else was here in between; the resolution below decides.
+                    Err(e) if !e.is(&[Errno::EEXIST.0]) => {
+                        return Err(Error::call(format!("mount point {}", path.display()), &e));
+                    }
+                    _ => tried = mount::try_attach_at(tree, directory, name),
+                }
+            }
+            if tried.is_ok() {
+                return Ok(());
+            }
+        }
+        let point = self.point(target, PointKind::Directory, nofollow)?;
+        mount::attach(tree, &point).during(what)?;
+        // Where a link led is not known by name.
         self.device_directory = None;
+        file::leave_to_exec(point);
         Ok(())
     }
 
@@ -205,17 +236,16 @@ impl Init<'_> {
             return Ok(());
         };
         let what = || format!("mounting cgroups at {}", target.as_path().display());
-        let point = self.point(target, PointKind::Directory, false)?;
         if *single {
             let Some(view) = views.first() else {
                 return Err(Error::new(Kind::Kernel, "this host has no cgroups"));
             };
             let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
-            mount::attach(&made, &point).during(what)?;
+            self.attach_directory(&made, target, false)?;
             return change(made.as_fd(), attributes).during(what);
         }
         let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], 0).during(what)?;
-        mount::attach(&tmpfs, &point).during(what)?;
+        self.attach_directory(&tmpfs, target, false)?;
         for view in views {
             let what = || {
                 format!(
@@ -241,7 +271,6 @@ impl Init<'_> {
         };
         change(tmpfs.as_fd(), &all).during(what)?;
         file::leave_to_exec(tmpfs);
-        file::leave_to_exec(point);
         Ok(())
     }
 

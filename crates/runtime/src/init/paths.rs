@@ -2,7 +2,6 @@
 
 use super::Init;
 use crate::error::{For, Result};
-use lockstep_abi::errno::Errno;
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use lockstep_kernel::mount::{self, Attributes};
 use lockstep_kernel::{self as kernel, file};
@@ -59,18 +58,17 @@ impl Init<'_> {
             .open_if_there(path.as_path(), file::OFlags::PATH)
             .during(what)?;
         let Some(point) = found else { return Ok(()) };
-        let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
-        let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
-        let done = match mount::attach(&cover, &point) {
-            // EINVAL (ENOTDIR before Linux 6.15): a directory, which only a directory can cover.
-            Err(e) if e.is(&[Errno::EINVAL.0, Errno::ENOTDIR.0]) => {
-                self.cover_directory(&point).during(what)
-            }
-            other => other.during(what),
-        };
-        file::leave_to_exec(cover);
+        let found = file::fstat(&point).during(what)?;
+        if found.st_mode & 0o170_000 == 0o040_000 {
+            self.cover_directory(&point).during(what)?;
+        } else {
+            let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
+            let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
+            mount::attach(&cover, &point).during(what)?;
+            file::leave_to_exec(cover);
+        }
         file::leave_to_exec(point);
-        done
+        Ok(())
     }
 
     /// One empty file system covers all directories: made for the first, copied from there for the others.
@@ -81,7 +79,7 @@ impl Init<'_> {
             file::leave_to_exec(cover);
             return Ok(());
         }
-        let options = ["nr_blocks=1".into(), "nr_inodes=1".into()];
+        let options = ["nr_inodes=1".into()];
         let empty = super::mount::filesystem("tmpfs", "tmpfs", &options, MOUNT_ATTR_RDONLY)?;
         mount::attach(&empty, point)?;
         self.masks.empty = Some(empty);

@@ -6,6 +6,7 @@ use crate::message;
 use lockstep_abi::bpf::Insn;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::landlock::{self, Domain, Enforced};
+use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
 use lockstep_plan::step::LandlockDomain;
 use lockstep_plan::{Downgrade, RootPath};
@@ -19,6 +20,9 @@ impl Init<'_> {
             let path = path.as_path();
             format!("chdir to cwd ({path:?}) set in config.json failed")
         };
+        if is_root(path.as_path()) {
+            return process::fchdir(self.root()?.as_fd()).during(what);
+        }
         let directory = self
             .root()?
             .make_directories(path.as_path(), 0o755)
