@@ -124,6 +124,7 @@ fn mapping_of_the_user_namespace(t: &Test) {
     let bundle = t
         .sh("stat -c %u:%g /m/f; touch /m/new")
         .user_namespace(300_000, 1000)
+        .file("/m/mount-point", "")
         .bind(&dir, "/m", &["idmap"]);
     assert_eq!(bundle.run().ok().text(), "0:7");
     assert_eq!(
@@ -137,7 +138,9 @@ fn own_mapping_in_a_user_namespace(t: &Test) {
     let dir = owned(t, 1000, 1000);
     let source = dir.display().to_string();
     let bundle = mapped(
-        t.sh("stat -c %u:%g /m/f").user_namespace(300_000, 1000),
+        t.sh("stat -c %u:%g /m/f")
+            .user_namespace(300_000, 1000)
+            .file("/m/mount-point", ""),
         &source,
         &["bind", "idmap"],
         mapping(1000, 300_005),

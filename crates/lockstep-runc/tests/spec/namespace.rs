@@ -358,9 +358,20 @@ fn time_offset_negative_boottime_refused(t: &Test) {
 }
 
 fn time_joined_by_path(t: &Test) {
-    let owner = holder(t, &["-T", "--fork", "--kill-child", "--boottime", "777777"]);
-    let child = std::fs::read_to_string(format!("/proc/{owner}/task/{owner}/children"));
-    let child = child.expect("CONFIG_PROC_CHILDREN").trim().to_owned();
+    // unshare(1) itself stays outside: its child is in the new namespace.
+    let mut args = vec!["-T", "--fork", "--kill-child", "--boottime", "777777"];
+    args.extend(["sleep", "1000"]);
+    let owner = t.companion("unshare", &args);
+    let children = format!("/proc/{owner}/task/{owner}/children");
+    let child = || {
+        let text = std::fs::read_to_string(&children).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    assert!(crate::harness::wait_until(|| {
+        std::fs::read_to_string(format!("/proc/{}/comm", child()))
+            .is_ok_and(|name| name == "sleep\n")
+    }));
+    let child = child();
     let c = t
         .sleeper()
         .join("time", &format!("/proc/{child}/ns/time"))

