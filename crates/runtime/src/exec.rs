@@ -1,7 +1,7 @@
 //! `exec`: one more process in a running container.
 
 use crate::birth::Birth;
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CgroupState};
 use crate::create::{hand_to_agent, write_pid_file};
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
@@ -9,7 +9,8 @@ use crate::request::{ExecArgs, ExecRequest, ProcessSource};
 use crate::state::State as Stored;
 use crate::{Runtime, host, setting, terminal};
 use lockstep_kernel::{process, signal, socket};
-use lockstep_oci::runtime::{Hooks, Linux, Process, Spec};
+use lockstep_oci::json;
+use lockstep_oci::runtime::{self as oci, Hooks, Linux, Process, Spec};
 use lockstep_oci::state::Status;
 use lockstep_plan::step::MapMethod;
 use lockstep_plan::{exec as plan_exec, namespace};
@@ -30,13 +31,13 @@ impl Runtime<'_> {
                 ));
             }
         };
-        let mut cgroup = Cgroup::open(&stored.cgroup);
+        let mut cgroup = Cgroup::open(&below(&stored.cgroup, &request.cgroup)?);
         if !request.ignore_paused && cgroup.frozen().unwrap_or(false) {
             let message = "cannot exec in a paused container (use --ignore-paused to override)";
             return Err(Error::new(Kind::WrongState, message));
         }
         let spec = &stored.spec;
-        let wanted = process_of(spec, &request.process)?;
+        let wanted = process_of(spec, &request.process, self.warn)?;
         terminal::check(
             wanted.terminal,
             request.console_socket.as_deref(),
@@ -128,6 +129,37 @@ impl Runtime<'_> {
     }
 }
 
+/// The container's cgroups, or those below them that `--cgroup [controllers:]path` names.
+fn below(own: &CgroupState, wanted: &[String]) -> Result<CgroupState> {
+    let mut all = own.clone();
+    for text in wanted {
+        let (labels, path) = match text.split_once(':') {
+            Some((labels, path)) => (Some(labels), path),
+            None => (None, text.as_str()),
+        };
+        let path = path.trim_start_matches('/');
+        if path.split('/').any(|part| part == "..") {
+            let message = format!("cgroup {text:?} is not below the container's own");
+            return Err(Error::new(Kind::Invalid, message));
+        }
+        let named = |label: &str| {
+            labels.is_none_or(|l| l.split(',').any(|l| label.split(',').any(|o| o == l)))
+        };
+        let mut found = false;
+        for dir in all.dirs.iter_mut().filter(|dir| named(&dir.label)) {
+            dir.path = format!("{}/{path}", dir.path);
+            found = true;
+        }
+        if !found {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("cgroup {text:?}: the container has no such controller"),
+            ));
+        }
+    }
+    Ok(all)
+}
+
 fn await_exec(
     born: &mut crate::birth::Born,
     mut listener: impl FnMut(std::os::fd::OwnedFd, i32) -> Result<()>,
@@ -160,11 +192,22 @@ fn publish(request: &ExecRequest, child: &process::Child) -> Result<()> {
 }
 
 /// The process to execute: never with fewer restrictions than the container's own.
-fn process_of(spec: &Spec, source: &ProcessSource) -> Result<Process> {
+fn process_of(spec: &Spec, source: &ProcessSource, warn: &dyn Fn(&str)) -> Result<Process> {
     let own = spec.process.clone();
     let mut process = match source {
-        ProcessSource::Json(text) => serde_json::from_slice::<Process>(text)
-            .map_err(|e| Error::new(Kind::Invalid, format!("process.json: {e}")))?,
+        ProcessSource::Json(text) => {
+            let wrong = |e: String| Error::new(Kind::Invalid, format!("process.json: {e}"));
+            let parsed = json::parse::<Process>(text).map_err(|e| wrong(e.to_string()))?;
+            for pointer in &parsed.unknown {
+                warn(&format!("process.json: unknown field {pointer} ignored"));
+            }
+            let warnings =
+                oci::validate_process(&parsed.value).map_err(|e| wrong(e.to_string()))?;
+            for warning in warnings {
+                warn(&format!("process.json: {warning}"));
+            }
+            parsed.value
+        }
         ProcessSource::Args(args) => {
             let own = own
                 .clone()

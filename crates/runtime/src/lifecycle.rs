@@ -262,6 +262,10 @@ impl Runtime<'_> {
 
     /// Changes the limits of a container.
     pub fn update(&self, id: &ContainerId, resources: &Resources, rdt: &RdtUpdate) -> Result<()> {
+        let wrong = |e: lockstep_oci::runtime::Invalid| Error::new(Kind::Invalid, e.to_string());
+        for warning in lockstep_oci::runtime::validate_resources(resources).map_err(wrong)? {
+            (self.warn)(&warning.to_string());
+        }
         let directory = self.root.container(id)?;
         let mut stored = self.stored(&directory)?;
         if directory.status()?.0 == Status::Stopped {
