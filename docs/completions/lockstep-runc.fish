@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_lockstep_runc_global_optspecs
-    string join \n debug log= log-format= root= criu= systemd-cgroup rootless= h/help v/version
+    string join \n debug log= log-format= root= criu= systemd-cgroup rootless= v/version h/help
 end
 
 function __fish_lockstep_runc_needs_command
@@ -31,8 +31,8 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l criu -d 'pa
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l rootless -d 'tolerate cgroups that may not be changed: true, false or auto' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l debug -d 'log what is done, step by step'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l systemd-cgroup -d 'let systemd make the cgroup; cgroupsPath then is slice:prefix:name'
-complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -s v -l version -d 'print the version'
+complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "checkpoint" -d 'save a running container to disk (not in this version)'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "create" -d 'make a container whose process waits for "start"'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "delete" -d 'remove what is left of a stopped container'
@@ -67,6 +67,7 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" 
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l auto-dedup -d 'drop pages that an earlier image holds'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l leave-running -d 'do not stop the container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l pre-dump -d 'save memory only and leave the container running'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -s b -l bundle -d 'directory of the bundle; the current one by default' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l console-socket -d 'unix socket that gets the master of the container\'s terminal' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l pidfd-socket -d 'unix socket that gets a pidfd of the process' -r
@@ -74,9 +75,12 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l p
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l preserve-fds -d 'pass this many descriptors after standard streams and $LISTEN_FDS' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l no-pivot -d 'move the root instead of pivot_root(2); needed on a ramdisk, weaker'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -l no-new-keyring -d 'keep the caller\'s session keyring instead of making one'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand delete" -s f -l force -d 'kill a container that still runs; succeed if there is none'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand delete" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand events" -l interval -d 'time between two lines of statistics, such as 500ms' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand events" -l stats -d 'print the statistics once and end'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand events" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -l console-socket -d 'unix socket that gets the master of the process\'s terminal' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -l pidfd-socket -d 'unix socket that gets a pidfd of the process' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -l cwd -d 'working directory in the container' -r
@@ -94,10 +98,16 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -s t -
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -s d -l detach -d 'do not wait for the process'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -l no-new-privs -d 'set no_new_privs'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -l ignore-paused -d 'allow it in a paused container'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand exec" -s h -l help -d 'print this help'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand features" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand kill" -s a -l all -d 'send it to every process of the container'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand kill" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand list" -s f -l format -d 'table or json' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand list" -s q -l quiet -d 'print ids only'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand list" -s h -l help -d 'print this help'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand pause" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand ps" -s f -l format -d 'table or json' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand ps" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l image-path -d 'directory of the images' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l work-path -d 'directory of work files and logs' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l manage-cgroups-mode -d 'soft, full, strict or ignore' -r
@@ -118,6 +128,8 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l 
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -s d -l detach -d 'do not wait for the container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l no-subreaper -d 'do not adopt orphaned processes'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l no-pivot -d 'move the root instead of pivot_root(2)'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -s h -l help -d 'print this help'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand resume" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -s b -l bundle -d 'directory of the bundle; the current one by default' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -l console-socket -d 'unix socket that gets the master of the container\'s terminal' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -l pidfd-socket -d 'unix socket that gets a pidfd of the process' -r
@@ -128,8 +140,12 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -l no-n
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -s d -l detach -d 'do not wait for the container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -l keep -d 'do not delete the container when it ends'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -l no-subreaper -d 'do not adopt processes whose parent in the container ended'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand spec" -s b -l bundle -d 'directory of the bundle' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand spec" -l rootless -d 'for a container of the calling user without root'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand spec" -s h -l help -d 'print this help'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand start" -s h -l help -d 'print this help'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand state" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -s r -l resources -d 'JSON file with the limits, - for standard input' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l blkio-weight -d 'block I/O weight, 10 to 1000' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l cpu-period -d 'CFS period in microseconds' -r
@@ -149,3 +165,4 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l m
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l pids-limit -d 'most tasks; -1 is unlimited' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l l3-cache-schema -d 'Intel RDT schema of the L3 cache' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -l mem-bw-schema -d 'Intel RDT schema of memory bandwidth' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand update" -s h -l help -d 'print this help'

@@ -1,7 +1,7 @@
-//! Man pages and shell completions, written from the command line's own definition.
+//! Man pages and shell completions, written from the command line's own table.
 //!
-//! The definition is included by path, since a binary has no library: pages cannot name an option that
-//! the program does not have. The results are committed, so that a package needs no Rust to build them.
+//! The table is included by path, since a binary has no library: pages cannot name an option that the
+//! program does not have. The results are committed, so that a package needs no Rust to build them.
 
 #[path = "../../crates/lockstep-runc/src/cli/mod.rs"]
 #[allow(dead_code, reason = "parsing needs more of it than documentation")]
@@ -10,7 +10,7 @@ mod cli;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 
 use crate::Failure;
@@ -58,11 +58,58 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
     }
 }
 
-/// The program as documentation sees it, with the options that parsing handles itself.
+/// The program as clap's generators take it.
 fn command() -> Command {
-    cli::command()
+    verb(&cli::PROGRAM)
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_subcommand(true)
+        .subcommands(cli::VERBS.iter().map(|known| verb(known)))
+}
+
+fn verb(verb: &'static cli::Verb) -> Command {
+    let path = match verb.name == cli::NAME {
+        true => cli::NAME.to_owned(),
+        false => format!("{} {}", cli::NAME, verb.name),
+    };
+    let mut command = Command::new(verb.name)
+        .about(verb.about)
+        .override_usage(format!("{path} {}", verb.usage).trim_end().to_owned())
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(verb.options().map(option))
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .short('h')
+                .help("print this help")
+                .action(ArgAction::SetTrue),
+        );
+    if !verb.description.is_empty() {
+        command = command.long_about(verb.description);
+    }
+    command
+}
+
+fn option(option: &'static cli::Opt) -> Arg {
+    let arg = Arg::new(option.name)
+        .long(option.name)
+        .help(option.help)
+        .hide(option.hidden);
+    let arg = match option.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    let arg = match option.default {
+        Some(default) => arg.default_value(default),
+        None => arg,
+    };
+    match option.takes {
+        cli::Takes::Nothing => arg.action(ArgAction::SetTrue),
+        cli::Takes::Text | cli::Takes::Number(..) => arg.value_name("value"),
+        cli::Takes::Texts | cli::Takes::Numbers(..) => {
+            arg.value_name("value").action(ArgAction::Append)
+        }
+    }
 }
 
 fn pages(files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Failure> {

@@ -1,43 +1,29 @@
-//! From the process's arguments to clap's: Go's flag syntax, rewritten into one canonical form.
+//! The process's arguments, read as Go's flag package reads them.
 //!
 //! runc is written in Go, where `-root x`, `--root x` and `--root=x` are the same, a boolean takes
-//! `=false`, an option's value may begin with a dash, and short options do not combine. clap reads none
-//! of that, so arguments are rewritten to `--name=value` and `--` before it sees them. The wording of
-//! mistakes is Go's as well: callers match on it.
+//! `=false`, an option's value may begin with a dash, and short options do not combine. Engines and
+//! scripts use all of that, and they match on the wording of mistakes, so both are Go's here.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use crate::cli::{Opt, Takes, Verb};
+use crate::{number, quote};
 
-use crate::cli::Verb;
-use crate::quote;
-
-/// What a list of arguments says.
-pub(crate) enum Parsed {
-    /// The option for help is among them.
-    Help,
-    /// The options' values.
-    Matches(ArgMatches),
+/// The arguments of the program or of a verb.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    verb: &'static Verb,
+    /// Each option that was given, in order; an option without a value has an empty one.
+    given: Vec<(&'static str, OsString)>,
+    /// What is not an option.
+    pub(crate) positionals: Vec<OsString>,
+    /// Whether the option for help is among them.
+    pub(crate) help: bool,
 }
 
-/// The global part of the command line and what follows it.
-pub(crate) struct Global {
-    pub(crate) parsed: Parsed,
-    /// The verb and its arguments.
-    pub(crate) rest: Vec<OsString>,
-}
-
-/// Parses the options before the verb; `args` is without the program's name.
-pub(crate) fn global(command: &mut Command, args: &[OsString]) -> Result<Global, String> {
-    let mut canonical = canonical(command, args, true)?;
-    let rest = std::mem::take(&mut canonical.positionals);
-    let parsed = canonical.parse(command)?;
-    Ok(Global { parsed, rest })
-}
-
-/// A verb's arguments that cannot be understood.
+/// Arguments that cannot be understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Misuse {
     /// An option is wrong.
@@ -46,19 +32,18 @@ pub(crate) enum Misuse {
     Count(String),
 }
 
-/// Parses the arguments of a verb; `program` is the name that the complaint about their number begins with.
-pub(crate) fn verb(
-    verb: &Verb,
-    command: &mut Command,
+/// Reads `args` by the options of `verb`; `program` is the name that a complaint about their number begins
+/// with.
+pub(crate) fn parse(
+    verb: &'static Verb,
     args: &[OsString],
     program: &str,
-) -> Result<Parsed, Misuse> {
-    let canonical = canonical(command, args, verb.options_first).map_err(Misuse::Option)?;
-    let found = canonical.positionals.len();
-    if let Some(text) = miscount(verb, program, found).filter(|_| !canonical.help) {
-        return Err(Misuse::Count(text));
+) -> Result<Arguments, Misuse> {
+    let parsed = options(verb, args).map_err(Misuse::Option)?;
+    match miscount(verb, program, parsed.positionals.len()) {
+        Some(text) if !parsed.help => Err(Misuse::Count(text)),
+        _ => Ok(parsed),
     }
-    canonical.parse(command).map_err(Misuse::Option)
 }
 
 /// The complaint about the number of positional arguments, if there is one.
@@ -75,73 +60,23 @@ fn miscount(verb: &Verb, program: &str, found: usize) -> Option<String> {
     ))
 }
 
-/// Arguments in canonical form.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Canonical {
-    options: Vec<OsString>,
-    /// Long names of the options with a value, and what the caller wrote for each.
-    written: Vec<(String, String)>,
-    positionals: Vec<OsString>,
-    help: bool,
-}
-
-impl Canonical {
-    fn parse(self, command: &mut Command) -> Result<Parsed, String> {
-        if self.help {
-            return Ok(Parsed::Help);
-        }
-        let mut args = vec![OsString::from(command.get_name())];
-        args.extend(self.options);
-        args.push("--".into());
-        args.extend(self.positionals);
-        match command.try_get_matches_from_mut(args) {
-            Ok(matches) => Ok(Parsed::Matches(matches)),
-            Err(error) => Err(told(&error, command, &self.written)),
-        }
-    }
-}
-
-/// clap's refusal in Go's words; after the rewriting only the value of an option can be wrong.
-fn told(error: &clap::Error, command: &Command, written: &[(String, String)]) -> String {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
+fn options(verb: &'static Verb, args: &[OsString]) -> Result<Arguments, String> {
+    let mut out = Arguments {
+        verb,
+        given: Vec::new(),
+        positionals: Vec::new(),
+        help: false,
     };
-    let arg = context(ContextKind::InvalidArg);
-    let long = arg.split([' ', '=']).next().unwrap_or_default();
-    let long = long.trim_start_matches('-');
-    let value = quote::go(context(ContextKind::InvalidValue));
-    let name = written.iter().rfind(|(known, _)| known == long);
-    let name = name.map_or(long, |(_, name)| name);
-    let option = lookup(command, long).filter(|_| error.kind() == ErrorKind::ValueValidation);
-    match option.map(Arg::get_action) {
-        Some(ArgAction::Append) => format!(
-            "invalid value {value} for flag -{name}: strconv.ParseInt: parsing {value}: invalid syntax"
-        ),
-        Some(_) => format!("invalid value {value} for flag -{name}: parse error"),
-        None => format!("{}: {}", error.kind(), quote::plain(arg)),
-    }
-}
-
-/// Rewrites `args` by the options that `command` defines.
-fn canonical(
-    command: &Command,
-    args: &[OsString],
-    options_first: bool,
-) -> Result<Canonical, String> {
-    let mut out = Canonical::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let bytes = arg.as_bytes();
         if bytes == b"--" {
-            out.positionals.extend(args.cloned());
-            return Ok(out);
+            break;
         }
         if bytes.len() < 2 || bytes[0] != b'-' {
             out.positionals.push(arg.clone());
-            if options_first {
-                out.positionals.extend(args.cloned());
-                return Ok(out);
+            if verb.options_first {
+                break;
             }
             continue;
         }
@@ -150,28 +85,25 @@ fn canonical(
             out.help = truth(inline, &name)?;
             continue;
         }
-        let Some(option) = lookup(command, &name) else {
+        let Some(option) = lookup(verb, &name) else {
             return Err(format!("flag provided but not defined: -{name}"));
         };
-        let long = option.get_long().unwrap_or_default();
-        if matches!(option.get_action(), ArgAction::SetTrue) {
-            let on = truth(inline, &name)?;
-            let canonical = OsString::from(format!("--{long}"));
+        if option.takes == Takes::Nothing {
             // A later `=false` takes an earlier option back.
-            out.options.retain(|seen| *seen != canonical);
-            if on {
-                out.options.push(canonical);
+            out.given.retain(|(given, _)| *given != option.name);
+            if truth(inline, &name)? {
+                out.given.push((option.name, OsString::new()));
             }
             continue;
         }
-        let text = match inline.or_else(|| args.next().map(|next| next.as_bytes())) {
-            Some(text) => text,
+        let value = match inline.or_else(|| args.next().map(|next| next.as_bytes())) {
+            Some(value) => OsStr::from_bytes(value),
             None => return Err(format!("flag needs an argument: -{name}")),
         };
-        out.written.push((long.to_owned(), name.clone()));
-        let joined = [b"--", long.as_bytes(), b"=", text].concat();
-        out.options.push(OsString::from_vec(joined));
+        check(option, &name, value)?;
+        out.given.push((option.name, value.to_owned()));
     }
+    out.positionals.extend(args.cloned());
     Ok(out)
 }
 
@@ -188,12 +120,11 @@ fn split(arg: &[u8]) -> Result<(String, Option<&[u8]>), String> {
 }
 
 /// The option of this long name or one-letter short name.
-fn lookup<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+fn lookup(verb: &Verb, name: &str) -> Option<&'static Opt> {
     let mut chars = name.chars();
     let short = chars.next().filter(|_| chars.next().is_none());
-    command
-        .get_arguments()
-        .find(|arg| arg.get_long() == Some(name) || (short.is_some() && arg.get_short() == short))
+    verb.options()
+        .find(|option| option.name == name || (short.is_some() && option.short == short))
 }
 
 /// Go's spellings of a boolean; an option without a value is true.
@@ -208,6 +139,101 @@ fn truth(text: Option<&[u8]>, name: &str) -> Result<bool, String> {
             ))
         }
     }
+}
+
+/// Checks a value that must be a number; `name` is as the caller wrote it.
+fn check(option: &Opt, name: &str, value: &OsStr) -> Result<(), String> {
+    let (min, max, why) = match option.takes {
+        Takes::Number(min, max) => (min, max, "parse error".to_owned()),
+        Takes::Numbers(min, max) => {
+            let text = quote::go(&value.to_string_lossy());
+            let why = format!("strconv.ParseInt: parsing {text}: invalid syntax");
+            (min, max, why)
+        }
+        Takes::Nothing | Takes::Text | Takes::Texts => return Ok(()),
+    };
+    let number = value
+        .to_str()
+        .and_then(|text| number::decimal::<i64>(text, "").ok());
+    if number.is_some_and(|number| (min..=max).contains(&number)) {
+        return Ok(());
+    }
+    let text = quote::go(&value.to_string_lossy());
+    Err(format!("invalid value {text} for flag -{name}: {why}"))
+}
+
+impl Arguments {
+    /// All values of an option, in order; its default if it was not given.
+    fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
+        let option = self.verb.options().find(|option| option.name == name);
+        debug_assert!(option.is_some(), "{} has no --{name}", self.verb.name);
+        let given = self
+            .given
+            .iter()
+            .filter(move |(given, _)| Some(*given) == option.map(|o| o.name));
+        let mut given = given.map(|(_, value)| value.as_os_str()).peekable();
+        let default = match given.peek() {
+            None => option.and_then(|option| option.default).map(OsStr::new),
+            Some(_) => None,
+        };
+        given.chain(default)
+    }
+
+    /// Whether an option without a value is there.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// An option's value; an empty one means not given.
+    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
+        self.values(name).last().filter(|value| !value.is_empty())
+    }
+
+    /// An option's value even if it is empty; `None` only if it was not given and has no default.
+    pub(crate) fn given(&self, name: &str) -> Option<&OsStr> {
+        self.values(name).last()
+    }
+
+    /// An option's value as text; what is not UTF-8 reads with replacement characters.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.value(name)
+            .map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// An option's value as a path.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.value(name).map(PathBuf::from)
+    }
+
+    /// The value of an option that takes a number.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.value(name)?.to_str()?.parse().ok()
+    }
+
+    /// The values of an option that takes numbers.
+    pub(crate) fn numbers<T: std::str::FromStr>(&self, name: &str) -> Vec<T> {
+        let values = self.values(name);
+        values
+            .filter_map(|value| value.to_str()?.parse().ok())
+            .collect()
+    }
+
+    /// The values of an option, which must be UTF-8 because the specification's JSON holds nothing else.
+    pub(crate) fn utf8(&self, name: &str) -> Result<Vec<String>, String> {
+        utf8(self.values(name), name)
+    }
+}
+
+/// Values as text, or the complaint that one is not UTF-8.
+pub(crate) fn utf8<'a>(
+    values: impl Iterator<Item = &'a OsStr>,
+    name: &str,
+) -> Result<Vec<String>, String> {
+    let checked = values.map(|value| match value.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("{name} is not UTF-8: {value:?}")),
+    });
+    checked.collect()
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Command};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{caller, file};
 
-use crate::argv::{self, Misuse, Parsed};
+use crate::argv::{self, Arguments, Misuse};
 use crate::cli::{self, Verb};
 use crate::failure::Failure;
 use crate::log::{Format, Log};
@@ -34,23 +33,22 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
     let program = args
         .first()
         .map_or(cli::NAME.into(), |name| name.to_string_lossy());
-    let mut globals = cli::globals();
-    let global = match argv::global(&mut globals, args.get(1..).unwrap_or_default()) {
+    let global = match argv::parse(&cli::PROGRAM, args.get(1..).unwrap_or_default(), &program) {
         Ok(global) => global,
-        Err(text) => {
+        Err(Misuse::Option(text) | Misuse::Count(text)) => {
             show(&format!("Incorrect Usage. {text}\n\n{}", help::program()));
             return fail(&Log::bare(), &Failure::new(text));
         }
     };
-    let Parsed::Matches(matches) = global.parsed else {
+    if global.help {
         show(&help::program());
         return 0;
-    };
-    if matches.get_flag("version") {
+    }
+    if global.flag("version") {
         show(&version());
         return 0;
     }
-    let Some((name, rest)) = global.rest.split_first() else {
+    let Some((name, rest)) = global.positionals.split_first() else {
         show(&help::program());
         return 0;
     };
@@ -60,20 +58,20 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
     let Some(verb) = name.to_str().and_then(cli::find) else {
         return no_topic(name);
     };
-    match Front::new(&matches) {
+    match Front::new(&global) {
         Ok(front) => front.invoke(verb, rest, &program),
         Err(failure) => fail(&Log::bare(), &failure),
     }
 }
 
 impl Front {
-    fn new(matches: &ArgMatches) -> Result<Self, Failure> {
-        let format = match text(matches, "log-format").as_deref() {
+    fn new(global: &Arguments) -> Result<Self, Failure> {
+        let format = match global.text("log-format").as_deref() {
             Some("json") => Format::Json,
             Some("text") | None => Format::Text,
             Some(other) => return Err(Failure::new(format!("invalid log-format: {other}"))),
         };
-        let file = match path(matches, "log") {
+        let file = match global.path("log") {
             Some(path) => {
                 let opened = caller::append(&path, 0o644);
                 Some(opened.map_err(|error| Failure::path("open", &path, &error))?)
@@ -81,34 +79,33 @@ impl Front {
             None => None,
         };
         Ok(Front {
-            log: Log::new(file, format, matches.get_flag("debug")),
-            root: matches.get_one::<OsString>("root").map(PathBuf::from),
-            rootless: text(matches, "rootless").unwrap_or_default(),
-            systemd_cgroup: matches.get_flag("systemd-cgroup"),
+            log: Log::new(file, format, global.flag("debug")),
+            root: global.given("root").map(PathBuf::from),
+            rootless: global.text("rootless").unwrap_or_default(),
+            systemd_cgroup: global.flag("systemd-cgroup"),
         })
     }
 
-    fn invoke(&self, verb: &Verb, args: &[OsString], program: &str) -> u8 {
-        let mut command = (verb.build)();
-        let matches = match argv::verb(verb, &mut command, args, program) {
-            Ok(Parsed::Matches(matches)) => matches,
-            Ok(Parsed::Help) => {
-                show(&help::verb(&command));
-                return 0;
-            }
-            Err(Misuse::Option(text)) => return self.misuse(&command, &format!(": {text}"), text),
-            Err(Misuse::Count(text)) => return self.misuse(&command, ".", text),
+    fn invoke(&self, verb: &'static Verb, args: &[OsString], program: &str) -> u8 {
+        let args = match argv::parse(verb, args, program) {
+            Ok(args) => args,
+            Err(Misuse::Option(text)) => return self.misuse(verb, &format!(": {text}"), text),
+            Err(Misuse::Count(text)) => return self.misuse(verb, ".", text),
         };
+        if args.help {
+            show(&help::verb(verb));
+            return 0;
+        }
         self.log
             .debug(&format!("{} {} {args:?}", cli::NAME, verb.name));
-        match verb::run(self, verb.name, &matches) {
+        match verb::run(self, verb.name, &args) {
             Ok(code) => code,
             Err(failure) => fail(&self.log, &failure),
         }
     }
 
-    fn misuse(&self, command: &Command, said: &str, text: String) -> u8 {
-        show(&format!("Incorrect Usage{said}\n\n{}", help::verb(command)));
+    fn misuse(&self, verb: &Verb, said: &str, text: String) -> u8 {
+        show(&format!("Incorrect Usage{said}\n\n{}", help::verb(verb)));
         fail(&self.log, &Failure::new(text))
     }
 
@@ -174,7 +171,7 @@ fn help_topic(topic: Option<&OsString>) -> u8 {
     };
     match topic.to_str().and_then(cli::find) {
         Some(verb) => {
-            show(&help::verb(&(verb.build)()));
+            show(&help::verb(verb));
             0
         }
         None => no_topic(topic),
@@ -219,18 +216,6 @@ fn show(text: &str) {
 )]
 pub(crate) fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
-}
-
-/// An option's value as text; what is not UTF-8 reads with replacement characters.
-pub(crate) fn text(matches: &ArgMatches, name: &str) -> Option<String> {
-    let value = matches.get_one::<OsString>(name)?;
-    Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
-}
-
-/// An option's value as a path; an empty one means not given.
-pub(crate) fn path(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
-    let value = matches.get_one::<OsString>(name)?;
-    Some(PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty())
 }
 
 /// A path made absolute by the working directory.

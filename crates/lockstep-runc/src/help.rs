@@ -3,96 +3,81 @@
 //! Scripts look for an option or a verb in this text to learn what a runtime can do, so headings and
 //! the form `--name value, -n value` are kept; clap's own help has another form.
 
-use clap::{Arg, ArgAction, Command};
+use std::fmt::Write;
 
-use crate::cli;
+use crate::cli::{self, Opt, Takes, Verb};
 
 /// Help of the program.
 pub(crate) fn program() -> String {
-    let command = cli::globals();
-    let mut out = name_and_usage(&command, cli::NAME);
+    let mut out = name_and_usage(&cli::PROGRAM, cli::NAME);
     out.push_str("\nCOMMANDS:\n");
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for verb in cli::VERBS {
-        rows.push((verb.name.to_owned(), about(&(verb.build)())));
-    }
-    rows.push((
-        "help, h".to_owned(),
-        "print this help or that of a command".to_owned(),
-    ));
-    columns(&mut out, &rows);
+    let verbs = cli::VERBS
+        .iter()
+        .map(|verb| (verb.name.to_owned(), verb.about.to_owned()));
+    let help = ("help, h", "print this help or that of a command");
+    let help = (help.0.to_owned(), help.1.to_owned());
+    columns(&mut out, &verbs.chain([help]).collect::<Vec<_>>());
     out.push_str("\nGLOBAL OPTIONS:\n");
-    columns(&mut out, &options(&command));
+    columns(&mut out, &options(&cli::PROGRAM));
     out
 }
 
 /// Help of one verb.
-pub(crate) fn verb(command: &Command) -> String {
-    let name = format!("{} {}", cli::NAME, command.get_name());
-    let mut out = name_and_usage(command, &name);
-    let mut rows = options(command);
-    rows.push(("--help, -h".to_owned(), "print this help".to_owned()));
+pub(crate) fn verb(verb: &Verb) -> String {
+    let mut out = name_and_usage(verb, &format!("{} {}", cli::NAME, verb.name));
     out.push_str("\nOPTIONS:\n");
-    columns(&mut out, &rows);
+    columns(&mut out, &options(verb));
     out
 }
 
-fn name_and_usage(command: &Command, name: &str) -> String {
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage: ").trim();
-    let mut out = format!(
-        "NAME:\n   {name} - {}\n\nUSAGE:\n   {usage}\n",
-        about(command)
-    );
-    if let Some(text) = command.get_long_about() {
+fn name_and_usage(verb: &Verb, name: &str) -> String {
+    let (about, usage) = (verb.about, verb.usage);
+    let mut out = format!("NAME:\n   {name} - {about}\n\nUSAGE:\n   {name} {usage}\n");
+    if !verb.description.is_empty() {
         out.push_str("\nDESCRIPTION:\n");
-        for line in text.to_string().lines() {
-            wrap(&mut out, line);
-        }
+        verb.description
+            .lines()
+            .for_each(|line| wrap(&mut out, line));
     }
     out
 }
 
-fn about(command: &Command) -> String {
-    command
-        .get_about()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+fn options(verb: &Verb) -> Vec<(String, String)> {
+    let shown = verb.options().filter(|option| !option.hidden);
+    let rows = shown.map(|option| (spelling(option), explanation(option)));
+    let help = ("--help, -h".to_owned(), "print this help".to_owned());
+    rows.chain([help]).collect()
 }
 
-fn options(command: &Command) -> Vec<(String, String)> {
-    let shown = command.get_arguments();
-    shown
-        .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
-        .map(|arg| (spelling(arg), explanation(arg)))
-        .collect()
-}
-
-fn spelling(arg: &Arg) -> String {
-    let value = if matches!(arg.get_action(), ArgAction::SetTrue) {
-        ""
-    } else {
-        " value"
+fn spelling(option: &Opt) -> String {
+    let value = match option.takes {
+        Takes::Nothing => "",
+        _ => " value",
     };
-    let mut out = format!("--{}{value}", arg.get_long().unwrap_or_default());
-    if let Some(short) = arg.get_short() {
-        out.push_str(&format!(", -{short}{value}"));
+    let mut out = format!("--{}{value}", option.name);
+    if let Some(short) = option.short {
+        append(&mut out, format_args!(", -{short}{value}"));
     }
     out
 }
 
-fn explanation(arg: &Arg) -> String {
-    let mut out = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    if let [default] = arg.get_default_values() {
-        out.push_str(&format!(" (default: {})", default.to_string_lossy()));
+fn explanation(option: &Opt) -> String {
+    let mut out = option.help.to_owned();
+    if let Some(default) = option.default {
+        append(&mut out, format_args!(" (default: {default})"));
     }
     out
+}
+
+fn append(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing into a String cannot fail.
+    out.write_fmt(text).unwrap_or_default();
 }
 
 fn columns(out: &mut String, rows: &[(String, String)]) {
     let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
     for (left, right) in rows {
-        out.push_str(&format!("   {left:width$}  {right}\n"));
+        append(out, format_args!("   {left:width$}  {right}\n"));
     }
 }
 
@@ -132,25 +117,20 @@ mod tests {
         );
         assert!(lines.contains(&"COMMANDS:") && lines.contains(&"GLOBAL OPTIONS:"));
         assert!(lines.iter().any(|line| line.starts_with("   features  ")));
-        let command = (cli::find("create").expect("a verb").build)();
-        let text = verb(&command);
+        let text = verb(cli::find("create").expect("a verb"));
         assert!(text.contains("\n   --bundle value, -b value  "), "{text}");
         assert!(text.contains("\n   --no-pivot  "), "{text}");
-        let update = verb(&(cli::find("update").expect("a verb").build)());
+        let update = verb(cli::find("update").expect("a verb"));
         assert!(!update.contains("--kernel-memory"), "{update}");
     }
 
     #[test]
     fn every_verb_and_option_is_explained() {
         for verb in cli::VERBS {
-            let command = (verb.build)();
-            assert!(!about(&command).is_empty(), "{}", verb.name);
-            for (left, right) in options(&command) {
-                assert!(
-                    !right.is_empty() && !right.ends_with('.'),
-                    "{} {left}",
-                    verb.name
-                );
+            assert!(!verb.about.is_empty(), "{}", verb.name);
+            for (left, right) in options(verb) {
+                let explained = !right.is_empty() && !right.ends_with('.');
+                assert!(explained, "{} {left}", verb.name);
             }
         }
     }

@@ -2,22 +2,20 @@
 
 use super::*;
 use crate::cli;
+use std::os::unix::ffi::OsStringExt;
 
 fn os(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
-fn parsed(name: &str, args: &[&str]) -> Result<Parsed, Misuse> {
-    let spec = cli::find(name).expect("a verb");
-    verb(spec, &mut (spec.build)(), &os(args), "runc")
+fn parsed(name: &str, args: &[&str]) -> Result<Arguments, Misuse> {
+    parse(cli::find(name).expect("a verb"), &os(args), "runc")
 }
 
-fn matches(name: &str, args: &[&str]) -> ArgMatches {
-    match parsed(name, args) {
-        Ok(Parsed::Matches(matches)) => matches,
-        Ok(Parsed::Help) => panic!("help"),
-        Err(error) => panic!("{error:?}"),
-    }
+fn accepted(name: &str, args: &[&str]) -> Arguments {
+    let parsed = parsed(name, args).unwrap_or_else(|error| panic!("{args:?}: {error:?}"));
+    assert!(!parsed.help, "{args:?}");
+    parsed
 }
 
 fn error(name: &str, args: &[&str]) -> String {
@@ -25,11 +23,6 @@ fn error(name: &str, args: &[&str]) -> String {
         Err(Misuse::Option(text) | Misuse::Count(text)) => text,
         Ok(_) => panic!("accepted {args:?}"),
     }
-}
-
-fn value<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    let value = matches.get_one::<OsString>(name).expect(name);
-    value.to_str().expect("UTF-8")
 }
 
 #[test]
@@ -43,51 +36,46 @@ fn one_dash_two_dashes_and_equals_are_the_same() {
         &["--b=/b", "id"],
         &["id", "--bundle", "/b"],
     ] {
-        let matches = matches("create", args);
-        assert_eq!(value(&matches, "bundle"), "/b", "{args:?}");
-        assert_eq!(value(&matches, "container-id"), "id", "{args:?}");
+        let found = accepted("create", args);
+        assert_eq!(found.text("bundle").as_deref(), Some("/b"), "{args:?}");
+        assert_eq!(found.positionals, ["id"], "{args:?}");
     }
 }
 
 #[test]
 fn a_value_may_begin_with_a_dash_or_be_empty() {
-    let found = matches("update", &["--memory-swap", "-1", "--cpuset-cpus=", "id"]);
-    assert_eq!(value(&found, "memory-swap"), "-1");
-    assert_eq!(value(&found, "cpuset-cpus"), "");
-    let found = matches("update", &["-r", "-", "id"]);
-    assert_eq!(value(&found, "resources"), "-");
+    let found = accepted("update", &["--memory-swap", "-1", "--cpuset-cpus=", "id"]);
+    assert_eq!(found.text("memory-swap").as_deref(), Some("-1"));
+    assert_eq!(found.text("cpuset-cpus"), None);
+    let found = accepted("update", &["-r", "-", "id"]);
+    assert_eq!(found.text("resources").as_deref(), Some("-"));
 }
 
 #[test]
 fn the_last_value_wins() {
-    let found = matches("create", &["-b", "/a", "--bundle=/b", "id"]);
-    assert_eq!(value(&found, "bundle"), "/b");
-    let found = matches("list", &["-q", "-quiet=false"]);
-    assert!(!found.get_flag("quiet"));
-    assert!(matches("list", &["-q=false", "--quiet=T"]).get_flag("quiet"));
+    let found = accepted("create", &["-b", "/a", "--bundle=/b", "id"]);
+    assert_eq!(found.text("bundle").as_deref(), Some("/b"));
+    let found = accepted("list", &["-q", "-quiet=false"]);
+    assert!(!found.flag("quiet"));
+    assert!(accepted("list", &["-q=false", "--quiet=T"]).flag("quiet"));
 }
 
 #[test]
 fn options_of_the_program_in_exec_stay_its_own() {
-    let found = matches(
+    let found = accepted(
         "exec",
         &["-t", "-e", "A=1,2", "-e", "B", "id", "ls", "-t", "--", "-h"],
     );
-    let command = found.get_many::<OsString>("command").expect("command");
-    assert_eq!(
-        command.cloned().collect::<Vec<_>>(),
-        os(&["ls", "-t", "--", "-h"])
-    );
-    let env = found.get_many::<OsString>("env").expect("env");
-    assert_eq!(env.cloned().collect::<Vec<_>>(), os(&["A=1,2", "B"]));
-    assert!(found.get_flag("tty"));
+    assert_eq!(found.positionals, ["id", "ls", "-t", "--", "-h"]);
+    let env = found.utf8("env").expect("UTF-8");
+    assert_eq!(env, ["A=1,2", "B"]);
+    assert!(found.flag("tty"));
 }
 
 #[test]
 fn double_dash_ends_the_options() {
-    let found = matches("kill", &["--", "-x", "-9"]);
-    assert_eq!(value(&found, "container-id"), "-x");
-    assert_eq!(value(&found, "signal"), "-9");
+    let found = accepted("kill", &["--", "-x", "-9"]);
+    assert_eq!(found.positionals, ["-x", "-9"]);
 }
 
 #[test]
@@ -114,23 +102,25 @@ fn mistakes_are_worded_as_go_words_them() {
 
 #[test]
 fn help_is_found_where_options_are() {
-    assert!(matches!(parsed("state", &["x", "-h"]), Ok(Parsed::Help)));
-    assert!(matches!(parsed("exec", &["--help", "x"]), Ok(Parsed::Help)));
-    assert!(matches!(
-        parsed("exec", &["x", "ls", "--help"]),
-        Ok(Parsed::Matches(_))
-    ));
+    let help = |name, args: &[&str]| parsed(name, args).expect("parsed").help;
+    assert!(help("state", &["x", "-h"]));
+    assert!(help("state", &["--help"]));
+    assert!(help("exec", &["-help", "x"]));
+    assert!(!help("exec", &["x", "ls", "--help"]));
 }
 
 #[test]
-fn paths_that_are_not_utf8_pass_through() {
-    let spec = cli::find("create").expect("a verb");
+fn what_is_not_utf8_passes_through_where_it_may() {
+    let create = cli::find("create").expect("a verb");
     let path = OsString::from_vec(b"/b\xff".to_vec());
     let args = [OsString::from("-b"), path.clone(), "id".into()];
-    match verb(spec, &mut (spec.build)(), &args, "runc") {
-        Ok(Parsed::Matches(found)) => assert_eq!(found.get_one::<OsString>("bundle"), Some(&path)),
-        _ => panic!("refused"),
-    }
+    let found = parse(create, &args, "runc").expect("parsed");
+    assert_eq!(found.path("bundle"), Some(PathBuf::from(&path)));
+    let exec = cli::find("exec").expect("a verb");
+    let args = [OsString::from("-e"), path, "id".into(), "true".into()];
+    let found = parse(exec, &args, "runc").expect("parsed");
+    let error = found.utf8("env").expect_err("not UTF-8");
+    assert_eq!(error, "env is not UTF-8: \"/b\\xFF\"");
 }
 
 #[test]
@@ -166,31 +156,35 @@ fn numbers_are_checked_and_named_as_written() {
         error("exec", &["-g", "1", "-g", "x", "a", "true"]),
         "invalid value \"x\" for flag -g: strconv.ParseInt: parsing \"x\": invalid syntax"
     );
-    let found = matches("exec", &["-g", "1", "--additional-gids=2", "a", "true"]);
-    let gids: Vec<u32> = found
-        .get_many("additional-gids")
-        .expect("gids")
-        .copied()
-        .collect();
+    let found = accepted("exec", &["-g", "1", "--additional-gids=2", "a", "true"]);
+    let gids: Vec<u32> = found.numbers("additional-gids");
     assert_eq!(gids, [1, 2]);
 }
 
 #[test]
 fn the_global_part_ends_at_the_verb() {
     let args = os(&["-root", "/r", "--log-format=json", "--debug", "list", "-q"]);
-    let global = global(&mut cli::globals(), &args).expect("parsed");
-    assert_eq!(global.rest, os(&["list", "-q"]));
-    match global.parsed {
-        Parsed::Matches(found) => {
-            assert_eq!(value(&found, "root"), "/r");
-            assert_eq!(value(&found, "criu"), "criu");
-            assert!(found.get_flag("debug"));
-        }
-        Parsed::Help => panic!("help"),
-    }
+    let found = parse(&cli::PROGRAM, &args, "runc").expect("parsed");
+    assert_eq!(found.positionals, ["list", "-q"]);
+    assert_eq!(found.text("root").as_deref(), Some("/r"));
+    assert_eq!(found.text("rootless").as_deref(), Some("auto"));
+    assert!(found.flag("debug") && !found.flag("version"));
 }
 
 #[test]
-fn clap_accepts_the_whole_definition() {
-    cli::command().debug_assert();
+fn no_verb_has_an_option_twice() {
+    for verb in cli::VERBS.iter().copied().chain([&cli::PROGRAM]) {
+        let names: Vec<String> = verb
+            .options()
+            .flat_map(|option| {
+                let short = option.short.map(String::from);
+                [Some(option.name.to_owned()), short].into_iter().flatten()
+            })
+            .chain(["help".to_owned(), "h".to_owned()])
+            .collect();
+        let mut unique = names.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(names.len(), unique.len(), "{}: {names:?}", verb.name);
+    }
 }

@@ -2,88 +2,60 @@
 //!
 //! They change nothing but the file that `spec` makes.
 
-use clap::Command;
+use super::{Opt, Verb, flag, value};
 
-use super::{container_id, flag, frame, rest, value};
+pub(super) static STATE: Verb =
+    Verb::of_container("state", "print the state of a container as JSON");
 
-pub(super) fn state() -> Command {
-    frame(
-        "state",
-        "<container-id>",
-        "print the state of a container as JSON",
-    )
-    .arg(container_id())
-}
+pub(super) static LIST: Verb = Verb {
+    usage: "[command options]",
+    options: &[&[FORMAT, flag("quiet", "print ids only").short('q')]],
+    ..Verb::alone("list", "list the containers below the state directory")
+};
 
-pub(super) fn list() -> Command {
-    frame(
-        "list",
-        "[command options]",
-        "list the containers below the state directory",
-    )
-    .args([
-        value("format", "table or json")
-            .short('f')
-            .default_value("table"),
-        flag("quiet", "print ids only").short('q'),
-    ])
-}
+const FORMAT: Opt = value("format", "table or json").short('f').default("table");
 
-pub(super) fn ps() -> Command {
-    frame(
-        "ps",
-        "[command options] <container-id> [ps options]",
-        "list the processes of a container",
-    )
-    .long_about(
-        "The table is what ps(1) prints, -ef by default, cut down to the container's processes; its \
-         options must leave the PID column. The json form is an array of process ids of the host.",
-    )
-    .arg(
-        value("format", "table or json")
-            .short('f')
-            .default_value("table"),
-    )
-    .args([container_id(), rest("ps-options")])
-}
+pub(super) static PS: Verb = Verb {
+    usage: "[command options] <container-id> [ps options]",
+    description: "The table is what ps(1) prints, -ef by default, cut down to the container's processes; its \
+        options must leave the PID column. The json form is an array of process ids of the host.",
+    options: &[&[FORMAT]],
+    max: None,
+    options_first: true,
+    ..Verb::of_container("ps", "list the processes of a container")
+};
 
-pub(super) fn events() -> Command {
-    frame(
-        "events",
-        "[command options] <container-id>",
-        "print resource use and out-of-memory events as JSON lines",
-    )
-    .args([
+pub(super) static EVENTS: Verb = Verb {
+    usage: "[command options] <container-id>",
+    options: &[&[
         value(
             "interval",
             "time between two lines of statistics, such as 500ms",
         )
-        .default_value("5s"),
+        .default("5s"),
         flag("stats", "print the statistics once and end"),
-    ])
-    .arg(container_id())
-}
+    ]],
+    ..Verb::of_container(
+        "events",
+        "print resource use and out-of-memory events as JSON lines",
+    )
+};
 
-pub(super) fn features() -> Command {
-    frame(
-        "features",
-        "",
-        "print what this runtime supports, as the specification's JSON",
-    )
-}
+pub(super) static FEATURES: Verb = Verb::alone(
+    "features",
+    "print what this runtime supports, as the specification's JSON",
+);
 
-pub(super) fn spec() -> Command {
-    frame(
-        "spec",
-        "[command options]",
-        "write a config.json to start from",
-    )
-    .long_about(
-        "Writes config.json into the current directory or the bundle; an existing one is left alone \
-         and reported. It runs \"sh\" on a terminal with few capabilities; edit it for anything else.",
-    )
-    .args([
+pub(super) static SPEC: Verb = Verb {
+    usage: "[command options]",
+    description: "Writes config.json into the current directory or the bundle; an existing one is left alone \
+        and reported. It runs \"sh\" on a terminal with few capabilities; edit it for anything else.",
+    options: &[&[
         value("bundle", "directory of the bundle").short('b'),
-        flag("rootless", "for a container of the calling user without root"),
-    ])
-}
+        flag(
+            "rootless",
+            "for a container of the calling user without root",
+        ),
+    ]],
+    ..Verb::alone("spec", "write a config.json to start from")
+};

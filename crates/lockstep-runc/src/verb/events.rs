@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use clap::ArgMatches;
 use lockstep_oci::state::Status;
 use serde::Serialize;
 
+use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{self, Front};
 use crate::log::Log;
@@ -22,15 +22,15 @@ struct Event<'a> {
     data: Option<Stats>,
 }
 
-pub(super) fn events(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let id = super::id(matches)?;
-    let interval = interval(&front::text(matches, "interval").unwrap_or_default())?;
+pub(super) fn events(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let id = super::id(args)?;
+    let interval = interval(&args.text("interval").unwrap_or_default())?;
     let info = front.with_runtime(|runtime| runtime.info(&id))?;
     if info.status == Status::Stopped {
         let text = format!("container with id {} is not running", id.as_str());
         return Err(Failure::new(text));
     }
-    if matches.get_flag("stats") {
+    if args.flag("stats") {
         let stats = front.with_runtime(|runtime| runtime.stats(&id))?;
         print(&id, "stats", Some(stats))?;
         return Ok(0);

@@ -2,14 +2,15 @@
 //!
 //! Its own failures exit with 255, so that they differ from what most programs return.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use clap::ArgMatches;
 use lockstep_kernel::file;
 
 use super::make::{exit_code, option_path, preserve_fds};
+use crate::argv::{self, Arguments};
 use crate::failure::Failure;
-use crate::front::{self, Front};
+use crate::front::Front;
 use crate::{number, quote};
 use lockstep_runtime::{ExecArgs, ExecRequest, ProcessSource};
 
@@ -19,54 +20,52 @@ const NOT_STARTED: u8 = 255;
 /// Most bytes of a process description.
 const LIMIT: usize = 16 << 20;
 
-pub(super) fn exec(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let ran = request(front, matches).and_then(|request| front.with_runtime(|r| r.exec(&request)));
+pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let ran = request(front, args).and_then(|request| front.with_runtime(|r| r.exec(&request)));
     let code = ran.map_err(|failure| failure.within("exec failed").with_code(NOT_STARTED))?;
     Ok(exit_code(code))
 }
 
-fn request(front: &Front, matches: &ArgMatches) -> Result<ExecRequest, Failure> {
+fn request(front: &Front, args: &Arguments) -> Result<ExecRequest, Failure> {
     Ok(ExecRequest {
-        id: super::id(matches)?,
-        process: process(matches)?,
-        detach: matches.get_flag("detach"),
-        console_socket: option_path(matches, "console-socket")?,
-        pid_file: option_path(matches, "pid-file")?,
-        pidfd_socket: option_path(matches, "pidfd-socket")?,
-        preserve_fds: preserve_fds(front, matches, 0)?,
-        ignore_paused: matches.get_flag("ignore-paused"),
-        cgroup: super::utf8(matches, "cgroup")?,
+        id: super::id(args)?,
+        process: process(args)?,
+        detach: args.flag("detach"),
+        console_socket: option_path(args, "console-socket")?,
+        pid_file: option_path(args, "pid-file")?,
+        pidfd_socket: option_path(args, "pidfd-socket")?,
+        preserve_fds: preserve_fds(front, args, 0)?,
+        ignore_paused: args.flag("ignore-paused"),
+        cgroup: args.utf8("cgroup").map_err(Failure::new)?,
     })
 }
 
-fn process(matches: &ArgMatches) -> Result<ProcessSource, Failure> {
-    if let Some(path) = front::path(matches, "process") {
+fn process(args: &Arguments) -> Result<ProcessSource, Failure> {
+    if let Some(path) = args.path("process") {
         return Ok(ProcessSource::Json(read(&path)?));
     }
-    let mut args = super::utf8(matches, "command")?;
-    if args.first().is_some_and(|first| first == "--") {
-        args.remove(0);
-    }
-    if args.is_empty() {
+    let command = &args.positionals[1..];
+    let command = match command.first() {
+        Some(first) if first == "--" => &command[1..],
+        _ => command,
+    };
+    if command.is_empty() {
         return Err(Failure::new("process args cannot be empty"));
     }
-    let user = front::text(matches, "user");
+    let user = args.text("user");
     user.as_deref().map_or(Ok(()), check_user)?;
     Ok(ProcessSource::Args(ExecArgs {
-        args,
-        cwd: front::text(matches, "cwd"),
-        env: super::utf8(matches, "env")?,
-        tty: matches.get_flag("tty"),
+        args: argv::utf8(command.iter().map(OsString::as_os_str), "command")
+            .map_err(Failure::new)?,
+        cwd: args.text("cwd"),
+        env: args.utf8("env").map_err(Failure::new)?,
+        tty: args.flag("tty"),
         user,
-        additional_gids: matches
-            .get_many("additional-gids")
-            .unwrap_or_default()
-            .copied()
-            .collect(),
-        caps: super::utf8(matches, "cap")?,
-        no_new_privs: matches.get_flag("no-new-privs"),
-        apparmor: front::text(matches, "apparmor"),
-        process_label: front::text(matches, "process-label"),
+        additional_gids: args.numbers("additional-gids"),
+        caps: args.utf8("cap").map_err(Failure::new)?,
+        no_new_privs: args.flag("no-new-privs"),
+        apparmor: args.text("apparmor"),
+        process_label: args.text("process-label"),
     }))
 }
 

@@ -2,16 +2,16 @@
 
 use std::io::IsTerminal;
 
-use clap::ArgMatches;
 use lockstep_oci::state::State;
 
+use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{self, Front};
 use crate::table;
 use lockstep_runtime::Info;
 
-pub(super) fn state(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let id = super::id(matches)?;
+pub(super) fn state(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let id = super::id(args)?;
     let mut info = front.with_runtime(|runtime| runtime.info(&id))?;
     // runc names the owner in the list only.
     info.owner.clear();
@@ -24,9 +24,9 @@ pub(super) fn state(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> 
     Ok(0)
 }
 
-pub(super) fn list(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
+pub(super) fn list(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let containers = front.with_runtime(|runtime| runtime.list())?;
-    if matches.get_flag("quiet") {
+    if args.flag("quiet") {
         let ids: String = containers
             .iter()
             .map(|info| format!("{}\n", info.id))
@@ -34,7 +34,7 @@ pub(super) fn list(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
         front::print(&ids)?;
         return Ok(0);
     }
-    match front::text(matches, "format").as_deref() {
+    match args.text("format").as_deref() {
         Some("table") => front::print(&table(&containers))?,
         Some("json") => front::print(&json(&containers)?)?,
         _ => return Err(Failure::new("invalid format option")),

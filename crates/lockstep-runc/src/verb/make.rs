@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ArgMatches;
 use lockstep_kernel::{caller, file};
 
+use crate::argv::Arguments;
 use crate::failure::{Failure, words};
 use crate::front::{self, Front};
 use lockstep_runtime::{CreateRequest, RunRequest};
@@ -16,20 +16,19 @@ use lockstep_runtime::{CreateRequest, RunRequest};
 /// The first descriptor behind the standard streams.
 const FIRST_FD: u32 = 3;
 
-pub(super) fn create(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let made =
-        request(front, matches).and_then(|request| front.with_runtime(|r| r.create(&request)));
+pub(super) fn create(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let made = request(front, args).and_then(|request| front.with_runtime(|r| r.create(&request)));
     made.map_err(|failure| failure.within("runc create failed"))?;
     Ok(0)
 }
 
-pub(super) fn run(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let ran = request(front, matches).and_then(|create| {
+pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let ran = request(front, args).and_then(|create| {
         let request = RunRequest {
             create,
-            detach: matches.get_flag("detach"),
-            keep: matches.get_flag("keep"),
-            no_subreaper: matches.get_flag("no-subreaper"),
+            detach: args.flag("detach"),
+            keep: args.flag("keep"),
+            no_subreaper: args.flag("no-subreaper"),
         };
         front.with_runtime(|runtime| runtime.run(&request))
     });
@@ -43,17 +42,17 @@ pub(super) fn exit_code(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
-fn request(front: &Front, matches: &ArgMatches) -> Result<CreateRequest, Failure> {
+fn request(front: &Front, args: &Arguments) -> Result<CreateRequest, Failure> {
     let listen_fds = listen_fds();
-    let preserve_fds = preserve_fds(front, matches, listen_fds)?;
+    let preserve_fds = preserve_fds(front, args, listen_fds)?;
     Ok(CreateRequest {
-        id: super::id(matches)?,
-        bundle: bundle(front::path(matches, "bundle").as_deref())?,
-        console_socket: option_path(matches, "console-socket")?,
-        pid_file: option_path(matches, "pid-file")?,
-        pidfd_socket: option_path(matches, "pidfd-socket")?,
-        no_pivot: matches.get_flag("no-pivot"),
-        no_new_keyring: matches.get_flag("no-new-keyring"),
+        id: super::id(args)?,
+        bundle: bundle(args.path("bundle").as_deref())?,
+        console_socket: option_path(args, "console-socket")?,
+        pid_file: option_path(args, "pid-file")?,
+        pidfd_socket: option_path(args, "pidfd-socket")?,
+        no_pivot: args.flag("no-pivot"),
+        no_new_keyring: args.flag("no-new-keyring"),
         preserve_fds,
         listen_fds,
         notify_socket: front::environment("NOTIFY_SOCKET")
@@ -69,8 +68,8 @@ fn bundle(given: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// A path option, absolute, since the library works from other directories.
-pub(super) fn option_path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Failure> {
-    let path = front::path(matches, name);
+pub(super) fn option_path(args: &Arguments, name: &str) -> Result<Option<PathBuf>, Failure> {
+    let path = args.path(name);
     path.map(|path| front::absolute(&path)).transpose()
 }
 
@@ -89,10 +88,10 @@ fn listen_fds() -> u32 {
 /// How many descriptors to pass on behind those of the service manager; all must be the caller's.
 pub(super) fn preserve_fds(
     front: &Front,
-    matches: &ArgMatches,
+    args: &Arguments,
     listen_fds: u32,
 ) -> Result<u32, Failure> {
-    let count = matches.get_one("preserve-fds").copied().unwrap_or(0);
+    let count: u32 = args.number("preserve-fds").unwrap_or(0);
     let first = FIRST_FD.saturating_add(listen_fds);
     for number in first..first.saturating_add(count) {
         let open = i32::try_from(number)

@@ -1,18 +1,16 @@
 //! `ps`: the container's part of what ps(1) prints, or its process ids as JSON.
 
-use std::ffi::OsString;
-
-use clap::ArgMatches;
 use lockstep_kernel::caller::{self, Output};
 
+use crate::argv::Arguments;
 use crate::failure::{Failure, words};
 use crate::front::{self, Front};
 use crate::{number, quote};
 
-pub(super) fn ps(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let id = super::id(matches)?;
+pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let id = super::id(args)?;
     let pids = front.with_runtime(|runtime| runtime.processes(&id))?;
-    match front::text(matches, "format").as_deref() {
+    match args.text("format").as_deref() {
         Some("table") => {}
         Some("json") => {
             front::print(&json(&pids))?;
@@ -20,10 +18,7 @@ pub(super) fn ps(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
         }
         _ => return Err(Failure::new("invalid format option")),
     }
-    let options = matches
-        .get_many::<OsString>("ps-options")
-        .unwrap_or_default();
-    let mut options: Vec<OsString> = options.cloned().collect();
+    let mut options = args.positionals[1..].to_vec();
     if options.is_empty() {
         options.push("-ef".into());
     }

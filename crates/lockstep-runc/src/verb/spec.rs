@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ArgMatches;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{caller, file};
 
 use super::look::pretty;
+use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{self, Front};
 use ::lockstep_runtime::default_spec;
@@ -14,12 +14,12 @@ use ::lockstep_runtime::default_spec;
 /// Name of the configuration in a bundle.
 const CONFIG: &str = "config.json";
 
-pub(super) fn spec(matches: &ArgMatches) -> Result<u8, Failure> {
-    let rootless = matches.get_flag("rootless").then(caller::effective_ids);
+pub(super) fn spec(args: &Arguments) -> Result<u8, Failure> {
+    let rootless = args.flag("rootless").then(caller::effective_ids);
     // A pure v2 host shows its whole tree in /sys/fs/cgroup unless the container has a view of its own.
     let unified = file::stat(file::CWD, "/sys/fs/cgroup/cgroup.controllers", true).is_ok();
     let text = pretty(&default_spec::spec(rootless, unified), b"\t")?;
-    let bundle = front::path(matches, "bundle").unwrap_or_default();
+    let bundle = args.path("bundle").unwrap_or_default();
     if let Err(error) = file::stat(file::CWD, directory(&bundle), true) {
         return Err(Failure::path("chdir", &bundle, &error));
     }

@@ -3,35 +3,35 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use clap::ArgMatches;
 use lockstep_kernel::file;
 use lockstep_oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
+use crate::argv::Arguments;
 use crate::failure::Failure;
-use crate::front::{self, Front};
+use crate::front::Front;
 use crate::number;
 use lockstep_runtime::RdtUpdate;
 
 /// Most bytes of a resources file.
 const LIMIT: usize = 16 << 20;
 
-pub(super) fn update(front: &Front, matches: &ArgMatches) -> Result<u8, Failure> {
-    let id = super::id(matches)?;
-    let resources = match front::path(matches, "resources") {
+pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let id = super::id(args)?;
+    let resources = match args.path("resources") {
         Some(source) => parse(&read(&source)?)?,
         None => {
             for name in ["kernel-memory", "kernel-memory-tcp"] {
-                if front::text(matches, name).is_some() {
+                if args.text(name).is_some() {
                     let text = format!("option --{name} is ignored: the kernel has no such limit");
                     front.log.warning(&text);
                 }
             }
-            from_options(matches)?
+            from_options(args)?
         }
     };
     let rdt = RdtUpdate {
-        l3_cache_schema: front::text(matches, "l3-cache-schema"),
-        mem_bw_schema: front::text(matches, "mem-bw-schema"),
+        l3_cache_schema: args.text("l3-cache-schema"),
+        mem_bw_schema: args.text("mem-bw-schema"),
     };
     front.with_runtime(|runtime| runtime.update(&id, &resources, &rdt))?;
     Ok(0)
@@ -52,8 +52,8 @@ fn parse(bytes: &[u8]) -> Result<Resources, Failure> {
     })
 }
 
-fn from_options(matches: &ArgMatches) -> Result<Resources, Failure> {
-    let options = Options(matches);
+fn from_options(args: &Arguments) -> Result<Resources, Failure> {
+    let options = Options(args);
     let cpu = Cpu {
         shares: options.number("cpu-share", "ParseUint")?,
         quota: options.number("cpu-quota", "ParseInt")?,
@@ -61,8 +61,8 @@ fn from_options(matches: &ArgMatches) -> Result<Resources, Failure> {
         period: options.number("cpu-period", "ParseUint")?,
         realtime_runtime: options.number("cpu-rt-runtime", "ParseInt")?,
         realtime_period: options.number("cpu-rt-period", "ParseUint")?,
-        cpus: front::text(matches, "cpuset-cpus"),
-        mems: front::text(matches, "cpuset-mems"),
+        cpus: args.text("cpuset-cpus"),
+        mems: args.text("cpuset-mems"),
         idle: options.number("cpu-idle", "ParseInt")?,
     };
     let memory = Memory {
@@ -72,9 +72,9 @@ fn from_options(matches: &ArgMatches) -> Result<Resources, Failure> {
         ..Memory::default()
     };
     // Zero is runc's default of both options and changes nothing.
-    let limit: Option<i64> = matches.get_one("pids-limit").copied();
+    let limit: Option<i64> = args.number("pids-limit");
     let limit = limit.filter(|limit| *limit != 0);
-    let weight: Option<u16> = matches.get_one("blkio-weight").copied();
+    let weight: Option<u16> = args.number("blkio-weight");
     let weight = weight.filter(|weight| *weight != 0);
     Ok(Resources {
         cpu: Some(cpu).filter(|cpu| *cpu != Cpu::default()),
@@ -88,7 +88,7 @@ fn from_options(matches: &ArgMatches) -> Result<Resources, Failure> {
     })
 }
 
-struct Options<'a>(&'a ArgMatches);
+struct Options<'a>(&'a Arguments);
 
 impl Options<'_> {
     fn number<T: FromStr>(&self, name: &str, function: &str) -> Result<Option<T>, Failure> {
@@ -96,7 +96,7 @@ impl Options<'_> {
             number::decimal(&text, function)
                 .map_err(|why| Failure::new(format!("invalid value for {name}: {why}")))
         };
-        front::text(self.0, name).map(parse).transpose()
+        self.0.text(name).map(parse).transpose()
     }
 
     fn size(&self, name: &str) -> Result<Option<i64>, Failure> {
@@ -105,7 +105,7 @@ impl Options<'_> {
             text => number::size(text)
                 .map_err(|why| Failure::new(format!("invalid value for {name}: {why}"))),
         };
-        front::text(self.0, name).map(parse).transpose()
+        self.0.text(name).map(parse).transpose()
     }
 }
 
@@ -118,10 +118,7 @@ mod tests {
         let args = [&["id"], args].concat();
         let verb = cli::find("update").expect("a verb");
         let args: Vec<_> = args.iter().map(std::ffi::OsString::from).collect();
-        match argv::verb(verb, &mut (verb.build)(), &args, "runc") {
-            Ok(argv::Parsed::Matches(matches)) => from_options(&matches),
-            _ => panic!("not parsed"),
-        }
+        from_options(&argv::parse(verb, &args, "runc").expect("parsed"))
     }
 
     #[test]
