@@ -378,6 +378,7 @@ fn view(
     hierarchy: &crate::cgroup::Hierarchy,
     host: PathBuf,
 ) -> Option<CgroupView> {
+    let caller = Path::new(&hierarchy.mount).join(hierarchy.own_in_mount().trim_start_matches('/'));
     // A hybrid layout's v2 hierarchy has no place of its own in the v1 view that programs expect.
     let hybrid = layout.hierarchies.iter().any(|h| h.version == Version::V1);
     if hierarchy.version == Version::V2 {
@@ -386,6 +387,7 @@ fn view(
             kind: "cgroup2",
             option: String::new(),
             host,
+            caller,
             links: Vec::new(),
         });
     }
@@ -406,6 +408,7 @@ fn view(
         kind: "cgroup",
         option,
         host,
+        caller,
         links: links.cloned().collect(),
     })
 }

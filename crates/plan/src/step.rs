@@ -160,6 +160,8 @@ pub struct CgroupView {
     pub option: String,
     /// The container's own directory on the host, for hosts without cgroup namespaces.
     pub host: PathBuf,
+    /// The caller's own directory, where an unprivileged one's container stays when it may have none itself.
+    pub caller: PathBuf,
     /// Other names that lead to the same hierarchy.
     pub links: Vec<String>,
 }

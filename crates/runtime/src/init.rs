@@ -233,7 +233,12 @@ impl Init<'_> {
             return Ok(());
         }
         match message::receive(self.peer.as_fd())? {
-            Message::Barrier(reached) if reached == barrier as u8 => Ok(()),
+            Message::Barrier(reached) if reached == barrier as u8 => match barrier {
+                Barrier::Mapped => {
+                    process::set_dumpable(false).during(|| "becoming untraceable".into())
+                }
+                _ => Ok(()),
+            },
             // The supervisor was killed: nothing was promised to anybody yet, so nothing goes on.
             _ => process::exit(1),
         }
@@ -312,7 +317,12 @@ pub(crate) fn fresh_start(plan: &Plan) -> kernel::Result<u32> {
         file::leave_nothing_to_exec();
     }
     signal::unblock_all()?;
-    process::set_dumpable(false)?;
+    // With id maps still to be written, this comes after them: /proc/PID/uid_map of a process that is not
+    // dumpable is the host root's.
+    let mapped = |op: &Op| matches!(op, Op::Await(Barrier::Mapped));
+    if !plan.steps.iter().any(|step| mapped(&step.op)) {
+        process::set_dumpable(false)?;
+    }
     Ok(process::umask(0))
 }
 

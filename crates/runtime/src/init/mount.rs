@@ -351,7 +351,13 @@ fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::
             .collect();
         filesystem(view.kind, "cgroup", &options, 0)?
     } else {
-        mount::open_tree(file::CWD, &view.host, false, false)?
+        match mount::open_tree(file::CWD, &view.host, false, false) {
+            // ENOENT: an unprivileged user's container that stayed in its caller's cgroup.
+            Err(e) if e.is(&[Errno::ENOENT.0]) => {
+                mount::open_tree(file::CWD, &view.caller, false, false)?
+            }
+            other => other?,
+        }
     };
     if attributes != 0 {
         let set = Attributes {
