@@ -211,8 +211,9 @@ impl Connection {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         // Without a name the peer takes the socket's own credentials: inside a user namespace our
-        // number is not the one that it sees.
-        stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\n")?;
+        // number is not the one that it sees. BEGIN goes along: systemd's own socket reads on after it
+        // only when something new comes, so no call may arrive together with it.
+        stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         loop {
             let line = read_line(&mut stream)?;
             match line.split(' ').next() {
@@ -224,7 +225,6 @@ impl Connection {
                 }
             }
         }
-        stream.write_all(b"BEGIN\r\n")?;
         Ok(Connection {
             stream,
             serial: 0,

@@ -16,6 +16,7 @@ mod life;
 mod limits;
 mod rootless;
 mod stage;
+mod systemd;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
@@ -30,7 +31,7 @@ type Skip = &'static str;
 /// A test: what it asserts is the effect on a process, or that nothing is left.
 type Test = (&'static str, fn(&Stage) -> Result<(), Skip>);
 
-const TESTS: &[&[Test]] = &[life::TESTS, limits::TESTS, rootless::TESTS];
+const TESTS: &[&[Test]] = &[life::TESTS, limits::TESTS, rootless::TESTS, systemd::TESTS];
 
 /// How each layout is arranged inside a private mount namespace.
 const LAYOUTS: &[(&str, Mode, &str)] = &[
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--inside", name] => inside(name, ""),
         ["--inside", name, filter] => inside(name, filter),
+        ["--systemd"] => systemd::outside(""),
+        ["--systemd", filter] => systemd::outside(filter),
+        ["--inside-systemd"] => run_all("systemd", &[systemd::INSIDE], ""),
+        ["--inside-systemd", filter] => run_all("systemd", &[systemd::INSIDE], filter),
         ["--rootless", what] => rootless::as_user(what),
         ["--list"] => ExitCode::SUCCESS,
         _ => outside(&arguments),
@@ -62,11 +67,15 @@ fn outside(arguments: &[String]) -> ExitCode {
     }
     let myself = std::env::current_exe().expect("own path");
     let mut failed = false;
-    for (name, _, arrange) in LAYOUTS {
+    let views = LAYOUTS
+        .iter()
+        .map(|(name, _, arrange)| (*name, *arrange, ["--inside", *name].to_vec()));
+    let systemd = ("systemd", LAYOUTS[2].2, vec!["--systemd"]);
+    for (name, arrange, mode) in views.chain([systemd]) {
         let script = format!("{arrange} || exit 77; exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
-        command.arg(&myself).args(["--inside", name]).args(filter);
+        command.arg(&myself).args(mode).args(filter);
         let status = command.status().expect("unshare runs");
         match status.code() {
             Some(0) => {}
@@ -86,13 +95,17 @@ fn inside(name: &str, filter: &str) -> ExitCode {
         .iter()
         .find(|(n, ..)| *n == name)
         .map(|(_, mode, _)| *mode);
-    let stage = Stage::new();
-    if Some(stage.layout.mode) != expected {
+    if Some(Stage::new().layout.mode) != expected {
         stage::skip(name, "this machine has another cgroup layout");
         return ExitCode::SUCCESS;
     }
+    run_all(name, TESTS, filter)
+}
+
+fn run_all(name: &str, tests: &[&[Test]], filter: &str) -> ExitCode {
+    let stage = Stage::new();
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
-    for (test, run) in TESTS.iter().copied().flatten() {
+    for (test, run) in tests.iter().copied().flatten() {
         let test = format!("{name}::{test}");
         if !test.contains(filter) {
             continue;

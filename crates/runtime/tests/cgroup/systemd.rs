@@ -1,0 +1,401 @@
+//! The systemd driver against a real systemd, which runs as the first process of a container.
+//!
+//! The container is made by runc, so that what is tested does not stand on itself. Everything that its
+//! systemd can write is a tmpfs of its own, its network, host name and processes are its own, and
+//! /proc/sys is read-only: a boot must not happen to the machine.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use lockstep_oci::runtime::Resources;
+use lockstep_plan::cgroup::systemd::Manager;
+use lockstep_plan::cgroup::{self as plan, CgroupPlan};
+use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
+use serde_json::json;
+
+use crate::stage::{Stage, eventually, go, skip, waiting};
+use crate::{Skip, Test};
+
+const SYSTEMD: &str = "/usr/lib/systemd/systemd";
+const RUNC: &str = "/usr/sbin/runc";
+const BOOT: Duration = Duration::from_secs(60);
+
+/// Tests for a machine without systemd, which every layout here is.
+pub(crate) const TESTS: &[Test] = &[("without_systemd_the_driver_says_so", without_systemd)];
+
+/// Tests for the inside of the container.
+pub(crate) const INSIDE: &[Test] = &[
+    ("a_scope_holds_the_container", a_scope_holds_the_container),
+    ("limits_are_properties", limits_are_properties),
+    ("a_running_unit_is_refused", a_running_unit_is_refused),
+    (
+        "a_failed_start_leaves_no_unit",
+        a_failed_start_leaves_no_unit,
+    ),
+    (
+        "device_rules_outlive_a_reload",
+        device_rules_outlive_a_reload,
+    ),
+    (
+        "the_same_name_is_free_at_once",
+        the_same_name_is_free_at_once,
+    ),
+    ("the_bus_serves_as_well", the_bus_serves_as_well),
+];
+
+fn without_systemd(_: &Stage) -> Result<(), Skip> {
+    if Path::new("/run/systemd/private").exists() {
+        return Err("this machine runs systemd");
+    }
+    let error = systemd::find_manager(false, None).unwrap_err().to_string();
+    assert!(
+        error.contains("needs a running systemd (no D-Bus socket at /run/systemd/private"),
+        "{error}"
+    );
+    let error = systemd::find_manager(true, None).unwrap_err().to_string();
+    assert!(error.contains("$XDG_RUNTIME_DIR"), "{error}");
+    Ok(())
+}
+
+/// Boots the container, lets it run this program with `--inside-systemd`, and reports.
+pub(crate) fn outside(filter: &str) -> ExitCode {
+    if !Path::new(SYSTEMD).exists() || !Path::new(RUNC).exists() {
+        skip("systemd", "needs systemd and runc to be installed");
+        return ExitCode::SUCCESS;
+    }
+    let name = format!("lockstep-test-{}-systemd", std::process::id());
+    let work = format!("/tmp/{name}");
+    bundle(&work, &name, filter);
+    let runc = |arguments: &[&str]| {
+        let mut command = Command::new(RUNC);
+        command
+            .args(["--root", &format!("{work}/state")])
+            .args(arguments);
+        let log = fs::File::create(format!("{work}/log")).expect("a log");
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log);
+        command.status().expect("runc runs").success()
+    };
+    let started = runc(&["run", "-d", "--bundle", &work, &name]);
+    let end = Instant::now() + BOOT;
+    let done = format!("{work}/out/done");
+    while started && !Path::new(&done).exists() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = fs::read_to_string(format!("{work}/log")).unwrap_or_default();
+    runc(&["delete", "--force", &name]);
+    let text = fs::read_to_string(format!("{work}/out/text")).unwrap_or_default();
+    print!("{text}");
+    for line in text.lines() {
+        if let Some((test, reason)) = line.strip_prefix("SKIP ").and_then(|l| l.split_once(": ")) {
+            skip(test, reason);
+        }
+    }
+    let passed = fs::read_to_string(&done).is_ok_and(|status| status.trim() == "0");
+    if !passed {
+        println!("systemd did not run the tests to a good end: {log}");
+    }
+    let gone = fs::remove_dir_all(&work).is_ok();
+    // runc removes the container's directory, and the container had no other.
+    let left = Path::new(&format!("/sys/fs/cgroup/{name}")).exists();
+    if passed && gone && !left {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn bundle(work: &str, name: &str, filter: &str) {
+    let program = std::env::current_exe().expect("own path");
+    for dir in ["state", "out", "rootfs/etc/systemd/system", "rootfs/test"] {
+        fs::create_dir_all(format!("{work}/{dir}")).expect("a directory");
+    }
+    for link in ["bin", "sbin", "lib", "lib64"] {
+        std::os::unix::fs::symlink(format!("usr/{link}"), format!("{work}/rootfs/{link}"))
+            .expect("a link");
+    }
+    let etc = |file: &str, text: &str| {
+        fs::write(format!("{work}/rootfs/etc/{file}"), text).expect("writable");
+    };
+    etc("machine-id", "0123456789abcdef0123456789abcdef\n");
+    etc(
+        "passwd",
+        "root:x:0:0::/:/bin/sh\nmessagebus:x:101:101::/:/bin/false\n",
+    );
+    etc("group", "root:x:0:\nmessagebus:x:101:\n");
+    etc(
+        "systemd/system/lockstep.target",
+        "[Unit]\nDefaultDependencies=no\nWants=dbus.service lockstep.service\n",
+    );
+    let start = format!(
+        "/bin/sh -c '/test/program --inside-systemd {filter} > /out/text 2>&1; echo $? > /out/done'"
+    );
+    etc(
+        "systemd/system/lockstep.service",
+        &format!(
+            "[Unit]\nDefaultDependencies=no\nAfter=dbus.service\n[Service]\nType=oneshot\nExecStart={start}\n"
+        ),
+    );
+    fs::copy(program, format!("{work}/rootfs/test/program")).expect("a copy");
+    let text = serde_json::to_string(&config(work, name)).expect("JSON");
+    fs::write(format!("{work}/config.json"), text).expect("writable");
+}
+
+fn config(work: &str, name: &str) -> serde_json::Value {
+    let capabilities: Vec<String> =
+        "CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD SETGID SETUID SETPCAP SYS_ADMIN SYS_PTRACE \
+         NET_ADMIN BPF PERFMON SYS_CHROOT AUDIT_WRITE"
+            .split_whitespace()
+            .map(|name| format!("CAP_{name}"))
+            .collect();
+    let tmpfs = |place: &str| {
+        json!({"destination": place, "type": "tmpfs", "source": "tmpfs",
+               "options": ["nosuid", "nodev", "mode=755"]})
+    };
+    let special = |place: &str, kind: &str, options: &[&str]| json!({"destination": place, "type": kind, "source": kind, "options": options});
+    json!({
+        "ociVersion": "1.0.2",
+        "root": {"path": format!("{work}/rootfs")},
+        "hostname": "lockstep-test",
+        "process": {
+            "args": [SYSTEMD, "--system", "--unit=lockstep.target", "--log-target=console", "--show-status=no"],
+            "env": ["PATH=/usr/sbin:/usr/bin", "container=lockstep"],
+            "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
+            "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+        },
+        "mounts": [
+            special("/proc", "proc", &[]),
+            special("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755"]),
+            special("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666"]),
+            special("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev"]),
+            special("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+            special("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "rw"]),
+            {"destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro", "nosuid"]},
+            {"destination": "/out", "type": "bind", "source": format!("{work}/out"), "options": ["bind", "rw"]},
+            tmpfs("/tmp"), tmpfs("/run"), tmpfs("/var"),
+        ],
+        "linux": {
+            "cgroupsPath": format!("/{name}"),
+            "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
+                           {"type": "mount"}, {"type": "cgroup"}],
+            "resources": {"devices": [{"allow": true, "access": "rwm"}]},
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+        },
+    })
+}
+
+fn manager() -> Manager {
+    systemd::find_manager(false, None).expect("systemd answers")
+}
+
+fn planned(stage: &Stage, manager: &Manager, name: &str, text: &str) -> CgroupPlan {
+    let resources: Resources = serde_json::from_str(text).expect("resources parse");
+    let path = format!("lockstep-test.slice:test:{name}");
+    let defaults = plan::default_devices();
+    plan::plan_systemd(
+        Some(&path),
+        name,
+        Some(&resources),
+        &defaults,
+        &stage.layout,
+        false,
+        manager,
+    )
+    .expect("a plan")
+}
+
+fn create(stage: &Stage, plan: &CgroupPlan) -> Cgroup {
+    let mut cgroup = Cgroup::create(plan, &stage.layout).expect("a unit");
+    cgroup.apply(&plan.writes, &stage.layout).expect("limits");
+    cgroup
+        .apply_devices(&plan.devices, &stage.layout)
+        .expect("devices");
+    cgroup
+}
+
+fn show(unit: &str, property: &str) -> String {
+    let output = Command::new("systemctl")
+        .args(["show", "--value", "-p", property, unit])
+        .output();
+    String::from_utf8(output.expect("systemctl runs").stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+fn a_scope_holds_the_container(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    assert!(manager.version >= 250, "{manager:?}");
+    let plan = planned(stage, &manager, "one", "{}");
+    let mut cgroup = create(stage, &plan);
+    assert_eq!(cgroup.state(), &CgroupState::intended(&plan, &stage.layout));
+    assert_eq!(show("test-one.scope", "ActiveState"), "active");
+    assert_eq!(show("test-one.scope", "Slice"), "lockstep-test.slice");
+    assert_eq!(show("test-one.scope", "Delegate"), "yes");
+    assert_eq!(cgroup.pids().unwrap().len(), 1, "the placeholder");
+    assert!(cgroup.clone_into_fd().unwrap().is_none());
+    let mut child = waiting("cat /proc/self/cgroup");
+    cgroup.join(child.id() as i32, false).unwrap();
+    assert_eq!(cgroup.pids().unwrap(), [child.id() as i32]);
+    assert!(cgroup.clone_into_fd().unwrap().is_some());
+    go(&mut child);
+    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let place = "0::/lockstep.slice/lockstep-test.slice/test-one.scope";
+    assert!(text.lines().any(|line| line == place), "{text}");
+    // Empty, so systemd takes it away by itself.
+    eventually("it is collected", || {
+        show("test-one.scope", "LoadState") == "not-found"
+    });
+    cgroup.delete(true).unwrap();
+    assert!(
+        cgroup
+            .state()
+            .dirs
+            .iter()
+            .all(|d| !Path::new(&d.path).exists())
+    );
+    Ok(())
+}
+
+fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    // The properties alone: this kernel's v2 hierarchy has not the controllers for the files.
+    let text =
+        r#"{"memory":{"limit":33554432},"pids":{"limit":77},"cpu":{"shares":2048,"quota":50000}}"#;
+    let mut all = stage.layout.clone();
+    all.hierarchies[0].controllers = ["memory", "pids", "cpu"].map(str::to_owned).to_vec();
+    let resources: Resources = serde_json::from_str(text).unwrap();
+    let path = Some("lockstep-test.slice:test:two");
+    let mut plan =
+        plan::plan_systemd(path, "two", Some(&resources), &[], &all, false, &manager).unwrap();
+    plan.enable = None;
+    let mut cgroup = Cgroup::create(&plan, &stage.layout).unwrap();
+    let unit = "test-two.scope";
+    assert_eq!(show(unit, "MemoryMax"), "33554432");
+    assert_eq!(show(unit, "TasksMax"), "77");
+    assert_eq!(show(unit, "CPUWeight"), "174");
+    assert_eq!(show(unit, "CPUQuotaPerSecUSec"), "500ms");
+    assert_eq!(show(unit, "Description"), "container two");
+    let new: Resources =
+        serde_json::from_str(r#"{"pids":{"limit":78},"cpu":{"cpus":"0"}}"#).unwrap();
+    let mut update = plan::update(
+        &new,
+        &resources,
+        &[],
+        &{
+            let mut all = all.clone();
+            all.hierarchies[0].controllers.push("cpuset".to_owned());
+            all
+        },
+        false,
+    )
+    .unwrap();
+    update.enable = None;
+    update.writes.clear();
+    cgroup.update(&update, &stage.layout).unwrap();
+    assert_eq!(show(unit, "TasksMax"), "78");
+    assert_eq!(show(unit, "AllowedCPUs"), "0");
+    cgroup.delete(true).unwrap();
+    Ok(())
+}
+
+fn a_running_unit_is_refused(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let plan = planned(stage, &manager, "three", "{}");
+    let first = create(stage, &plan);
+    let error = Cgroup::create(&plan, &stage.layout).unwrap_err();
+    assert!(error.to_string().contains("UnitExists"), "{error}");
+    assert_eq!(error.pointer(), "/linux/cgroupsPath");
+    assert_eq!(show("test-three.scope", "ActiveState"), "active");
+    first.delete(true).unwrap();
+    assert_eq!(show("test-three.scope", "LoadState"), "not-found");
+    Ok(())
+}
+
+fn a_failed_start_leaves_no_unit(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let mut plan = planned(stage, &manager, "four", "{}");
+    plan.enable = Some(plan::Enable {
+        hierarchy: 0,
+        needed: vec!["nosuch".to_owned()],
+        wanted: Vec::new(),
+    });
+    let error = Cgroup::create(&plan, &stage.layout)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("cannot enable the nosuch controller"),
+        "{error}"
+    );
+    assert_eq!(show("test-four.scope", "LoadState"), "not-found");
+    Ok(())
+}
+
+fn device_rules_outlive_a_reload(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let plan = planned(stage, &manager, "five", "{}");
+    let mut cgroup = create(stage, &plan);
+    fs::write("/tmp/keep", "").unwrap();
+    let mut keeper = waiting("exec sleep 1000");
+    cgroup.join(keeper.id() as i32, false).unwrap();
+    go(&mut keeper);
+    let mut open = |what: &str| {
+        let mut child = waiting(what);
+        cgroup.join(child.id() as i32, false).unwrap();
+        go(&mut child);
+        child.wait().unwrap().success()
+    };
+    let script = "cd /dev; [ -e kmsg-test ] || mknod kmsg-test c 1 11; (: < kmsg-test)";
+    assert!(open("(: < /dev/null)"));
+    assert!(!open(script));
+    assert!(
+        Command::new("systemctl")
+            .arg("daemon-reload")
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(open("(: < /dev/null)"));
+    assert!(!open(script));
+    cgroup.delete(true).unwrap();
+    keeper.wait().unwrap();
+    Ok(())
+}
+
+fn the_same_name_is_free_at_once(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    for _ in 0..20 {
+        let plan = planned(stage, &manager, "six", "{}");
+        let mut cgroup = create(stage, &plan);
+        let mut child = waiting("trap '' TERM; sleep 1000 & wait");
+        cgroup.join(child.id() as i32, false).unwrap();
+        go(&mut child);
+        // As another process would: from the state alone.
+        let state = cgroup.state().clone();
+        drop(cgroup);
+        Cgroup::open(&state).delete(true).unwrap();
+        child.wait().unwrap();
+    }
+    Ok(())
+}
+
+fn the_bus_serves_as_well(stage: &Stage) -> Result<(), Skip> {
+    let bus = "/run/dbus/system_bus_socket";
+    if !Path::new(bus).exists() {
+        return Err("no bus runs beside systemd");
+    }
+    let mut manager = manager();
+    manager.socket = bus.to_owned();
+    let plan = planned(stage, &manager, "seven", "{}");
+    let cgroup = create(stage, &plan);
+    assert_eq!(show("test-seven.scope", "ActiveState"), "active");
+    cgroup.delete(true).unwrap();
+    assert_eq!(show("test-seven.scope", "LoadState"), "not-found");
+    Ok(())
+}
