@@ -109,13 +109,6 @@ pub fn chown(dir: impl AsFd, path: impl AsRef<Path>, uid: u32) -> Result<()> {
     })
 }
 
-/// kill(2). A process that is gone already (`ESRCH`) is an error like every other.
-pub fn kill(pid: i32, signal: i32) -> Result<()> {
-    // SAFETY: kill takes two numbers and touches no memory of ours.
-    let ret = unsafe { libc::kill(pid, signal) };
-    call::check(libc::c_long::from(ret), || format!("kill({pid}, {signal})")).map(drop)
-}
-
 /// Opens a control file that takes several lines, one per write(2).
 pub fn open_for_writing(dir: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
     file::openat(dir, path, OFlags::WRONLY, 0)

@@ -143,6 +143,18 @@ pub(super) fn unit(
                 tolerate: false,
             }
         });
+    let properties = standing(id, slice, is_slice);
+    let unit = Unit {
+        name: unit,
+        socket: manager.socket.clone(),
+        version: manager.version,
+        properties,
+    };
+    Ok((unit, dirs.collect()))
+}
+
+/// What the unit is, whatever its limits.
+fn standing(id: &str, slice: &str, is_slice: bool) -> Vec<Property> {
     let mut properties = vec![property(
         "Description",
         Value::Text(format!("container {id}")),
@@ -159,13 +171,7 @@ pub(super) fn unit(
         "CollectMode",
         Value::Text("inactive-or-failed".to_owned()),
     ));
-    let unit = Unit {
-        name: unit,
-        socket: manager.socket.clone(),
-        version: manager.version,
-        properties,
-    };
-    Ok((unit, dirs.collect()))
+    properties
 }
 
 /// The directories of a slice: `a-b.slice` stands in `a.slice`; `-.slice` is the root.

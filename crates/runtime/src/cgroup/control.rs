@@ -172,7 +172,7 @@ fn forbidden(error: &Error) -> bool {
 }
 
 pub(super) fn signal_one(pid: i32, signal: i32) -> Result<(), Error> {
-    match kernel::cgroup::kill(pid, signal) {
+    match kernel::process::kill(pid, signal) {
         Err(call) if !call.is(&[Errno::ESRCH.0]) => Err(Error::call(
             "cannot signal a process of the container",
             call,
