@@ -101,9 +101,7 @@ fn parse(report: &str) -> Vec<Line> {
 /// Remove the folder and the cgroups of a session whose processes are gone.
 fn remove(name: &str, work: &Path) -> Result<(), String> {
     until(|| {
-        for hierarchy in hierarchies() {
-            remove_cgroup(&hierarchy.join(name))?;
-        }
+        remove_cgroups(name)?;
         match fs::remove_dir_all(work) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(format!("{}: {error}", work.display()))
@@ -111,6 +109,13 @@ fn remove(name: &str, work: &Path) -> Result<(), String> {
             _ => Ok(()),
         }
     })
+}
+
+fn remove_cgroups(name: &str) -> Result<(), String> {
+    for hierarchy in hierarchies() {
+        remove_cgroup(&hierarchy.join(name))?;
+    }
+    Ok(())
 }
 
 fn hierarchies() -> Vec<PathBuf> {
@@ -135,7 +140,9 @@ fn remove_cgroup(dir: &Path) -> Result<(), String> {
     for child in folders(dir) {
         remove_cgroup(&child)?;
     }
-    fs::remove_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))
+    // Where no hierarchy is mounted these are folders with files (crun writes `cgroup.procs` there);
+    // in a hierarchy the second call refuses at the first control file.
+    fs::remove_dir(dir).or_else(|_busy| fs::remove_dir_all(dir)).map_err(|error| format!("{}: {error}", dir.display()))
 }
 
 /// Remove what sessions of a test left that was killed without warning.
@@ -208,7 +215,8 @@ fn supervise(words: &[String], test: Option<Pid>) -> Result<(), String> {
         .map(Path::new)
         .unwrap_or(Path::new("/nonexistent"));
     let name = work.file_name().unwrap_or_default().to_string_lossy();
-    let ended = end_all(&name);
+    // Here too, in this view: a runtime may have made folders where a hierarchy is not mounted.
+    let ended = end_all(&name).and_then(|()| until(|| remove_cgroups(&name)));
     if rustix::process::getppid() != test {
         // Nobody else will: the launcher that removes them is gone.
         remove(&name, work)?;
