@@ -142,7 +142,9 @@ fn remove_cgroup(dir: &Path) -> Result<(), String> {
     }
     // Where no hierarchy is mounted these are folders with files (crun writes `cgroup.procs` there);
     // in a hierarchy the second call refuses at the first control file.
-    fs::remove_dir(dir).or_else(|_busy| fs::remove_dir_all(dir)).map_err(|error| format!("{}: {error}", dir.display()))
+    fs::remove_dir(dir)
+        .or_else(|_busy| fs::remove_dir_all(dir))
+        .map_err(|error| format!("{}: {error}", dir.display()))
 }
 
 /// Remove what sessions of a test left that was killed without warning.
