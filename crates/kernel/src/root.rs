@@ -66,6 +66,19 @@ impl Root {
         }
     }
 
+    /// The text of a regular file; `None` where there is none. O_NONBLOCK: a FIFO of that name must not hold
+    /// the reader up.
+    pub fn read_if_regular(&self, path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let Some(file) = self.open_if_there(path, flags)? else {
+            return Ok(None);
+        };
+        if fs::FileType::from_raw_mode(file::fstat(&file)?.st_mode) != fs::FileType::RegularFile {
+            return Ok(None);
+        }
+        file::read_fd(&file, limit).map(Some)
+    }
+
     /// Opens `path` as a location (O_PATH), following a final symbolic link inside the root.
     pub fn locate(&self, path: &Path) -> Result<OwnedFd> {
         self.open(path, OFlags::PATH, 0)

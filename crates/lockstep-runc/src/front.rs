@@ -114,7 +114,21 @@ impl Front {
         &self,
         action: impl FnOnce(&Runtime<'_>) -> Result<T, lockstep_runtime::Error>,
     ) -> Result<T, Failure> {
-        let warn = |text: &str| self.log.warning(text);
+        self.with_warnings(true, action)
+    }
+
+    /// As [`Front::with_runtime`]. Not `on_stderr` where standard error is to be the container's: a monitor
+    /// would take the warning for the container's words. The `--log` file and the state still have it.
+    pub(crate) fn with_warnings<T>(
+        &self,
+        on_stderr: bool,
+        action: impl FnOnce(&Runtime<'_>) -> Result<T, lockstep_runtime::Error>,
+    ) -> Result<T, Failure> {
+        let warn = |text: &str| {
+            if on_stderr || self.log.has_file() {
+                self.log.warning(text);
+            }
+        };
         let rootless = self.rootless()?;
         let runtime = Runtime::open(Settings {
             root: self.root(rootless)?,

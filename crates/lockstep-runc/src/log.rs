@@ -49,6 +49,11 @@ impl Log {
         Log::new(None, Format::Text, false)
     }
 
+    /// Whether the caller has a file for it.
+    pub(crate) fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Whether the log itself is this descriptor, which the caller then did not leave open.
     pub(crate) fn owns(&self, number: i32) -> bool {
         self.file

@@ -23,8 +23,6 @@ pub struct Request<'a> {
     pub no_keyring: bool,
     /// Descriptors beyond the standard streams that the program gets.
     pub keep: u32,
-    /// Whether the container has a terminal or is detached, and so needs a session of its own.
-    pub new_session: bool,
 }
 
 /// Plans a container.
@@ -233,9 +231,8 @@ fn own_things(plan: &mut Plan, namespaces: &Namespaces, request: &Request<'_>) {
             },
         );
     }
-    if request.new_session {
-        plan.init("<session>", Op::NewSession);
-    }
+    // Always: whoever shares the caller's session could type into its terminal (TIOCSTI).
+    plan.init("<session>", Op::NewSession);
     // Waited for here, before the cgroup namespace is taken from the cgroup that the process is in; and in
     // any case before mounts are made, so that the memory for them is charged to the container.
     plan.init("<order>", Op::Await(Barrier::Joined));

@@ -18,8 +18,6 @@ pub struct Request<'a> {
     pub user_namespace: bool,
     /// Descriptors beyond the standard streams that the program gets.
     pub keep: u32,
-    /// Whether the process has a terminal or is detached, and so needs a session of its own.
-    pub new_session: bool,
 }
 
 /// Plans a process in a container whose configuration was `spec`.
@@ -71,9 +69,8 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
             name: format!("_ses.{}", request.id),
         },
     );
-    if request.new_session {
-        plan.init("<session>", Op::NewSession);
-    }
+    // Always: whoever shares the caller's session could type into its terminal (TIOCSTI).
+    plan.init("<session>", Op::NewSession);
     if process.terminal {
         let size = process.console_size.as_ref();
         let size = size.map(|s| {

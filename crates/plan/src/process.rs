@@ -200,12 +200,15 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     let filter_first = role.filter.is_some() && !process.no_new_privileges;
     let extra = if filter_first { SYS_ADMIN } else { 0 };
     give_up(plan, process, &role, sets, extra);
+    let env = environment(&process.env);
+    let value = |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name));
+    if value("HOME=").unwrap_or_default().is_empty() {
+        // Docker leaves HOME to the runtime, as runc looks it up.
+        let uid = process.user.uid;
+        plan.init(format!("{at}/user"), Op::FindHome { uid });
+    }
     if let Some(program) = process.args.first() {
-        let path = process
-            .env
-            .iter()
-            .find_map(|e| e.strip_prefix("PATH="))
-            .unwrap_or_default();
+        let path = value("PATH=").unwrap_or_default();
         plan.init(
             format!("{at}/args/0"),
             Op::FindProgram {
@@ -255,10 +258,24 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
         format!("{at}/args"),
         Op::Execute {
             args: process.args.clone(),
-            env: process.env.clone(),
+            env,
         },
     );
     Ok(())
+}
+
+/// The environment with the last value of each name: libraries take the first that they find, and callers
+/// (`exec --env`) append what is to win.
+fn environment(entries: &[String]) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut kept: Vec<String> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match kept.iter_mut().find(|known| name(known) == name(entry)) {
+            Some(known) => known.clone_from(entry),
+            None => kept.push(entry.clone()),
+        }
+    }
+    kept
 }
 
 fn give_up(plan: &mut Plan, process: &Process, role: &Role<'_>, sets: Sets, extra: u64) {

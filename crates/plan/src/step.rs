@@ -372,6 +372,8 @@ pub enum Op {
     },
     /// Working directory, below the root, made if it is missing.
     ChangeDirectory { path: RootPath },
+    /// Look the user's home up in the container's /etc/passwd: the value of HOME, which is not set.
+    FindHome { uid: u32 },
     /// Find the program along PATH, as the container's user.
     FindProgram { program: String, path: String },
     /// Landlock domain.

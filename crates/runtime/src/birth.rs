@@ -365,6 +365,7 @@ impl<'a> Birth<'a> {
             umask,
             outcome: std::mem::take(&mut self.outcome),
             program: None,
+            home: None,
             masks,
             device_directory: None,
         };

@@ -30,7 +30,7 @@ struct Prepared {
 impl Runtime<'_> {
     /// Makes a container that waits for `start` (runtime.md, "Create").
     pub fn create(&self, request: &CreateRequest) -> Result<()> {
-        let mut prepared = self.prepare(request, true)?;
+        let mut prepared = self.prepare(request)?;
         let socket = terminal::socket_for(&prepared.spec, request.console_socket.as_deref(), true)?;
         let born = self.make(request, &mut prepared, true)?;
         let handed = terminal::hand_over(socket.as_ref(), born.console.as_ref());
@@ -78,7 +78,7 @@ impl Runtime<'_> {
     /// `create`, `start`, wait and `delete` in one; returns the program's exit status, 128+n for signal n.
     pub fn run(&self, request: &RunRequest) -> Result<i32> {
         let create = &request.create;
-        let mut prepared = self.prepare(create, request.detach)?;
+        let mut prepared = self.prepare(create)?;
         let socket = terminal::socket_for(
             &prepared.spec,
             create.console_socket.as_deref(),
@@ -132,13 +132,12 @@ impl Runtime<'_> {
         })
     }
 
-    fn prepare(&self, request: &CreateRequest, detached: bool) -> Result<Prepared> {
+    fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
         let bundle = request.bundle.clone();
         let spec = self.load(&bundle)?;
-        let process = spec
-            .process
-            .as_ref()
-            .ok_or_else(|| Error::new(Kind::Invalid, "process is required").asked("/process"))?;
+        if spec.process.is_none() {
+            return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
+        }
         let proc = setting::open_proc()?;
         let host = host::probe(proc.as_fd(), Some(&spec))?;
         let linux = spec.linux.clone().unwrap_or_default();
@@ -168,7 +167,6 @@ impl Runtime<'_> {
                 no_pivot: request.no_pivot,
                 no_keyring: request.no_new_keyring,
                 keep: request.preserve_fds + request.listen_fds,
-                new_session: process.terminal || detached,
             },
         )?;
         for warning in planned.warnings.iter().chain(&cgroup.warnings) {

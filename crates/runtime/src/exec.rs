@@ -123,7 +123,6 @@ impl Runtime<'_> {
             set_groups: !(namespaces.new_user() && method == MapMethod::OneId),
             user_namespace: namespaces.enters_user(),
             keep: request.preserve_fds,
-            new_session: wanted.terminal || request.detach,
         };
         Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
     }

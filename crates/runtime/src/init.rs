@@ -50,6 +50,8 @@ pub(crate) struct Init<'a> {
     pub(crate) outcome: Outcome,
     /// The program's path, once it is found.
     pub(crate) program: Option<String>,
+    /// HOME of the program where its environment does not say.
+    pub(crate) home: Option<String>,
     /// The hiding things: /dev/null and an empty directory, once they are needed.
     pub(crate) masks: paths::Masks,
     /// The directory in which devices were made last.
@@ -187,6 +189,7 @@ impl Init<'_> {
                 inheritable,
             } => privilege::final_capabilities(*effective, *permitted, *inheritable),
             Op::ChangeDirectory { path } => self.change_directory(path),
+            Op::FindHome { uid } => self.find_home(*uid),
             Op::FindProgram { program, path } => self.find_program(program, path),
             Op::Landlock(domain) => self.landlock(domain),
             Op::RunStartHooks => self.run_hooks(

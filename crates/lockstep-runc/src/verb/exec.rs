@@ -21,7 +21,8 @@ const NOT_STARTED: u8 = 255;
 const LIMIT: usize = 16 << 20;
 
 pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    let ran = request(front, args).and_then(|request| front.with_runtime(|r| r.exec(&request)));
+    let ran = request(front, args)
+        .and_then(|request| front.with_warnings(!request.detach, |r| r.exec(&request)));
     let code = ran.map_err(|failure| failure.within("exec failed").with_code(NOT_STARTED))?;
     Ok(exit_code(code))
 }

@@ -17,7 +17,8 @@ use lockstep_runtime::{CreateRequest, RunRequest};
 const FIRST_FD: u32 = 3;
 
 pub(super) fn create(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    let made = request(front, args).and_then(|request| front.with_runtime(|r| r.create(&request)));
+    let made =
+        request(front, args).and_then(|request| front.with_warnings(false, |r| r.create(&request)));
     made.map_err(|failure| failure.within("runc create failed"))?;
     Ok(0)
 }
@@ -30,7 +31,7 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             keep: args.flag("keep"),
             no_subreaper: args.flag("no-subreaper"),
         };
-        front.with_runtime(|runtime| runtime.run(&request))
+        front.with_warnings(!request.detach, |runtime| runtime.run(&request))
     });
     let code = ran.map_err(|failure| failure.within("runc run failed"))?;
     Ok(exit_code(code))

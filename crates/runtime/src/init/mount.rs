@@ -111,7 +111,11 @@ impl Init<'_> {
             return Ok(());
         };
         let what = || format!("mounting {kind:?} at {}", target.as_path().display());
-        let made = match filesystem(kind, source, data, attributes.set) {
+        let mut data = data.clone();
+        if kind == "tmpfs" && !data.iter().any(|option| option.starts_with("mode=")) {
+            data.extend(self.mode_of(target)?);
+        }
+        let made = match filesystem(kind, source, &data, attributes.set) {
             Err(e) if fallback.is_some() && e.is(&[Errno::EPERM.0]) => None,
             other => Some(other.during(what).map_err(|e| explain_mount(e, kind))?),
         };
@@ -198,6 +202,14 @@ impl Init<'_> {
         self.device_directory = None;
         file::leave_to_exec(point);
         Ok(())
+    }
+
+    /// A tmpfs that is not told its mode takes that of the directory that it covers, as with runc.
+    fn mode_of(&self, target: &RootPath) -> Result<Option<String>> {
+        // ENOENT and the like: it covers nothing, and mount_point says what is wrong with the path.
+        let covered = self.root()?.locate(target.as_path()).ok();
+        let mode = covered.and_then(|covered| file::fstat(&covered).ok());
+        Ok(mode.map(|stat| format!("mode={:o}", stat.st_mode & 0o7777)))
     }
 
     fn point(&self, target: &RootPath, kind: PointKind, nofollow: bool) -> Result<OwnedFd> {

@@ -11,6 +11,10 @@ use lockstep_kernel::{file, process, seccomp};
 use lockstep_plan::step::LandlockDomain;
 use lockstep_plan::{Downgrade, RootPath};
 use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Most bytes of a passwd file: one of 20,000 users.
+const PASSWD_LIMIT: usize = 1 << 20;
 
 impl Init<'_> {
     /// Resolved below the root descriptor: a directory outside cannot be named, not even through
@@ -28,6 +32,21 @@ impl Init<'_> {
             .make_directories(path.as_path(), 0o755)
             .during(what)?;
         process::fchdir(directory.as_fd()).during(what)
+    }
+
+    /// The user's home as the image knows it, else `/`. Read as the user: a file that is refused says nothing.
+    pub(super) fn find_home(&mut self, uid: u32) -> Result<()> {
+        let passwd = self
+            .root()?
+            .read_if_regular(Path::new("etc/passwd"), PASSWD_LIMIT);
+        let text = passwd.ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let home = text.lines().find_map(|line| {
+            let mut fields = line.split(':').skip(2);
+            (fields.next()?.parse() == Ok(uid)).then(|| fields.nth(2))?
+        });
+        self.home = Some(home.filter(|home| !home.is_empty()).unwrap_or("/").into());
+        Ok(())
     }
 
     /// Finds the program as execvp(3) would, as the user and with the capabilities that it will have.
@@ -123,10 +142,13 @@ impl Init<'_> {
 
     pub(super) fn execute(&mut self, args: &[String], env: &[String]) -> Result<()> {
         let program = self.program.as_deref().unwrap_or_default();
+        let home = self.home.as_ref().map(|home| format!("HOME={home}"));
+        let set = env.iter().map(String::as_str);
+        let set = set.filter(|entry| home.is_none() || !entry.starts_with("HOME="));
         let image = process::Image::new(
             program,
             args.iter().map(String::as_str),
-            env.iter().map(String::as_str),
+            set.chain(home.as_deref()),
         )
         .during(|| format!("program {program:?}"))?;
         let failure = image.exec();
