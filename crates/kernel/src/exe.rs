@@ -2,13 +2,16 @@
 //!
 //! A process of the runtime enters the container's namespaces, and an image can make it execute
 //! `/proc/self/exe`; through that link the host's binary could be opened and overwritten
-//! (CVE-2019-5736). So the runtime first executes a copy of itself that cannot be written: a sealed memfd.
+//! (CVE-2019-5736). So the runtime first executes itself from a file that cannot be written: through an
+//! overlay without an upper layer, which nobody can make writable, or, where it may not mount, from a sealed
+//! memfd. The overlay costs 0.05 ms, the copy of 3 MB more than 1 ms.
 
 use crate::call::{Result, Told, check};
-use crate::file;
 use crate::process::Image;
+use crate::{file, mount};
+use lockstep_abi::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Makes `$run`, a function from nothing to an exit status, the program's entry in place of Rust's own
@@ -59,20 +62,63 @@ const SEALS: SealFlags = SealFlags::SEAL
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 
-/// Returns when this process runs from a sealed copy; otherwise executes one, with the same arguments and
-/// environment, and does not return. Call it first: what the process did before is lost.
+/// Returns when this process runs from a file that cannot be written; otherwise executes itself from one, with
+/// the same arguments and environment, and does not return. Call it first: what the process did before is lost.
 pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) -> Result<()> {
     let exe = file::openat(file::CWD, "/proc/self/exe", OFlags::RDONLY, 0)?;
-    if is_sealed(&exe) {
+    if is_sealed(&exe) || is_overlay(&exe) {
         return Ok(());
     }
-    let copy = copy(&exe)?;
-    Err(Image::again(args, env)?.exec_fd(copy.as_fd()))
+    let image = Image::again(args, env)?;
+    // Any refusal (no right to mount, no overlay here, too many layers already) leaves the copy.
+    if let Ok(through) = overlay(&exe) {
+        return Err(image.exec_fd(through.as_fd()));
+    }
+    Err(image.exec_fd(copy(&exe)?.as_fd()))
 }
 
 /// Whether this is a memfd that nobody can write any more. EINVAL: it is no memfd.
 fn is_sealed(exe: &OwnedFd) -> bool {
     rustix::fs::fcntl_get_seals(exe).is_ok_and(|seals| seals.contains(SEALS))
+}
+
+/// Whether this process was executed through a descriptor of a read-only overlay, as [`seal`] does. A binary
+/// that merely lies on an overlay, as in a container, was executed by its path.
+fn is_overlay(exe: &OwnedFd) -> bool {
+    const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
+    // SAFETY: the auxiliary vector's AT_EXECFN is a C string that lives as long as the process.
+    let executed_as = unsafe {
+        let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        if name.is_null() {
+            return false;
+        }
+        CStr::from_ptr(name)
+    };
+    executed_as.to_bytes().starts_with(b"/dev/fd/")
+        && mount::filesystem_type(exe).is_ok_and(|kind| kind == OVERLAYFS_SUPER_MAGIC)
+        && mount::mount_flags(exe).is_ok_and(|flags| flags & libc::ST_RDONLY != 0)
+}
+
+/// The binary as seen through an overlay of its directory; the second layer is one that every host has, since
+/// an overlay without an upper layer needs two.
+fn overlay(exe: &OwnedFd) -> Result<OwnedFd> {
+    let path = file::readlink(file::CWD, "/proc/self/exe")?;
+    let (directory, name) = crate::root::split(&path);
+    let directory = file::open_dir(file::CWD, directory)?;
+    let context = mount::Context::open("overlay")?;
+    // By descriptor, so that no character of the path needs escaping.
+    context.set(&format!(
+        "lowerdir=/proc/self/fd/{}:/sys",
+        directory.as_raw_fd()
+    ))?;
+    let mounted = context.mount(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)?;
+    let through = file::openat(&mounted, name, OFlags::PATH | OFlags::NOFOLLOW, 0)?;
+    let (found, own) = (file::fstat(&through)?, file::fstat(exe)?);
+    let same = |s: &file::Stat| (s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec);
+    check(if same(&found) == same(&own) { 0 } else { -1 }, || {
+        format!("{} is not this program any more", path.display())
+    })?;
+    Ok(through)
 }
 
 fn copy(exe: &OwnedFd) -> Result<OwnedFd> {
