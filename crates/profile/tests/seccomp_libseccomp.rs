@@ -146,7 +146,7 @@ fn compare(exporter: &Path, profile: &Seccomp, limit: usize) -> Result<Option<Co
 }
 
 /// Differences that are decisions: runc's own stub for newer calls, which is not in libseccomp, and
-/// conditions on calls behind a multiplexer, which libseccomp drops.
+/// calls behind a multiplexer, where libseccomp drops conditions and compares bits that the kernel ignores.
 fn explained(profile: &Seccomp, call: &Call, ours: Verdict, theirs: Verdict) -> bool {
     let Some(arch) = Arch::from_audit_arch(call.audit_arch, call.number) else {
         return false;
@@ -165,5 +165,7 @@ fn explained(profile: &Seccomp, call: &Call, ours: Verdict, theirs: Verdict) -> 
         let behind = |name: &String| name != "socketcall" && name != "ipc";
         !rule.args.is_empty() && rule.names.iter().any(behind)
     });
-    multiplexer && conditional && ours.action().cast_signed() <= theirs.action().cast_signed()
+    let dirty = call.arguments[0] > 0xffff;
+    let stricter = ours.action().cast_signed() <= theirs.action().cast_signed();
+    multiplexer && (dirty || conditional && stricter)
 }

@@ -5,7 +5,7 @@ mod corpus;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn programs_of_random_profiles_say_what_the_rules_say(profile in corpus::random::profiles(10)) {

@@ -157,7 +157,8 @@ fn is_explained(profile: &Seccomp, call: &Call, ours: Verdict, theirs: Verdict) 
         return true;
     }
     let multiplexer = matches!(syscall::name(arch, call.number), Some("socketcall" | "ipc"));
-    multiplexer && ours.action().cast_signed() <= theirs.action().cast_signed()
+    let stricter = ours.action().cast_signed() <= theirs.action().cast_signed();
+    multiplexer && (call.arguments[0] > 0xffff || stricter)
 }
 
 struct Runc {

@@ -16,6 +16,7 @@ use super::filter::{
     Alternative, Comparison, Condition, Filter, Interface, NumberRule, Outcome,
     has_narrow_arguments,
 };
+use super::multiplexer::{Multiplexer, join};
 use crate::Error;
 
 /// Turns the rules of config.json into rules per interface and number.
@@ -40,7 +41,8 @@ use crate::Error;
 /// - Calls of unlisted architectures kill the thread.
 /// - Where the socket and System V calls can also be reached through `socketcall` and `ipc`, a rule
 ///   holds there too. Its conditions cannot be seen there, so the strictest verdict of that call's
-///   rules and the default holds. (libseccomp lets conditional permissions become unconditional ones.)
+///   rules and the default holds. (libseccomp lets conditional permissions become unconditional ones,
+///   and can be passed by bits of the call's number that the kernel ignores.)
 ///
 /// Stricter than runc, as the specification demands: an errno for an action without one is an error.
 ///
@@ -250,7 +252,8 @@ fn interface(
             }
             entries.extend(number.map(|number| (Key::Number(number), index)));
             if multiplexed.iter().any(Option::is_some) {
-                entries.extend(Multiplexer::of(call.name()).map(|key| (key, index)));
+                let inner = Multiplexer::of(call.name());
+                entries.extend(inner.map(|(of, number)| (Key::Inner(of, number), index)));
             }
         }
     }
@@ -272,7 +275,7 @@ fn interface(
             let inner = inner.iter().filter(|(of, ..)| *of == multiplexer);
             join(
                 &mut numbers,
-                number,
+                (multiplexer, number),
                 inner.map(|(_, call, outcome)| (*call, outcome)),
                 default,
             );
@@ -390,108 +393,4 @@ enum Key {
     Number(u32),
     /// A call behind a multiplexer, with its number there.
     Inner(Multiplexer, u8),
-}
-
-/// A call that makes other calls, chosen by its first argument.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Multiplexer {
-    Socketcall,
-    Ipc,
-}
-
-impl Multiplexer {
-    const ALL: [Self; 2] = [Self::Socketcall, Self::Ipc];
-
-    fn number(self, arch: Arch) -> Option<u32> {
-        let name = match self {
-            Self::Socketcall => "socketcall",
-            Self::Ipc => "ipc",
-        };
-        lockstep_abi::syscall::number(arch, name)
-    }
-
-    /// Where `name` can be reached a second time (linux/net.h, linux/ipc.h).
-    fn of(name: &str) -> Option<Key> {
-        let (multiplexer, number) = match name {
-            "socket" => (Self::Socketcall, 1),
-            "bind" => (Self::Socketcall, 2),
-            "connect" => (Self::Socketcall, 3),
-            "listen" => (Self::Socketcall, 4),
-            "accept" => (Self::Socketcall, 5),
-            "getsockname" => (Self::Socketcall, 6),
-            "getpeername" => (Self::Socketcall, 7),
-            "socketpair" => (Self::Socketcall, 8),
-            "send" => (Self::Socketcall, 9),
-            "recv" => (Self::Socketcall, 10),
-            "sendto" => (Self::Socketcall, 11),
-            "recvfrom" => (Self::Socketcall, 12),
-            "shutdown" => (Self::Socketcall, 13),
-            "setsockopt" => (Self::Socketcall, 14),
-            "getsockopt" => (Self::Socketcall, 15),
-            "sendmsg" => (Self::Socketcall, 16),
-            "recvmsg" => (Self::Socketcall, 17),
-            "accept4" => (Self::Socketcall, 18),
-            "recvmmsg" => (Self::Socketcall, 19),
-            "sendmmsg" => (Self::Socketcall, 20),
-            "semop" => (Self::Ipc, 1),
-            "semget" => (Self::Ipc, 2),
-            "semctl" => (Self::Ipc, 3),
-            "semtimedop" => (Self::Ipc, 4),
-            "msgsnd" => (Self::Ipc, 11),
-            "msgrcv" => (Self::Ipc, 12),
-            "msgget" => (Self::Ipc, 13),
-            "msgctl" => (Self::Ipc, 14),
-            "shmat" => (Self::Ipc, 21),
-            "shmdt" => (Self::Ipc, 22),
-            "shmget" => (Self::Ipc, 23),
-            "shmctl" => (Self::Ipc, 24),
-            _ => return None,
-        };
-        Some(Key::Inner(multiplexer, number))
-    }
-}
-
-/// Adds the calls behind a multiplexer to the multiplexer's own rule.
-fn join<'a>(
-    numbers: &mut Vec<NumberRule>,
-    number: u32,
-    inner: impl Iterator<Item = (u8, &'a Outcome)>,
-    default: Verdict,
-) {
-    let mut alternatives: Vec<_> = inner
-        .map(|(call, outcome)| Alternative {
-            conditions: vec![Condition {
-                argument: 0,
-                comparison: Comparison::Equal,
-                value: u64::from(call),
-            }],
-            verdict: strictest(outcome, default),
-        })
-        .filter(|alternative| alternative.verdict != default)
-        .collect();
-    match numbers.binary_search_by_key(&number, |rule| rule.number) {
-        Ok(position) => {
-            if let Outcome::ByArguments(own) = &mut numbers[position].outcome {
-                own.append(&mut alternatives);
-            }
-        }
-        Err(position) if !alternatives.is_empty() => {
-            let outcome = Outcome::ByArguments(alternatives);
-            numbers.insert(position, NumberRule { number, outcome });
-        }
-        Err(_) => {}
-    }
-}
-
-/// By the kernel's own order: of several filters, it obeys the one whose action is the lowest, signed.
-fn strictest(outcome: &Outcome, default: Verdict) -> Verdict {
-    match outcome {
-        Outcome::Always(verdict) => *verdict,
-        Outcome::ByArguments(alternatives) => alternatives
-            .iter()
-            .map(|alternative| alternative.verdict)
-            .chain([default])
-            .min_by_key(|verdict| verdict.action().cast_signed())
-            .unwrap_or(default),
-    }
 }

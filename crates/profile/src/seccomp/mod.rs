@@ -13,6 +13,7 @@ pub mod filter;
 pub mod interpret;
 mod line;
 mod lower;
+mod multiplexer;
 pub mod semantics;
 mod verdict;
 

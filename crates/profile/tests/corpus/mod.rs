@@ -310,7 +310,9 @@ impl Edges {
             for multiplexer in ["socketcall", "ipc"] {
                 if let Some(number) = syscall::number(arch, multiplexer) {
                     let call = edges.entry((arch, number)).or_default();
-                    call.entry(0).or_default().extend(0..26);
+                    let numbers = call.entry(0).or_default();
+                    numbers.extend(0..26);
+                    numbers.extend((0..26).flat_map(|n| [n | 0x1_0000, n | 0x1_0000_0000]));
                 }
             }
         }
@@ -418,12 +420,13 @@ pub(crate) fn check(
     limit: usize,
 ) -> Result<(Program, usize), String> {
     let program = compile(profile, Arch::X86_64).map_err(|error| format!("{name}: {error}"))?;
+    let rules = semantics::Rules::new(profile, Arch::X86_64);
     let mut asked = 0;
     for call in calls(profile, limit) {
         asked += 1;
         let compiled =
             interpret(&program.insns, &call).map_err(|fault| format!("{name}: {fault}"))?;
-        let ruled = semantics::verdict(profile, Arch::X86_64, &call);
+        let ruled = rules.verdict(&call);
         if compiled != ruled {
             return Err(format!(
                 "{name}: compiled to {compiled}, ruled {ruled}: {call:x?}"
@@ -431,4 +434,13 @@ pub(crate) fn check(
         }
     }
     Ok((program, asked))
+}
+
+/// As [`check`] for a profile from anywhere: it may be refused, and then nothing is compared.
+pub(crate) fn check_if_compilable(profile: &Seccomp) -> Result<usize, String> {
+    match compile(profile, Arch::X86_64) {
+        Ok(_) => check("profile", profile, 20).map(|(_, asked)| asked),
+        Err(error) if error.to_string().is_empty() => Err("an error without words".to_owned()),
+        Err(_) => Ok(0),
+    }
 }

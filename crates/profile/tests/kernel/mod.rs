@@ -69,6 +69,7 @@ pub(crate) fn expected(verdict: Verdict) -> Option<Seen> {
 /// Deaths cost a process each, so there are at most `deaths` of them.
 pub(crate) fn stopped(profile: &Seccomp, program: &[Insn], deaths: usize) -> Vec<(Call, Seen)> {
     use lockstep_profile::seccomp::semantics;
+    let rules = semantics::Rules::new(profile, Arch::X86_64);
     let mut left = deaths;
     corpus::calls(profile, 40)
         .filter(|call| {
@@ -81,7 +82,7 @@ pub(crate) fn stopped(profile: &Seccomp, program: &[Insn], deaths: usize) -> Vec
             call.audit_arch != Arch::X86_64.audit_arch() || ![335, 336].contains(&call.number)
         })
         .filter_map(|call| {
-            let ruled = expected(semantics::verdict(profile, Arch::X86_64, &call))?;
+            let ruled = expected(rules.verdict(&call))?;
             let compiled = expected(interpret(program, &call).unwrap())?;
             let spread = call.number.is_multiple_of(13) || call.number > 1023;
             let dies = matches!(compiled, Seen::Signal(_));
