@@ -91,3 +91,35 @@ pub(crate) fn fd(fd: BorrowedFd<'_>) -> String {
 pub(crate) fn path(path: &Path) -> String {
     format!("{path:?}")
 }
+
+/// Flags as strace prints them, `O_CREAT|O_EXCL`, from the form of the bitflags types; `none` stands for none.
+pub(crate) fn flags(flags: &impl fmt::Debug, prefix: &str, none: &str) -> String {
+    let text = format!("{flags:?}");
+    let names = text
+        .split_once('(')
+        .and_then(|(_, names)| names.strip_suffix(')'))
+        .unwrap_or(&text);
+    let named = names.split(" | ").map(|name| match name {
+        "0x0" => none.to_owned(),
+        "CREATE" => format!("{prefix}CREAT"),
+        name if name.starts_with("0x") => name.to_owned(),
+        name => format!("{prefix}{name}"),
+    });
+    named.collect::<Vec<_>>().join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{AtFlags, OFlags};
+
+    #[test]
+    fn flags_read_as_in_strace() {
+        let flags = |flags: OFlags| super::flags(&flags, "O_", "O_RDONLY");
+        assert_eq!(flags(OFlags::empty()), "O_RDONLY");
+        let text = flags(OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
+        let mut names: Vec<&str> = text.split('|').collect();
+        names.sort_unstable();
+        assert_eq!(names, ["O_CREAT", "O_EXCL", "O_WRONLY"]);
+        assert_eq!(super::flags(&AtFlags::empty(), "AT_", "0"), "0");
+    }
+}

@@ -24,7 +24,10 @@ pub fn openat(dir: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: u32) 
             Mode::from_raw_mode(mode),
         )
     })
-    .told(|| format!("openat({}, {}, {flags:?})", call::fd(dir), call::path(path)))
+    .told(|| {
+        let flags = call::flags(&flags, "O_", "O_RDONLY");
+        format!("openat({}, {}, {flags})", call::fd(dir), call::path(path))
+    })
 }
 
 /// Opens a directory for use as a base (O_PATH|O_DIRECTORY).
@@ -152,11 +155,8 @@ pub fn rmdir(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
 
 fn unlinkat(dir: BorrowedFd<'_>, path: &Path, flags: AtFlags) -> Result<()> {
     fs::unlinkat(dir, path, flags).told(|| {
-        format!(
-            "unlinkat({}, {}, {flags:?})",
-            call::fd(dir),
-            call::path(path)
-        )
+        let flags = call::flags(&flags, "AT_", "0");
+        format!("unlinkat({}, {}, {flags})", call::fd(dir), call::path(path))
     })
 }
 

@@ -84,8 +84,9 @@ pub fn open_tree(dir: impl AsFd, path: &Path, recursive: bool, nofollow: bool) -
         flags |= OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
     }
     rustix::mount::open_tree(dir, path, flags).told(|| {
+        let flags = call::flags(&flags, "", "0");
         format!(
-            "open_tree({}, {}, {flags:?})",
+            "open_tree({}, {}, {flags})",
             call::fd(dir),
             call::path(path)
         )
@@ -97,11 +98,9 @@ pub fn attach(mount: impl AsFd, point: impl AsFd) -> Result<()> {
     let (mount, point) = (mount.as_fd(), point.as_fd());
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, c"", point, c"", flags).told(|| {
-        format!(
-            "move_mount({}, \"\", {}, \"\", {flags:?})",
-            call::fd(mount),
-            call::fd(point)
-        )
+        let flags = call::flags(&flags, "", "0");
+        let (mount, point) = (call::fd(mount), call::fd(point));
+        format!("move_mount({mount}, \"\", {point}, \"\", {flags})")
     })
 }
 
@@ -179,8 +178,10 @@ pub fn set_attributes(mount: impl AsFd, attributes: &Attributes, recursive: bool
 /// Changes the propagation of the mount at `/` of this mount namespace; MS_* with MS_REC; mount(2).
 pub fn change_propagation(path: &Path, flags: u64) -> Result<()> {
     let flags = rustix::mount::MountPropagationFlags::from_bits_retain(flags as u32);
-    rustix::mount::mount_change(path, flags)
-        .told(|| format!("mount(NULL, {}, {flags:?})", call::path(path)))
+    rustix::mount::mount_change(path, flags).told(|| {
+        let flags = call::flags(&flags, "MS_", "0");
+        format!("mount(NULL, {}, {flags})", call::path(path))
+    })
 }
 
 /// Reconfigures a superblock and its mount: MS_REMOUNT with mount(2), for the `remount` option alone.

@@ -37,8 +37,9 @@ impl Root {
     /// Opens `path` below the root; openat2(2) (Linux 5.6). `mode` is used with O_CREAT only.
     pub fn open(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd> {
         self.openat2(path, flags, mode).told(|| {
+            let flags = call::flags(&flags, "O_", "O_RDONLY");
             format!(
-                "openat2({}, {}, {{{flags:?}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
+                "openat2({}, {}, {{{flags}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
                 call::fd(self.fd.as_fd()),
                 call::path(path)
             )
