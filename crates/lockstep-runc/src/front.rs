@@ -137,6 +137,7 @@ impl Front {
                 false => CgroupDriver::Cgroupfs,
             },
             rootless,
+            runtime_dir: environment("XDG_RUNTIME_DIR").and_then(|dir| dir.into_string().ok()),
             warn: &warn,
         })?;
         Ok(action(&runtime)?)

@@ -1,7 +1,7 @@
 //! `create`, `start` and `run`: from a bundle to a container.
 
 use crate::birth::{Birth, Born};
-use crate::cgroup::{Cgroup, CgroupState};
+use crate::cgroup::{Cgroup, CgroupState, driver};
 use crate::error::{Error, For, Kind, Result};
 use crate::message::{self, Message};
 use crate::request::{CreateRequest, RunRequest};
@@ -141,15 +141,7 @@ impl Runtime<'_> {
         let proc = setting::open_proc()?;
         let host = host::probe(proc.as_fd(), Some(&spec))?;
         let linux = spec.linux.clone().unwrap_or_default();
-        let cgroup = plan_cgroup::plan(
-            linux.cgroups_path.as_deref(),
-            request.id.as_str(),
-            linux.resources.as_ref(),
-            &plan_cgroup::default_devices(),
-            &host.cgroup,
-            host.uid != 0 || self.rootless == Some(true),
-        )
-        .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))?;
+        let cgroup = self.plan_cgroup(request.id.as_str(), &linux, &host, proc.as_fd())?;
         let intended = CgroupState::intended(&cgroup, &host.cgroup);
         let cgroups: Vec<(usize, PathBuf)> = cgroup
             .dirs
@@ -262,6 +254,9 @@ impl Runtime<'_> {
         }
         let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
         lost.extend(cgroup.apply_devices(&prepared.cgroup.devices, layout)?);
+        if let Some(uid) = driver::owner(&prepared.spec) {
+            lost.extend(cgroup.delegate(uid)?);
+        }
         let told = self.oci_state(&prepared.stored, Status::Creating, None);
         let empty = Hooks::default();
         let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);

@@ -74,7 +74,7 @@ pub(crate) fn cgroup_layout(proc: BorrowedFd<'_>) -> Result<Layout> {
 }
 
 /// The first user namespace maps every id onto itself.
-fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
+pub(crate) fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
     let map = file::read_at_once(proc, "self/uid_map", LIMIT)
         .during(|| "reading /proc/self/uid_map".into())?;
     let map = String::from_utf8_lossy(&map).into_owned();

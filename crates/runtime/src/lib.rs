@@ -41,6 +41,8 @@ pub const OCI_VERSION: &str = features::NEWEST;
 pub struct Runtime<'a> {
     root: state::Root,
     rootless: Option<bool>,
+    cgroup_driver: CgroupDriver,
+    runtime_dir: Option<String>,
     warn: &'a dyn Fn(&str),
 }
 
@@ -55,15 +57,12 @@ impl std::fmt::Debug for Runtime<'_> {
 impl<'a> Runtime<'a> {
     /// Opens the state directory, which is made if it is missing.
     pub fn open(settings: Settings<'a>) -> Result<Runtime<'a>> {
-        if settings.cgroup_driver == CgroupDriver::Systemd {
-            let message = "the systemd cgroup driver is not available in this build";
-            return Err(Error::new(Kind::Invalid, message)
-                .hint("use the cgroupfs driver (without --systemd-cgroup)"));
-        }
         let root = state::Root::open(&settings.root, true)?;
         Ok(Runtime {
             root,
             rootless: settings.rootless,
+            cgroup_driver: settings.cgroup_driver,
+            runtime_dir: settings.runtime_dir,
             warn: settings.warn,
         })
     }

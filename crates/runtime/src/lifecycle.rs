@@ -257,7 +257,7 @@ impl Runtime<'_> {
 
     /// What this build and this kernel can do.
     pub fn features(&self) -> lockstep_oci::features::Features {
-        crate::features::features(kernel_flags(), false)
+        crate::features::features(kernel_flags(), true)
     }
 
     /// Changes the limits of a container.
@@ -298,9 +298,7 @@ impl Runtime<'_> {
             (self.warn)(warning);
         }
         let mut cgroup = Cgroup::open(&stored.cgroup);
-        let mut lost = cgroup.apply(&planned.writes, &layout)?;
-        lost.extend(cgroup.apply_devices(&planned.devices, &layout)?);
-        for downgrade in lost {
+        for downgrade in cgroup.update(&planned, &layout)? {
             (self.warn)(&format!("{}: {}", downgrade.because, downgrade.reason));
         }
         linux.resources = Some(merge(&existing, resources)?);

@@ -21,6 +21,8 @@ pub struct Settings<'a> {
     pub cgroup_driver: CgroupDriver,
     /// Whether refused cgroups are tolerated as for an unprivileged user; `None` decides by the user id.
     pub rootless: Option<bool>,
+    /// The user's runtime directory (`$XDG_RUNTIME_DIR`), where a user's systemd is found.
+    pub runtime_dir: Option<String>,
     /// Takes warnings: what is not enforced or not known, one line each.
     pub warn: &'a dyn Fn(&str),
 }

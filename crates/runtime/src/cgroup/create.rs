@@ -6,7 +6,7 @@ use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::{CgroupPlan, Dir, Enable, Layout, Version};
 
-use super::{Cgroup, CgroupState, DirState, Error, FORBIDDEN, control, systemd};
+use super::{Cgroup, CgroupState, DirState, Downgrade, Error, FORBIDDEN, control, systemd};
 
 const MODE: u32 = 0o755;
 
@@ -246,11 +246,12 @@ fn absolute_file(mount: &str, path: &str, file: &str) -> String {
 }
 
 impl Cgroup {
-    /// Gives the container's root the v2 directory and the files that may be delegated (config-linux.md,
-    /// "Cgroup ownership"); v1 is never delegated.
-    pub fn delegate(&self, uid: u32) -> Result<(), Error> {
+    /// Gives the v2 directory, and the files in it that may be delegated, to a host's uid
+    /// (config-linux.md, "Cgroup ownership"); v1 is never delegated. A caller without the right to give
+    /// them away keeps them, and is told so.
+    pub fn delegate(&self, uid: u32) -> Result<Option<Downgrade>, Error> {
         let Some(dir) = self.unified_dir() else {
-            return Ok(());
+            return Ok(None);
         };
         let list = match kernel::file::read(CWD, "/sys/kernel/cgroup/delegate", 1 << 16) {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
@@ -258,7 +259,15 @@ impl Cgroup {
             Err(_) => "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n".to_owned(),
         };
         let fail = |call| Error::call("cannot delegate the container's cgroup", call);
-        kernel::cgroup::chown(CWD, &dir.path, uid).map_err(fail)?;
+        match kernel::cgroup::chown(CWD, &dir.path, uid).map_err(fail) {
+            Err(error) if error.refused().is_some_and(|call| call.is(&FORBIDDEN)) => {
+                return Ok(Some(Downgrade {
+                    because: "/linux/cgroupsPath".to_owned(),
+                    reason: error.to_string(),
+                }));
+            }
+            other => other?,
+        }
         for file in list.lines() {
             match kernel::cgroup::chown(CWD, format!("{}/{file}", dir.path), uid) {
                 // Of a controller that is not enabled here.
@@ -266,6 +275,6 @@ impl Cgroup {
                 other => other.map_err(fail)?,
             }
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -9,6 +9,7 @@ mod apply;
 mod control;
 mod create;
 mod dbus;
+pub(crate) mod driver;
 mod oom;
 mod remove;
 mod stats;
