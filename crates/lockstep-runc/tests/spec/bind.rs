@@ -15,6 +15,7 @@ cases! {
     rbind_is_recursive,
     bind_readonly,
     bind_flags,
+    bind_access_times,
     bind_missing_source_refused,
     bind_missing_source_refused_in_words,
     bind_over_an_existing_file,
@@ -109,6 +110,15 @@ fn bind_flags(t: &Test) {
     for flag in ["ro", "nosuid", "nodev", "noexec", "noatime"] {
         assert!(mount.has(flag), "{flag}: {mount:?}");
     }
+}
+
+fn bind_access_times(t: &Test) {
+    // A bind keeps the flags of its source unless an option says otherwise.
+    let (outer, inner) = both(t, "noatime", &["rbind", "relatime"]);
+    assert!(
+        outer.has("relatime") && inner.has("noatime"),
+        "{outer:?} {inner:?}"
+    );
 }
 
 fn bind_missing_source_refused(t: &Test) {

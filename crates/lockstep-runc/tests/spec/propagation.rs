@@ -30,12 +30,12 @@ fn propagation_of_one_mount(t: &Test) {
     let view = View::Script(format!("mount --make-rshared /; {script}"));
     let source = tree.display().to_string();
     // Seen from inside, while the caller's namespace, which has the master, still lives.
-    for (option, tags) in [
-        ("shared", "shared"),
-        ("slave", "master"),
-        ("rslave", "master"),
-        ("private", ""),
-        ("rprivate", ""),
+    for (option, outer, inner) in [
+        ("shared", "shared", "shared"),
+        ("slave", "master", "shared"),
+        ("rslave", "master", "master"),
+        ("private", "", "shared"),
+        ("rprivate", "", ""),
     ] {
         let output = t
             .sh("cat /proc/self/mountinfo")
@@ -44,18 +44,20 @@ fn propagation_of_one_mount(t: &Test) {
             .mount("/m", "none", &source, &["rbind", option])
             .run()
             .ok();
-        let mounts = crate::harness::parse_mounts(&output.stdout);
-        let mount = mounts
-            .iter()
-            .find(|mount| mount.point == "/m")
-            .expect("mounted");
-        let kinds: Vec<&str> = mount
-            .propagation
-            .iter()
-            .filter_map(|tag| tag.split(':').next())
-            .filter(|tag| *tag != "propagate_from")
-            .collect();
-        assert_eq!(kinds.join(","), tags, "{option}: {mount:?}");
+        for (point, want) in [("/m", outer), ("/m/sub", inner)] {
+            let mounts = crate::harness::parse_mounts(&output.stdout);
+            let mount = mounts
+                .iter()
+                .find(|mount| mount.point == point)
+                .expect("mounted");
+            let kinds: Vec<&str> = mount
+                .propagation
+                .iter()
+                .filter_map(|tag| tag.split(':').next())
+                .filter(|tag| *tag != "propagate_from")
+                .collect();
+            assert_eq!(kinds.join(","), want, "{option}: {mount:?}");
+        }
     }
 }
 
