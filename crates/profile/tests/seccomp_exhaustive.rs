@@ -5,6 +5,7 @@
 mod corpus;
 
 use lockstep_abi::arch::Arch;
+use lockstep_oci::runtime::SeccompArch;
 use lockstep_profile::seccomp::interpret::{Call, trace};
 use lockstep_profile::seccomp::{Counts, compile, compile_with_counts};
 
@@ -20,6 +21,26 @@ fn programs_say_what_the_rules_say() {
         total += asked;
     }
     assert!(total > 150_000, "only {total} answers were compared");
+}
+
+#[test]
+fn programs_for_other_machines_say_what_the_rules_say() {
+    let machines: [(Arch, &[SeccompArch]); 4] = [
+        (Arch::S390x, &[SeccompArch::S390x, SeccompArch::S390]),
+        (Arch::Aarch64, &[SeccompArch::Aarch64, SeccompArch::Arm]),
+        (Arch::Mips64, &[]),
+        (
+            Arch::Riscv64,
+            &[SeccompArch::Riscv64, SeccompArch::X86_64, SeccompArch::X32],
+        ),
+    ];
+    for (native, architectures) in machines {
+        for (name, mut profile) in corpus::nasty() {
+            profile.architectures = architectures.to_vec();
+            let name = format!("{name} on {native}");
+            corpus::check_on(native, &name, &profile, 200).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -364,7 +364,7 @@ fn around(value: u64) -> [u64; 7] {
 }
 
 /// Interfaces that a test on x86-64 asks about, listed or not.
-pub(crate) const ASKED: [Arch; 8] = [
+pub(crate) const ASKED: [Arch; 9] = [
     Arch::X86_64,
     Arch::X32,
     Arch::X86,
@@ -372,6 +372,7 @@ pub(crate) const ASKED: [Arch; 8] = [
     Arch::Arm,
     Arch::Riscv64,
     Arch::S390x,
+    Arch::S390,
     Arch::Mips64,
 ];
 
@@ -419,8 +420,18 @@ pub(crate) fn check(
     profile: &Seccomp,
     limit: usize,
 ) -> Result<(Program, usize), String> {
-    let program = compile(profile, Arch::X86_64).map_err(|error| format!("{name}: {error}"))?;
-    let rules = semantics::Rules::new(profile, Arch::X86_64);
+    check_on(Arch::X86_64, name, profile, limit)
+}
+
+/// As [`check`], for another machine.
+pub(crate) fn check_on(
+    native: Arch,
+    name: &str,
+    profile: &Seccomp,
+    limit: usize,
+) -> Result<(Program, usize), String> {
+    let program = compile(profile, native).map_err(|error| format!("{name}: {error}"))?;
+    let rules = semantics::Rules::new(profile, native);
     let mut asked = 0;
     for call in calls(profile, limit) {
         asked += 1;
