@@ -462,6 +462,11 @@ pub fn change_root(plan: &mut Plan, spec: &Spec, context: &Context<'_>) {
         plan.init("/linux/rootfsPropagation", Op::RootPropagation { flags });
     }
     if spec.root.as_ref().is_some_and(|root| root.readonly) {
+        // As long as it can be made: images name working directories that they do not contain.
+        if let Some(process) = spec.process.as_ref().filter(|p| p.cwd != "/") {
+            let path = RootPath::new(&process.cwd);
+            plan.init("/process/cwd", Op::MakeDirectory { path });
+        }
         plan.init("/root/readonly", Op::ReadonlyRoot);
     }
 }

@@ -316,6 +316,8 @@ pub enum Op {
     Chroot,
     /// Propagation of the container's root.
     RootPropagation { flags: u64 },
+    /// Make a directory below the root, with its parents, if it is missing.
+    MakeDirectory { path: RootPath },
     /// Make the root mount read-only.
     ReadonlyRoot,
     /// sethostname(2).

@@ -142,6 +142,7 @@ impl Init<'_> {
             Op::MoveRoot => self.move_root(),
             Op::Chroot => self.chroot(),
             Op::RootPropagation { flags } => mount::root_propagation(*flags),
+            Op::MakeDirectory { path } => self.make_directory(path),
             Op::ReadonlyRoot => self.readonly_root(),
             Op::SetHostname { name } => {
                 namespace::sethostname(name).during(|| "setting the host name".into())

@@ -246,6 +246,24 @@ fn run_gives_the_programs_code() {
 }
 
 #[test]
+fn a_missing_working_directory_is_made_below_a_read_only_root() {
+    let Some((ours, theirs)) = pair("cwd") else {
+        return;
+    };
+    for life in [&ours, &theirs] {
+        life.configure(&["/bin/busybox", "pwd"]);
+        let path = life.directory.join("config.json");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        let mut config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(config["root"]["readonly"], true);
+        config["process"]["cwd"] = "/new/directory".into();
+        config["process"]["user"] = serde_json::json!({ "uid": 5, "gid": 6 });
+        fs::write(path, config.to_string()).expect("a configuration");
+        assert_eq!(life.stdout(&["run", "ID"]), "/new/directory\n");
+    }
+}
+
+#[test]
 fn a_program_does_not_inherit_what_the_caller_ignores() {
     let Some((ours, theirs)) = pair("signals") else {
         return;

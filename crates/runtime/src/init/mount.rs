@@ -314,6 +314,13 @@ impl Init<'_> {
         mount::chroot_here().during(what)
     }
 
+    pub(super) fn make_directory(&mut self, path: &RootPath) -> Result<()> {
+        let path = path.as_path();
+        let made = self.root()?.make_directories(path, 0o755);
+        made.map(drop)
+            .during(|| format!("making directory {}", path.display()))
+    }
+
     pub(super) fn readonly_root(&mut self) -> Result<()> {
         let readonly = Attributes {
             set: MOUNT_ATTR_RDONLY,
