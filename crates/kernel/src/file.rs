@@ -136,7 +136,7 @@ pub fn mkdirat(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> 
     let (dir, path) = (dir.as_fd(), path.as_ref());
     fs::mkdirat(dir, path, Mode::from_raw_mode(mode)).told(|| {
         format!(
-            "mkdirat({}, {}, {mode:#o})",
+            "mkdirat({}, {}, 0{mode:o})",
             call::fd(dir),
             call::path(path)
         )
@@ -260,7 +260,7 @@ pub fn mknodat(
     };
     fs::mknodat(dir, path, file_type, Mode::from_raw_mode(mode), number).told(|| {
         format!(
-            "mknodat({}, {}, {kind:?}|{mode:#o}, {device:?})",
+            "mknodat({}, {}, {kind:?}|0{mode:o}, {device:?})",
             call::fd(dir),
             call::path(path)
         )
@@ -299,7 +299,7 @@ pub fn chmod(dir: impl AsFd, path: impl AsRef<Path>, mode: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
     fs::chmodat(dir, path, Mode::from_raw_mode(mode), AtFlags::empty()).told(|| {
         format!(
-            "fchmodat({}, {}, {mode:#o})",
+            "fchmodat({}, {}, 0{mode:o})",
             call::fd(dir),
             call::path(path)
         )

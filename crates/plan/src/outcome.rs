@@ -1,5 +1,7 @@
 //! What executing a plan really did: everything that is not exactly as asked is a value here.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A step that did less than was asked, and why.
@@ -9,8 +11,18 @@ pub struct Downgrade {
     pub because: String,
     /// What was lost.
     pub lost: String,
-    /// The call that refused, in strace form.
+    /// The call that refused, in strace form; empty where none was made.
     pub call: String,
+}
+
+impl fmt::Display for Downgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.because, self.lost)?;
+        if self.call.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", self.call)
+    }
 }
 
 /// The differences between a plan and what was done; empty when everything was enforced.

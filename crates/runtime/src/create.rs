@@ -269,18 +269,9 @@ impl Runtime<'_> {
         );
         birth.listener = listener;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
-        for downgrade in lost {
-            born.outcome.downgrades.push(lockstep_plan::Downgrade {
-                because: downgrade.because,
-                lost: downgrade.reason,
-                call: String::new(),
-            });
-        }
+        born.outcome.downgrades.extend(lost);
         for downgrade in &born.outcome.downgrades {
-            (self.warn)(&format!(
-                "{}: {} ({})",
-                downgrade.because, downgrade.lost, downgrade.call
-            ));
+            (self.warn)(&downgrade.to_string());
         }
         directory.write_outcome(&born.outcome)?;
         Ok(born)

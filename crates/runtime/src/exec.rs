@@ -84,10 +84,7 @@ impl Runtime<'_> {
             return Err(e);
         }
         for downgrade in &born.outcome.downgrades {
-            (self.warn)(&format!(
-                "{}: {} ({})",
-                downgrade.because, downgrade.lost, downgrade.call
-            ));
+            (self.warn)(&downgrade.to_string());
         }
         if request.detach {
             return Ok(0);

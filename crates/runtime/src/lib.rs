@@ -70,7 +70,13 @@ impl<'a> Runtime<'a> {
 
 impl From<cgroup::Error> for Error {
     fn from(e: cgroup::Error) -> Error {
-        let error = Error::new(Kind::Kernel, e.to_string());
+        let mut error = match e.refused() {
+            Some(call) => Error::call(e.what(), call),
+            None => Error::new(Kind::Kernel, e.what()),
+        };
+        if !e.reason().is_empty() {
+            error = error.hint(e.reason());
+        }
         if e.pointer().is_empty() {
             error
         } else {

@@ -299,7 +299,7 @@ impl Runtime<'_> {
         }
         let mut cgroup = Cgroup::open(&stored.cgroup);
         for downgrade in cgroup.update(&planned, &layout)? {
-            (self.warn)(&format!("{}: {}", downgrade.because, downgrade.reason));
+            (self.warn)(&downgrade.to_string());
         }
         linux.resources = Some(merge(&existing, resources)?);
         directory.write_state(&stored)

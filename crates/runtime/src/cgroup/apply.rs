@@ -69,10 +69,9 @@ impl Cgroup {
             result = self.write(write, layout);
         }
         match result {
-            Err(error) if write.required == Required::BestEffort => downgrades.push(Downgrade {
-                because: write.because.clone(),
-                reason: error.to_string(),
-            }),
+            Err(error) if write.required == Required::BestEffort => {
+                downgrades.push(error.downgrade(&write.because))
+            }
             other => other?,
         }
         Ok(())
@@ -118,7 +117,8 @@ impl Cgroup {
             Devices::Unenforced { because, reason } => {
                 return Ok(Some(Downgrade {
                     because: because.clone(),
-                    reason: reason.clone(),
+                    lost: reason.clone(),
+                    call: String::new(),
                 }));
             }
             Devices::Open { hierarchy } => {
@@ -148,10 +148,7 @@ impl Cgroup {
             }
         };
         match result {
-            Err(error) if required == Required::BestEffort => Ok(Some(Downgrade {
-                because: DEVICES.to_owned(),
-                reason: error.to_string(),
-            })),
+            Err(error) if required == Required::BestEffort => Ok(Some(error.downgrade(DEVICES))),
             other => other.map(|()| None),
         }
     }

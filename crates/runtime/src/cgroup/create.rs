@@ -261,10 +261,7 @@ impl Cgroup {
         let fail = |call| Error::call("cannot delegate the container's cgroup", call);
         match kernel::cgroup::chown(CWD, &dir.path, uid).map_err(fail) {
             Err(error) if error.refused().is_some_and(|call| call.is(&FORBIDDEN)) => {
-                return Ok(Some(Downgrade {
-                    because: "/linux/cgroupsPath".to_owned(),
-                    reason: error.to_string(),
-                }));
+                return Ok(Some(error.downgrade("/linux/cgroupsPath")));
             }
             other => other?,
         }

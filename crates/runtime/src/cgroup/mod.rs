@@ -22,6 +22,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
+use lockstep_plan::Downgrade;
 use lockstep_plan::cgroup::{self as plan, CgroupPlan, Hierarchy, Layout, Version};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,33 @@ impl Error {
         self
     }
 
+    /// What was to be done.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// Why it was refused, as far as it is known; else empty.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.0.hint
+    }
+
+    /// The same as a downgrade of `pointer`, where it was best effort.
+    fn downgrade(&self, pointer: &str) -> Downgrade {
+        let colon = if self.0.hint.is_empty() { "" } else { ": " };
+        Downgrade {
+            because: pointer.to_owned(),
+            lost: format!("{}{colon}{}", self.0.what, self.0.hint),
+            call: self
+                .0
+                .call
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        }
+    }
+
     /// The refused call, where there was one.
     #[must_use]
     pub fn refused(&self) -> Option<&kernel::Error> {
@@ -106,15 +134,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// A best-effort limit that is not in force, for the outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Downgrade {
-    /// JSON pointer of the field that asked for it.
-    pub because: String,
-    /// Why it is not in force.
-    pub reason: String,
-}
 
 /// The container's directories, for the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
