@@ -218,11 +218,28 @@ fn process_of(spec: &Spec, source: &ProcessSource, warn: &dyn Fn(&str)) -> Resul
         process.no_new_privileges |= own.no_new_privileges;
         process.apparmor_profile = process.apparmor_profile.or(own.apparmor_profile);
         process.selinux_label = process.selinux_label.or(own.selinux_label);
+        // Left out, they are the container's, as in runc.
+        process.capabilities = process.capabilities.or_else(|| {
+            let mut capabilities = own.capabilities?;
+            drop_inherited(&mut capabilities);
+            Some(capabilities)
+        });
     }
     if process.cwd.is_empty() {
         process.cwd = "/".into();
     }
+    if !process.cwd.starts_with('/') {
+        let text = format!("cwd must be an absolute path, not {:?}", process.cwd);
+        return Err(Error::new(Kind::Invalid, text));
+    }
     Ok(process)
+}
+
+/// Inheritable capabilities would be gained again by files that carry them (CVE-2022-29162, CVE-2022-27650);
+/// ambient ones cannot be without them.
+fn drop_inherited(capabilities: &mut oci::Capabilities) {
+    capabilities.inheritable.clear();
+    capabilities.ambient.clear();
 }
 
 fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
@@ -246,11 +263,8 @@ fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
     if args.process_label.is_some() {
         process.selinux_label.clone_from(&args.process_label);
     }
-    // Inheritable capabilities would be gained again by files that carry them (CVE-2022-29162, CVE-2022-27650);
-    // ambient ones cannot be without them.
     let capabilities = process.capabilities.get_or_insert_default();
-    capabilities.inheritable.clear();
-    capabilities.ambient.clear();
+    drop_inherited(capabilities);
     for list in [
         &mut capabilities.bounding,
         &mut capabilities.effective,
