@@ -96,7 +96,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     }
     mount::change_root(&mut plan, spec, &context);
     identity(&mut plan, spec, linux);
-    let set_groups = !(namespaces.new_user() && method == MapMethod::OneId);
+    let set_groups = host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId);
     let role = Role {
         linux,
         host,
@@ -160,7 +160,7 @@ fn birth(
         namespace::time_offsets(plan, linux);
     }
     if namespaces.enters_user() {
-        let groups = method != MapMethod::OneId || !namespaces.new_user();
+        let groups = host.set_groups && (method != MapMethod::OneId || !namespaces.new_user());
         plan.init("/linux/uidMappings", Op::BecomeRoot { groups });
     }
     plan.supervisor("/linux/cgroupsPath", Op::JoinCgroup);

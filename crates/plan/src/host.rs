@@ -16,6 +16,8 @@ pub struct Host {
     pub bounding: u64,
     /// Whether the caller is in a user namespace other than the first.
     pub user_namespace: bool,
+    /// Whether setgroups(2) is allowed to the caller, and so to namespaces below (user_namespaces(7)).
+    pub set_groups: bool,
     /// Whether AppArmor is on.
     pub apparmor: bool,
     /// Whether SELinux is on.

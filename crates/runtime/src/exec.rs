@@ -117,7 +117,7 @@ impl Runtime<'_> {
         let request = plan_exec::Request {
             id: request.id.as_str(),
             namespaces: all,
-            set_groups: !(namespaces.new_user() && method == MapMethod::OneId),
+            set_groups: host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId),
             user_namespace: namespaces.enters_user(),
             keep: request.preserve_fds,
         };

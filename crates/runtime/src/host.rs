@@ -24,13 +24,15 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
             .contains_key(lockstep_oci::landlock::ANNOTATION)
     });
     let mounts = read(proc, "self/mountinfo")?;
+    let inside = in_user_namespace(proc)?;
     Ok(Host {
         uid: credential::euid(),
         gid: credential::egid(),
         capabilities: sets.effective,
         bounding: sets.permitted,
         // Only root's containers without a user namespace of their own are planned differently inside one.
-        user_namespace: !new_user && in_user_namespace(proc)?,
+        user_namespace: !new_user && inside,
+        set_groups: !inside || !read(proc, "self/setgroups")?.starts_with("deny"),
         apparmor: process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor(),
         selinux: labelled && selinux(),
         landlock_abi: if confined {
