@@ -34,7 +34,10 @@ pub fn run(
                 Err(e) => e,
             };
             // The text goes where the program's own would have gone; if even that fails, the status says it.
-            if crate::file::write_fd(output, failure.to_string().as_bytes()).is_err() {}
+            drop(crate::file::write_fd(
+                output,
+                failure.to_string().as_bytes(),
+            ));
             process::exit(127)
         }
         Side::Parent(child) => child,

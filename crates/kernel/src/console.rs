@@ -79,13 +79,8 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         // A terminal that has gone (EIO) needs no mode back, and a drop cannot report.
-        if rustix::termios::tcsetattr(
-            self.terminal.as_fd(),
-            rustix::termios::OptionalActions::Now,
-            &self.saved,
-        )
-        .is_err()
-        {}
+        let now = rustix::termios::OptionalActions::Now;
+        rustix::termios::tcsetattr(self.terminal.as_fd(), now, &self.saved).unwrap_or_default();
     }
 }
 

@@ -96,7 +96,7 @@ pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
     match process::clone(0, None)? {
         Side::Child => {
             // A failed dup leaves the message on the runtime's own stderr, which is good enough.
-            if process::dup_onto(write.as_fd(), 2).is_err() {}
+            drop(process::dup_onto(write.as_fd(), 2));
             let failure = image.exec();
             process::exit(if failure.is(&[libc::ENOENT]) {
                 127

@@ -98,7 +98,7 @@ fn in_namespace(target: BorrowedFd<'_>, work: impl FnOnce() -> Result<()>) -> Re
             let Err(e) = done else { process::exit(0) };
             let text = format!("{}\0{}", e.errno, e.call);
             // The exit status says enough when the parent has gone.
-            if crate::file::write_fd(&write, text.as_bytes()).is_err() {}
+            drop(crate::file::write_fd(&write, text.as_bytes()));
             process::exit(1)
         }
         Side::Parent(child) => {

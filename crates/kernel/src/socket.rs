@@ -117,9 +117,12 @@ pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> R
     })
 }
 
-/// recvmsg(2) of one message of at most 64 KiB with its descriptors; an empty message is the end.
+/// The longest message in bytes; a longer one is not sent. Small, because the whole buffer is touched.
+pub const MESSAGE_LIMIT: usize = 16 << 10;
+
+/// recvmsg(2) of one message with its descriptors; an empty message is the end.
 pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut buffer = vec![0u8; 64 * 1024];
+    let mut buffer = vec![0u8; MESSAGE_LIMIT];
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {

@@ -37,19 +37,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     let namespaces = Namespaces::of(linux)?;
     let (maps, method) = namespace::id_maps(linux, host)?;
     // Compiled first: a wrong filter is found before a cgroup or a process exists.
-    let filter = linux
-        .seccomp
-        .as_ref()
-        .map(crate::seccomp::program)
-        .transpose()?;
-    if let Some(filter) = &filter {
-        plan.warnings.extend(
-            filter
-                .warnings
-                .iter()
-                .map(|w| format!("/linux/seccomp: {w}")),
-        );
-    }
+    let filter = crate::seccomp::filter(&mut plan, linux)?;
     let context = Context {
         bundle: request.bundle,
         host,
@@ -71,30 +59,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     own_things(&mut plan, &namespaces, request);
     plan.steps.extend(init_steps);
     let hooks = spec.hooks.clone().unwrap_or_default();
-    if namespaces.new_mount() {
-        mount::plan(&mut plan, spec, &opened, &context)?;
-    } else if !spec.mounts.is_empty() {
-        return Err(Error::new(
-            "/mounts",
-            spec.mounts.len(),
-            "mounts need a new mount namespace",
-        ));
-    } else if process.terminal {
-        plan.init(
-            "/process/terminal",
-            Op::Console {
-                size: None,
-                mount: false,
-            },
-        );
-    }
-    hook_barriers(&mut plan, &hooks);
-    // Before the root changes: what covers a masked path is copied from the host's /dev/null, which has to be
-    // in this mount namespace for that.
-    if namespaces.new_mount() {
-        mount::restrict_paths(&mut plan, linux);
-    }
-    mount::change_root(&mut plan, spec, &context);
+    file_systems(&mut plan, spec, &opened, &context, &hooks)?;
     identity(&mut plan, spec, linux);
     let set_groups = host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId);
     let role = Role {
@@ -113,6 +78,33 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     privileges(&mut plan, process, role)?;
     crate::order::check(&plan)?;
     Ok(plan)
+}
+
+/// Everything from the first mount to the change of root, with the hooks that run in between.
+fn file_systems(
+    plan: &mut Plan,
+    spec: &Spec,
+    opened: &mount::Opened,
+    context: &Context<'_>,
+    hooks: &Hooks,
+) -> Result<()> {
+    let new = context.namespaces.new_mount();
+    if new {
+        mount::plan(plan, spec, opened, context)?;
+    } else if !spec.mounts.is_empty() {
+        let reason = "mounts need a new mount namespace";
+        return Err(Error::new("/mounts", spec.mounts.len(), reason));
+    } else if let Some(process) = spec.process.as_ref().filter(|p| p.terminal) {
+        crate::process::console(plan, process, false);
+    }
+    hook_barriers(plan, hooks);
+    // Before the root changes: what covers a masked path is copied from the host's /dev/null, which has to be
+    // in this mount namespace for that.
+    if let (true, Some(linux)) = (new, &spec.linux) {
+        mount::restrict_paths(plan, linux);
+    }
+    mount::change_root(plan, spec, context);
+    Ok(())
 }
 
 /// Trees opened before anything else, and the steps of the init process among them, which come after its birth.
@@ -140,6 +132,8 @@ fn birth(
     (maps, method): (&IdMaps, MapMethod),
 ) -> Result<()> {
     namespace::clone(plan, namespaces);
+    // First of all, so that everything that it makes is charged to the container.
+    plan.init("/linux/cgroupsPath", Op::JoinHierarchies);
     // By the supervisor, and before the init process changes its ids: that makes its /proc files root's.
     if let Some(value) = process.oom_score_adj {
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
@@ -175,30 +169,29 @@ fn birth(
             },
         );
     }
-    if let Some(rdt) = &linux.intel_rdt {
-        if host.resctrl.is_none() {
-            return Err(Error::new(
-                "/linux/intelRdt",
-                "",
-                "resctrl is not mounted on this host",
-            ));
-        }
-        let mut schemata = rdt.schemata.clone();
-        schemata.extend(rdt.l3_cache_schema.clone());
-        schemata.extend(rdt.mem_bw_schema.clone());
-        let create = rdt.clos_id.is_none() || !schemata.is_empty();
-        let group = rdt.clos_id.clone().unwrap_or_default();
-        plan.supervisor(
-            "/linux/intelRdt",
-            Op::JoinResctrl {
-                group,
-                schemata,
-                monitoring: rdt.enable_monitoring,
-                create,
-            },
-        );
-    }
+    resctrl(plan, linux, host)?;
     plan.supervisor("<order>", Op::Signal(Barrier::Joined));
+    Ok(())
+}
+
+fn resctrl(plan: &mut Plan, linux: &Linux, host: &Host) -> Result<()> {
+    let Some(rdt) = &linux.intel_rdt else {
+        return Ok(());
+    };
+    if host.resctrl.is_none() {
+        let reason = "resctrl is not mounted on this host";
+        return Err(Error::new("/linux/intelRdt", "", reason));
+    }
+    let mut schemata = rdt.schemata.clone();
+    schemata.extend(rdt.l3_cache_schema.clone());
+    schemata.extend(rdt.mem_bw_schema.clone());
+    let op = Op::JoinResctrl {
+        group: rdt.clos_id.clone().unwrap_or_default(),
+        create: rdt.clos_id.is_none() || !schemata.is_empty(),
+        schemata,
+        monitoring: rdt.enable_monitoring,
+    };
+    plan.supervisor("/linux/intelRdt", op);
     Ok(())
 }
 

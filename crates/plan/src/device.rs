@@ -32,10 +32,10 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
             && (m.kind.as_deref() == Some("bind")
                 || m.options.iter().any(|o| o == "bind" || o == "rbind"))
     });
-    let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
+    let terminal = spec.process.as_ref().filter(|p| p.terminal);
     if bound {
-        if terminal {
-            console(plan, spec);
+        if let Some(process) = terminal {
+            crate::process::console(plan, process, true);
         }
         return Ok(());
     }
@@ -91,21 +91,10 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
             },
         );
     }
-    if terminal {
-        console(plan, spec);
+    if let Some(process) = terminal {
+        crate::process::console(plan, process, true);
     }
     Ok(())
-}
-
-fn console(plan: &mut Plan, spec: &Spec) {
-    let size = spec.process.as_ref().and_then(|p| p.console_size.as_ref());
-    let size = size.map(|s| {
-        (
-            s.height.min(u16::MAX.into()) as u16,
-            s.width.min(u16::MAX.into()) as u16,
-        )
-    });
-    plan.init("/process/terminal", Op::Console { size, mount: true });
 }
 
 fn push(plan: &mut Plan, because: String, device: Device, host: &str, bind: bool) {

@@ -4,6 +4,7 @@ use crate::process::{Role, cpus, limits, privileges};
 use crate::step::{Barrier, Op, Plan};
 use crate::{Host, Result, landlock};
 use lockstep_oci::runtime::{Linux, Process, Spec};
+use lockstep_profile::seccomp::Program;
 
 /// What the caller decided beside the process.
 #[derive(Debug)]
@@ -25,11 +26,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     let mut plan = Plan::default();
     let empty = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&empty);
-    let filter = linux
-        .seccomp
-        .as_ref()
-        .map(crate::seccomp::program)
-        .transpose()?;
+    let filter = crate::seccomp::filter(&mut plan, linux)?;
     let affinity = process.exec_cpu_affinity.as_ref();
     let initial = cpus(
         "/process/execCPUAffinity/initial",
@@ -53,6 +50,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     {
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
     }
+    plan.init("<exec>", Op::JoinHierarchies);
     plan.supervisor("<exec>", Op::JoinCgroup);
     plan.release(Barrier::Joined);
     if request.user_namespace {
@@ -72,14 +70,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     // Always: whoever shares the caller's session could type into its terminal (TIOCSTI).
     plan.init("<session>", Op::NewSession);
     if process.terminal {
-        let size = process.console_size.as_ref();
-        let size = size.map(|s| {
-            (
-                s.height.min(u16::MAX.into()) as u16,
-                s.width.min(u16::MAX.into()) as u16,
-            )
-        });
-        plan.init("/process/terminal", Op::Console { size, mount: false });
+        crate::process::console(&mut plan, process, false);
     }
     let last = cpus(
         "/process/execCPUAffinity/final",
@@ -91,7 +82,21 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
             Op::SetCpuAffinity { cpus: last },
         );
     }
-    let role = Role {
+    let role = role(spec, linux, host, request, filter)?;
+    limits(&mut plan, process, &role)?;
+    privileges(&mut plan, process, role)?;
+    crate::order::check(&plan)?;
+    Ok(plan)
+}
+
+fn role<'a>(
+    spec: &Spec,
+    linux: &'a Linux,
+    host: &'a Host,
+    request: &Request<'_>,
+    filter: Option<Program>,
+) -> Result<Role<'a>> {
+    Ok(Role {
         linux,
         host,
         user_namespace: request.user_namespace,
@@ -102,9 +107,5 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
         waits: false,
         keep: request.keep,
         pointer: "/process",
-    };
-    limits(&mut plan, process, &role)?;
-    privileges(&mut plan, process, role)?;
-    crate::order::check(&plan)?;
-    Ok(plan)
+    })
 }

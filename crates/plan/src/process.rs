@@ -10,6 +10,7 @@ use lockstep_oci::runtime::{
     Scheduler, SchedulerFlag, SchedulerPolicy,
 };
 use lockstep_profile::seccomp::Program;
+use std::collections::HashMap;
 
 /// What differs between the first process of a container and a later one.
 #[derive(Debug)]
@@ -208,17 +209,15 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
         plan.init(format!("{at}/user"), Op::FindHome { uid });
     }
     if let Some(program) = process.args.first() {
-        let path = value("PATH=").unwrap_or_default();
-        plan.init(
-            format!("{at}/args/0"),
-            Op::FindProgram {
-                program: program.clone(),
-                path: path.into(),
-            },
-        );
+        let op = Op::FindProgram {
+            program: program.clone(),
+            path: value("PATH=").unwrap_or_default().into(),
+        };
+        plan.init(format!("{at}/args/0"), op);
     }
-    if let Some(domain) = role.landlock {
-        plan.init("/annotations/org.lockstep.landlock", Op::Landlock(domain));
+    if let Some(domain) = &role.landlock {
+        let op = Op::Landlock(domain.clone());
+        plan.init("/annotations/org.lockstep.landlock", op);
     }
     if role.waits {
         plan.report(Barrier::Ready);
@@ -227,6 +226,19 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     if role.start_hooks {
         plan.init("/hooks/startContainer", Op::RunStartHooks);
     }
+    execution(plan, process, role, (sets, filter_first), env);
+    Ok(())
+}
+
+/// The end of every plan: descriptors, filter, program.
+fn execution(
+    plan: &mut Plan,
+    process: &Process,
+    role: Role<'_>,
+    (sets, filter_first): (Sets, bool),
+    env: Vec<String>,
+) {
+    let at = role.pointer;
     // Last, after every descriptor that is needed was used: the program could reach the host through one that
     // leaks (CVE-2024-21626). Nothing opens a file below this line.
     plan.init("<order>", Op::CloseDescriptors { keep: role.keep });
@@ -239,40 +251,38 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
         plan.init("/linux/seccomp", op);
     }
     if filter_first {
-        let Sets {
-            effective,
-            permitted,
-            inheritable,
-            ..
-        } = sets;
-        plan.init(
-            format!("{at}/capabilities"),
-            Op::FinalCapabilities {
-                effective,
-                permitted,
-                inheritable,
-            },
-        );
+        let op = Op::FinalCapabilities {
+            effective: sets.effective,
+            permitted: sets.permitted,
+            inheritable: sets.inheritable,
+        };
+        plan.init(format!("{at}/capabilities"), op);
     }
-    plan.init(
-        format!("{at}/args"),
-        Op::Execute {
-            args: process.args.clone(),
-            env,
-        },
-    );
-    Ok(())
+    let args = process.args.clone();
+    plan.init(format!("{at}/args"), Op::Execute { args, env });
+}
+
+/// Plans the terminal; `mount` puts it at /dev/console of a root that is being made.
+pub(crate) fn console(plan: &mut Plan, process: &Process, mount: bool) {
+    let side = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
+    let size = process.console_size.as_ref();
+    let size = size.map(|s| (side(s.height), side(s.width)));
+    plan.init("/process/terminal", Op::Console { size, mount });
 }
 
 /// The environment with the last value of each name: libraries take the first that they find, and callers
 /// (`exec --env`) append what is to win.
 fn environment(entries: &[String]) -> Vec<String> {
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut place: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
     let mut kept: Vec<String> = Vec::with_capacity(entries.len());
     for entry in entries {
-        match kept.iter_mut().find(|known| name(known) == name(entry)) {
-            Some(known) => known.clone_from(entry),
-            None => kept.push(entry.clone()),
+        let name = entry.split('=').next().unwrap_or_default();
+        match place.get(name) {
+            Some(at) => kept[*at].clone_from(entry),
+            None => {
+                place.insert(name, kept.len());
+                kept.push(entry.clone());
+            }
         }
     }
     kept

@@ -1,14 +1,25 @@
 //! Seccomp: compiles the filter of config.json before anything is made, so that a wrong one costs nothing.
 
-use crate::{Error, Result};
+use crate::{Error, Plan, Result};
 use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
-use lockstep_oci::runtime::Seccomp;
+use lockstep_oci::runtime::{Linux, Seccomp};
 use lockstep_profile::seccomp::interpret::{Call, interpret};
 use lockstep_profile::seccomp::{Program, Verdict, compile};
 
-/// The filter as the kernel takes it.
-pub fn program(seccomp: &Seccomp) -> Result<Program> {
+/// The filter as the kernel takes it, if there is one; what its rules ask in vain becomes a warning.
+pub fn filter(plan: &mut Plan, linux: &Linux) -> Result<Option<Program>> {
+    let Some(seccomp) = &linux.seccomp else {
+        return Ok(None);
+    };
+    let program = program(seccomp)?;
+    let warnings = program.warnings.iter();
+    plan.warnings
+        .extend(warnings.map(|w| format!("/linux/seccomp: {w}")));
+    Ok(Some(program))
+}
+
+fn program(seccomp: &Seccomp) -> Result<Program> {
     let wrong = |reason: String| Error::new("/linux/seccomp", "", reason);
     let program = compile(seccomp, Arch::native()).map_err(|e| wrong(e.to_string()))?;
     if program.notify && !lets_the_listener_out(&program) {

@@ -207,7 +207,7 @@ pub enum Op {
     Enter { namespaces: u64 },
     /// Write the id maps of the new user namespace.
     WriteIdMaps { maps: IdMaps, method: MapMethod },
-    /// Put the new process into the container's cgroups.
+    /// Put the new process into the container's unified cgroup, unless it was born there.
     JoinCgroup,
     /// /proc/PID/oom_score_adj.
     SetOomScoreAdj { value: i64 },
@@ -231,6 +231,8 @@ pub enum Op {
     /// Wait for the other process to reach a point.
     Await(Barrier),
 
+    /// Move itself into the container's cgroups of v1 hierarchies.
+    JoinHierarchies,
     /// Become uid and gid 0 of the new user namespace.
     BecomeRoot { groups: bool },
     /// A session keyring of its own, so that the caller's keys stay behind.

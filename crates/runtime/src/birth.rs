@@ -40,6 +40,7 @@ pub(crate) struct Birth<'a> {
     /// Where the terminal's master goes.
     pub(crate) console: Option<OwnedFd>,
     slots: HashMap<Slot, OwnedFd>,
+    tasks: Vec<OwnedFd>,
     peer: Option<OwnedFd>,
     child: Option<Child>,
     cloned_into_cgroup: bool,
@@ -79,6 +80,7 @@ impl<'a> Birth<'a> {
             state,
             console: None,
             slots: HashMap::new(),
+            tasks: Vec::new(),
             peer: None,
             child: None,
             cloned_into_cgroup: false,
@@ -139,8 +141,8 @@ impl<'a> Birth<'a> {
     fn lost(&mut self, because: &str, e: Error) {
         self.outcome.downgrades.push(Downgrade {
             because: because.into(),
-            lost: e.message,
-            call: e.call.unwrap_or_default(),
+            lost: e.message.clone(),
+            call: e.call.clone().unwrap_or_default(),
         });
     }
 
@@ -150,8 +152,8 @@ impl<'a> Birth<'a> {
             return error;
         };
         // ESRCH: it has ended by itself.
-        if process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL).is_err() {}
-        if process::wait(child.pid, false).is_err() {}
+        drop(process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL));
+        drop(process::wait(child.pid, false));
         error
     }
 
@@ -225,6 +227,7 @@ impl<'a> Birth<'a> {
                 .map_err(|e| e.asked("/linux/namespaces"))?;
             opened.push((*flag, file));
         }
+        self.tasks = self.cgroup.tasks()?;
         let (ours, theirs) = socket::pair().during(|| "making the container's process".into())?;
         if opened.is_empty() {
             let made = self.fork(new)?;
@@ -245,11 +248,13 @@ impl<'a> Birth<'a> {
                 Some(child) => self.child = Some(child),
             }
         }
+        self.tasks.clear();
         self.peer = Some(ours);
         Ok(())
     }
 
     fn enter(&mut self, namespaces: u64) -> Result<()> {
+        self.tasks = self.cgroup.tasks()?;
         let (ours, theirs) = socket::pair().during(|| "making the process".into())?;
         let target = self
             .target
@@ -265,6 +270,7 @@ impl<'a> Birth<'a> {
             }
             Some(child) => self.child = Some(child),
         }
+        self.tasks.clear();
         self.peer = Some(ours);
         Ok(())
     }
@@ -311,7 +317,7 @@ impl<'a> Birth<'a> {
                         process::exit(i32::from(told.is_err()))
                     }
                     Err(e) => {
-                        if message::send_failure(theirs.as_fd(), &e).is_err() {}
+                        drop(message::send_failure(theirs.as_fd(), &e));
                         process::exit(1)
                     }
                 }
@@ -349,7 +355,7 @@ impl<'a> Birth<'a> {
             Ok(ready) => ready,
             Err(e) => {
                 // EPIPE: the supervisor is gone, and nobody is left to tell.
-                if message::send_failure(peer.as_fd(), &e).is_err() {}
+                drop(message::send_failure(peer.as_fd(), &e));
                 process::exit(1)
             }
         };
@@ -360,6 +366,7 @@ impl<'a> Birth<'a> {
             listener: self.listener.take(),
             root: init::entered_root(self.target.is_some()),
             slots: std::mem::take(&mut self.slots),
+            tasks: std::mem::take(&mut self.tasks),
             hooks: self.hooks,
             state: self.state.clone(),
             umask,
@@ -395,12 +402,13 @@ impl<'a> Birth<'a> {
     }
 
     fn join_cgroup(&mut self) -> Result<()> {
-        let pid = self.pid();
-        let joined = match self.target {
-            Some(_) => self.cgroup.join_beside(pid, self.target_pid),
-            None => self.cgroup.join(pid, self.cloned_into_cgroup),
-        };
-        joined.map_err(Error::from)
+        if self.cloned_into_cgroup {
+            return Ok(());
+        }
+        let beside = self.target.map(|_| self.target_pid);
+        self.cgroup
+            .join_unified(self.pid(), beside)
+            .map_err(Error::from)
     }
 
     /// Without CAP_SYS_RESOURCE a value can only be raised; keeping a higher one is a visible downgrade.

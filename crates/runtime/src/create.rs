@@ -127,7 +127,7 @@ impl Runtime<'_> {
         crate::hook::run_all(&hooks.poststart, "poststart", told).inspect_err(|_| {
             if let Ok(Some(init)) = self.root.container(id).and_then(|d| d.init()) {
                 // The hook's error is the one to report.
-                if state::signal(&init, crate::birth::SIGKILL).is_err() {}
+                drop(state::signal(&init, crate::birth::SIGKILL));
             }
         })
     }
@@ -195,12 +195,9 @@ impl Runtime<'_> {
     fn load(&self, bundle: &Path) -> Result<ValidSpec> {
         let path = bundle.join("config.json");
         let text = file::read_at_once(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
-            let error = Error::call(format!("reading {}", path.display()), &e);
+            let mut error = Error::call(format!("reading {}", path.display()), &e);
             if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
-                return Error {
-                    message: format!("JSON specification file {} not found", path.display()),
-                    ..error
-                };
+                error.message = format!("JSON specification file {} not found", path.display());
             }
             error
         })?;
@@ -269,6 +266,7 @@ impl Runtime<'_> {
         );
         birth.listener = listener;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
+        cgroup.joined();
         born.outcome.downgrades.extend(lost);
         for downgrade in &born.outcome.downgrades {
             (self.warn)(&downgrade.to_string());

@@ -3,6 +3,7 @@
 //! The first line keeps the wording that scripts written for runc look for; the call, the asking field and
 //! the hint are separate, so that they are shown without being parsed out again.
 
+use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -26,7 +27,12 @@ pub enum Kind {
 
 /// An operation that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Error {
+#[serde(transparent)]
+pub struct Error(Box<Details>);
+
+/// What there is to say about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
     /// What kind of failure.
     pub kind: Kind,
     /// One line, without the details below.
@@ -41,32 +47,42 @@ pub struct Error {
     pub hint: Option<String>,
 }
 
+impl std::ops::Deref for Error {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
 /// Result of a runtime operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error of the request, without a call behind it.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error {
+        Error(Box::new(Details {
             kind,
             message: message.into(),
             call: None,
             reason: None,
             asked: None,
             hint: None,
-        }
+        }))
     }
 
     /// A refused call and what it was for.
     pub fn call(message: impl Into<String>, call: &kernel::Error) -> Error {
-        let reason = lockstep_abi::errno::Errno(call.errno)
-            .description()
-            .to_lowercase();
-        Error {
-            call: Some(call.to_string()),
-            reason: Some(reason),
-            ..Error::new(Kind::Kernel, message)
-        }
+        let mut error = Error::new(Kind::Kernel, message);
+        error.call = Some(call.to_string());
+        error.reason = Some(Errno(call.errno).description().to_lowercase());
+        error
     }
 
     /// Adds the asking field.

@@ -1,12 +1,12 @@
 //! `exec`: one more process in a running container.
 
-use crate::birth::Birth;
+use crate::birth::{Birth, SIGKILL};
 use crate::cgroup::{Cgroup, CgroupState};
 use crate::create::{hand_to_agent, write_pid_file};
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
 use crate::request::{ExecArgs, ExecRequest, ProcessSource};
-use crate::state::State as Stored;
+use crate::state::{Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting, terminal};
 use lockstep_kernel::{process, signal, socket};
 use lockstep_oci::json;
@@ -21,16 +21,7 @@ impl Runtime<'_> {
     pub fn exec(&self, request: &ExecRequest) -> Result<i32> {
         let directory = self.root.container(&request.id)?;
         let stored = self.stored(&directory)?;
-        let (status, init) = directory.status()?;
-        let init = match init {
-            Some(init) if status != Status::Stopped => init,
-            _ => {
-                return Err(Error::new(
-                    Kind::WrongState,
-                    "cannot exec in a stopped container",
-                ));
-            }
-        };
+        let init = running(&directory)?;
         let mut cgroup = Cgroup::open(&below(&stored.cgroup, &request.cgroup)?);
         if !request.ignore_paused && cgroup.frozen().unwrap_or(false) {
             let message = "cannot exec in a paused container (use --ignore-paused to override)";
@@ -56,11 +47,9 @@ impl Runtime<'_> {
         }
         let pidfd = process::pidfd_open(init.pid)
             .during(|| format!("reaching container {}", request.id))?;
+        // Asked again, now that the id cannot come to mean another process.
         if !crate::state::is_alive(&init) {
-            return Err(Error::new(
-                Kind::WrongState,
-                "cannot exec in a stopped container",
-            ));
+            return Err(stopped());
         }
         let mask = signal::block_all().during(|| "blocking signals".into())?;
         let told = self.oci_state(&stored, Status::Running, Some(init.pid));
@@ -75,14 +64,7 @@ impl Runtime<'_> {
         let result = executed
             .and_then(|()| terminal::hand_over(console.as_ref(), born.console.as_ref()))
             .and_then(|()| publish(request, &born.child));
-        if let Err(e) = result {
-            // ESRCH: it has ended, which is why there is an error.
-            if process::pidfd_send_signal(born.child.pidfd.as_fd(), crate::birth::SIGKILL).is_err()
-            {
-            }
-            if process::wait(born.child.pid, false).is_err() {}
-            return Err(e);
-        }
+        result.inspect_err(|_| abandon(&born.child))?;
         for downgrade in &born.outcome.downgrades {
             (self.warn)(&downgrade.to_string());
         }
@@ -123,6 +105,23 @@ impl Runtime<'_> {
         };
         Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
     }
+}
+
+/// The first process of a container that has not ended.
+fn running(directory: &Directory) -> Result<InitProcess> {
+    let (status, init) = directory.status()?;
+    init.filter(|_| status != Status::Stopped)
+        .ok_or_else(stopped)
+}
+
+fn stopped() -> Error {
+    Error::new(Kind::WrongState, "cannot exec in a stopped container")
+}
+
+/// Ends a process whose caller could not be told of it. ESRCH: it has ended, which is why there is an error.
+fn abandon(child: &process::Child) {
+    drop(process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL));
+    drop(process::wait(child.pid, false));
 }
 
 /// The container's cgroups, or those below them that `--cgroup [controllers:]path` names.

@@ -40,6 +40,8 @@ pub(crate) struct Init<'a> {
     pub(crate) root: Option<Root>,
     /// Trees opened by earlier steps.
     pub(crate) slots: HashMap<Slot, OwnedFd>,
+    /// The `tasks` files of the container's v1 cgroups.
+    pub(crate) tasks: Vec<OwnedFd>,
     /// Hooks to run in the container's namespaces.
     pub(crate) hooks: &'a Hooks,
     /// What hooks get on their standard input.
@@ -69,7 +71,7 @@ impl Init<'_> {
                     self.outcome.downgrades.push(Downgrade {
                         because: step.because.clone().into_owned(),
                         lost: e.message.clone(),
-                        call: e.call.unwrap_or_default(),
+                        call: e.call.clone().unwrap_or_default(),
                     })
                 }
                 Err(e) => {
@@ -79,7 +81,7 @@ impl Init<'_> {
                         e
                     };
                     // EPIPE: the other process is gone; then nobody is left to tell.
-                    if message::send_failure(self.peer.as_fd(), &e).is_err() {}
+                    drop(message::send_failure(self.peer.as_fd(), &e));
                     process::exit(1)
                 }
             }
@@ -104,6 +106,7 @@ impl Init<'_> {
             }
             Op::Signal(barrier) => self.signal(*barrier),
             Op::Await(barrier) => self.wait(*barrier),
+            Op::JoinHierarchies => self.join_hierarchies(),
             Op::BecomeRoot { groups } => become_root(*groups),
             Op::JoinKeyring { name } => {
                 process::join_session_keyring(name).during(|| "session keyring".into())
@@ -219,6 +222,25 @@ impl Init<'_> {
                 "a step of the supervisor in the plan of init",
             )),
         }
+    }
+
+    /// `0` is this thread, which is all there is of the process.
+    fn join_hierarchies(&mut self) -> Result<()> {
+        for tasks in self.tasks.drain(..) {
+            file::write_fd(&tasks, b"0")
+                .during(|| "joining the container's cgroup".into())
+                .map_err(|e| match e.call.as_deref() {
+                    Some(call) if call.ends_with("= ENOSPC") => {
+                        e.hint("the cpuset has no CPUs or memory nodes")
+                    }
+                    Some(call) if call.ends_with("= EINVAL") => {
+                        e.hint("a real-time process needs a cgroup with real-time bandwidth")
+                    }
+                    _ => e,
+                })?;
+            file::leave_to_exec(tasks);
+        }
+        Ok(())
     }
 
     fn signal(&mut self, barrier: Barrier) -> Result<()> {

@@ -53,7 +53,7 @@ pub(crate) fn send_listener(
 
 /// Reports a failure.
 pub(crate) fn send_failure(socket: BorrowedFd<'_>, error: &Error) -> kernel::Result<()> {
-    socket::send(socket, &json(FAILED, error), &[])
+    socket::send(socket, &json(FAILED, &shortened(error)), &[])
 }
 
 fn json<T: serde::Serialize>(tag: u8, value: &T) -> Vec<u8> {
@@ -61,6 +61,21 @@ fn json<T: serde::Serialize>(tag: u8, value: &T) -> Vec<u8> {
     // Our own types of strings and numbers: serialising them cannot fail.
     serde_json::to_writer(&mut message, value).unwrap_or_default();
     message
+}
+
+/// An error that fits into a message: hooks and paths can make it as long as they like.
+fn shortened(error: &Error) -> Error {
+    const LONGEST: usize = 2 << 10;
+    let cut = |text: &String| match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.clone(),
+    };
+    let mut short = Error::new(error.kind, cut(&error.message));
+    short.call = error.call.as_ref().map(cut);
+    short.reason = error.reason.as_ref().map(cut);
+    short.asked = error.asked.as_ref().map(cut);
+    short.hint = error.hint.as_ref().map(cut);
+    short
 }
 
 /// Waits for the next message.

@@ -93,7 +93,7 @@ fn relay(child: &Child, master: &OwnedFd) -> Result<Exit> {
 fn follow_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
     if let Some((rows, columns)) = console::size(from) {
         // The container may have closed its terminal; a size that nobody sees is no loss.
-        if console::set_size(to, rows, columns).is_err() {}
+        drop(console::set_size(to, rows, columns));
     }
 }
 

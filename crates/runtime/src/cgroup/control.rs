@@ -1,5 +1,6 @@
 //! Joining, freezing and killing: what acts on the container's processes as a whole.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
@@ -19,69 +20,77 @@ const ATTEMPTS_BEFORE_THAW: u32 = 50;
 const SIGKILL: i32 = 9;
 
 impl Cgroup {
-    /// Moves a process into every directory; `cloned_into` says that it was born in the unified one.
+    /// Opens the `tasks` file of every v1 directory, for a process that is going to write `0` to them and so
+    /// moves itself. A process that is moved by another one costs a grace period of the kernel, ten
+    /// milliseconds and more; a thread that moves itself costs nothing (`cgroup_procs_write_start`).
     ///
-    /// A directory that an unprivileged user could make but may not move the process to is given up, if
-    /// the plan tolerates that and no limit was set in it: the state has changed then.
-    pub fn join(&mut self, pid: i32, cloned_into: bool) -> Result<(), Error> {
-        let pid = pid.to_string();
+    /// A directory that an unprivileged user could make but may not use is given up, if the plan tolerates
+    /// that and no limit was set in it: the state has changed then.
+    pub fn tasks(&mut self) -> Result<Vec<OwnedFd>, Error> {
+        let mut opened = Vec::new();
         let mut refused = Vec::new();
-        for dir in &self.state.dirs {
-            if cloned_into && dir.version == Version::V2 {
-                continue;
-            }
-            match join_dir(dir, &pid) {
-                Err(error) if self.may_leave(dir) && forbidden(&error) => {
+        for dir in self.state.dirs.iter().filter(|d| d.version == Version::V1) {
+            let flags = kernel::file::OFlags::WRONLY;
+            match kernel::file::openat(CWD, format!("{}/tasks", dir.path), flags, 0) {
+                Ok(tasks) => opened.push(tasks),
+                Err(call) if self.may_leave(dir) && call.is(&FORBIDDEN) => {
                     refused.push(dir.label.clone());
                 }
-                other => other?,
+                Err(call) => return Err(Error::call("cannot join the container's cgroup", call)),
             }
         }
-        for label in refused {
-            let gone = |d: &DirState| d.label == label;
-            for dir in self.state.dirs.extract_if(.., |dir| gone(dir)) {
-                // Empty and ours; the user who may not join it may not remove it either, perhaps.
-                drop(kernel::file::rmdir(CWD, &dir.path));
+        self.give_up(&refused);
+        Ok(opened)
+    }
+
+    /// Moves a process into the unified directory. Where the container's own cgroup has children with
+    /// controllers, v2 takes no process there (`EBUSY`), only in the leaf of its `init`.
+    pub fn join_unified(&mut self, pid: i32, init: Option<i32>) -> Result<(), Error> {
+        let Some(dir) = self.unified_dir().cloned() else {
+            return Ok(());
+        };
+        let pid = pid.to_string();
+        match join_dir(&dir, &pid) {
+            Err(error) if self.may_leave(&dir) && forbidden(&error) => {
+                self.give_up(&[dir.label]);
+                Ok(())
             }
+            Err(error) => match init.filter(|_| busy(&error)).map(|init| leaf(&dir, init)) {
+                Some(leaf) => leaf?.map_or(Err(error), |leaf| join_dir(&leaf, &pid)),
+                None => Err(error),
+            },
+            Ok(()) => Ok(()),
         }
-        self.placeholder = None;
+    }
+
+    /// Moves another process into every directory.
+    pub fn join(&mut self, pid: i32) -> Result<(), Error> {
+        for dir in self.state.dirs.iter().filter(|d| d.version == Version::V1) {
+            join_dir(dir, &pid.to_string())?;
+        }
+        self.join_unified(pid, None)?;
+        self.joined();
         Ok(())
+    }
+
+    /// The container's process holds its cgroup from now on.
+    pub fn joined(&mut self) {
+        self.placeholder = None;
     }
 
     fn may_leave(&self, dir: &DirState) -> bool {
         self.tolerated.contains(&dir.label) && !self.limited.contains(&dir.label)
     }
 
-    /// Moves a process beside another one of the container: where the container's own cgroup has
-    /// children with controllers, v2 takes no process there (`EBUSY`), only in the leaf of its init.
-    pub fn join_beside(&mut self, pid: i32, init: i32) -> Result<(), Error> {
-        let result = self.join(pid, false);
-        let busy = |error: &Error| error.refused().is_some_and(|c| c.is(&[Errno::EBUSY.0]));
-        let (Err(error), Some(dir)) = (&result, self.unified_dir()) else {
-            return result;
-        };
-        if !busy(error) {
-            return result;
+    fn give_up(&mut self, labels: &[String]) {
+        for dir in self
+            .state
+            .dirs
+            .extract_if(.., |dir| labels.contains(&dir.label))
+        {
+            // Empty and ours; the user who may not join it may not remove it either, perhaps.
+            drop(kernel::file::rmdir(CWD, &dir.path));
         }
-        let fail = |call| Error::call("cannot find the cgroup of the container's init", call);
-        let text =
-            kernel::file::read(CWD, format!("/proc/{init}/cgroup"), TEXT_MAX).map_err(fail)?;
-        let text = String::from_utf8_lossy(&text);
-        let leaf = text.lines().find_map(|line| line.strip_prefix("0::"));
-        // Its path counts from the root of our cgroup namespace, ours from the mount: what they share
-        // is the end of the container's own path.
-        let Some(inside) = leaf.and_then(|leaf| below(&dir.path, leaf)) else {
-            return result;
-        };
-        let leaf = DirState {
-            path: format!("{}/{inside}", dir.path),
-            ..dir.clone()
-        };
-        // join stops at the first refusal: the rest of a hybrid layout is still to do.
-        for other in self.state.dirs.iter().filter(|d| d.version == Version::V1) {
-            join_dir(other, &pid.to_string())?;
-        }
-        join_dir(&leaf, &pid.to_string())
     }
 
     /// Stops every process and returns when all have stopped.
@@ -181,6 +190,25 @@ pub(super) fn signal_one(pid: i32, signal: i32) -> Result<(), Error> {
     }
 }
 
+fn busy(error: &Error) -> bool {
+    error.refused().is_some_and(|c| c.is(&[Errno::EBUSY.0]))
+}
+
+/// The cgroup below `dir` that a process of the container is in.
+fn leaf(dir: &DirState, init: i32) -> Result<Option<DirState>, Error> {
+    let fail = |call| Error::call("cannot find the cgroup of the container's init", call);
+    let text = kernel::file::read(CWD, format!("/proc/{init}/cgroup"), TEXT_MAX).map_err(fail)?;
+    let text = String::from_utf8_lossy(&text);
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"));
+    // Its path counts from the root of our cgroup namespace, ours from the mount: what they share
+    // is the end of the container's own path.
+    let inside = path.and_then(|path| below(&dir.path, path));
+    Ok(inside.map(|inside| DirState {
+        path: format!("{}/{inside}", dir.path),
+        ..dir.clone()
+    }))
+}
+
 fn join_dir(dir: &DirState, pid: &str) -> Result<(), Error> {
     let path = format!("{}/cgroup.procs", dir.path);
     kernel::file::write(CWD, path, pid.as_bytes()).map_err(|call| {
@@ -195,10 +223,6 @@ fn join_dir(dir: &DirState, pid: &str) -> Result<(), Error> {
             (Errno::EBUSY, Version::V2) => {
                 "the cgroup has children with controllers, so cgroup v2 takes no process there"
                     .into()
-            }
-            (Errno::ENOSPC, Version::V1) => "the cpuset has no CPUs or memory nodes".into(),
-            (Errno::EINVAL, Version::V1) => {
-                "a real-time process needs a cgroup with real-time bandwidth".into()
             }
             _ => String::new(),
         };

@@ -359,7 +359,7 @@ fn a_threaded_cgroup_is_refused(stage: &Stage) -> Result<(), Skip> {
         unit: None,
     };
     let mut child = waiting("");
-    let joined = Cgroup::open(&state).join(child.id() as i32, false);
+    let joined = Cgroup::open(&state).join(child.id() as i32);
     let error = joined.unwrap_err().to_string();
     assert!(error.contains("EOPNOTSUPP"), "{error}");
     assert!(error.contains("not a threaded one"), "{error}");
@@ -386,7 +386,7 @@ fn a_second_process_finds_the_leaf_of_init(stage: &Stage) -> Result<(), Skip> {
     let mut child = waiting("cat /proc/self/cgroup");
     let error = container
         .cgroup
-        .join(child.id() as i32, false)
+        .join(child.id() as i32)
         .unwrap_err()
         .to_string();
     assert!(error.contains("EBUSY"), "{error}");

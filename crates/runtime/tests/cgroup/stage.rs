@@ -139,7 +139,7 @@ impl Container<'_> {
     /// Starts a shell script inside.
     pub(crate) fn spawn(&mut self, script: &str) -> Child {
         let mut child = waiting(script);
-        self.cgroup.join(child.id() as i32, false).expect("joins");
+        self.cgroup.join(child.id() as i32).expect("joins");
         go(&mut child);
         child
     }

@@ -241,7 +241,7 @@ fn a_scope_holds_the_container(stage: &Stage) -> Result<(), Skip> {
     assert_eq!(cgroup.pids().unwrap().len(), 1, "the placeholder");
     assert!(cgroup.clone_into_fd().unwrap().is_none());
     let mut child = waiting("cat /proc/self/cgroup");
-    cgroup.join(child.id() as i32, false).unwrap();
+    cgroup.join(child.id() as i32).unwrap();
     assert_eq!(cgroup.pids().unwrap(), [child.id() as i32]);
     assert!(cgroup.clone_into_fd().unwrap().is_some());
     go(&mut child);
@@ -343,11 +343,11 @@ fn device_rules_outlive_a_reload(stage: &Stage) -> Result<(), Skip> {
     let mut cgroup = create(stage, &plan);
     fs::write("/tmp/keep", "").unwrap();
     let mut keeper = waiting("exec sleep 1000");
-    cgroup.join(keeper.id() as i32, false).unwrap();
+    cgroup.join(keeper.id() as i32).unwrap();
     go(&mut keeper);
     let mut open = |what: &str| {
         let mut child = waiting(what);
-        cgroup.join(child.id() as i32, false).unwrap();
+        cgroup.join(child.id() as i32).unwrap();
         go(&mut child);
         child.wait().unwrap().success()
     };
@@ -374,7 +374,7 @@ fn the_same_name_is_free_at_once(stage: &Stage) -> Result<(), Skip> {
         let plan = planned(stage, &manager, "six", "{}");
         let mut cgroup = create(stage, &plan);
         let mut child = waiting("trap '' TERM; sleep 1000 & wait");
-        cgroup.join(child.id() as i32, false).unwrap();
+        cgroup.join(child.id() as i32).unwrap();
         go(&mut child);
         // As another process would: from the state alone.
         let state = cgroup.state().clone();
