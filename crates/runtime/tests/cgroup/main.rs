@@ -49,10 +49,12 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--inside", name] => inside(name, ""),
         ["--inside", name, filter] => inside(name, filter),
-        ["--systemd"] => systemd::outside(""),
-        ["--systemd", filter] => systemd::outside(filter),
-        ["--inside-systemd"] => run_all("systemd", &[systemd::INSIDE], ""),
-        ["--inside-systemd", filter] => run_all("systemd", &[systemd::INSIDE], filter),
+        ["--systemd", name] => systemd::outside(name, ""),
+        ["--systemd", name, filter] => systemd::outside(name, filter),
+        ["--inside-systemd", name] => run_all(&format!("systemd_{name}"), &[systemd::INSIDE], ""),
+        ["--inside-systemd", name, filter] => {
+            run_all(&format!("systemd_{name}"), &[systemd::INSIDE], filter)
+        }
         ["--rootless", what] => rootless::as_user(what),
         ["--list"] => ExitCode::SUCCESS,
         _ => outside(&arguments),
@@ -67,15 +69,15 @@ fn outside(arguments: &[String]) -> ExitCode {
     }
     let myself = std::env::current_exe().expect("own path");
     let mut failed = false;
-    let views = LAYOUTS
-        .iter()
-        .map(|(name, _, arrange)| (*name, *arrange, ["--inside", *name].to_vec()));
-    let systemd = ("systemd", LAYOUTS[2].2, vec!["--systemd"]);
-    for (name, arrange, mode) in views.chain([systemd]) {
+    // A systemd in the v1 view mounts the unified hierarchy by itself, and would stand in its root.
+    let with_systemd = [&LAYOUTS[0], &LAYOUTS[2]];
+    let views = LAYOUTS.iter().map(|layout| ("--inside", layout));
+    for (mode, (name, _, arrange)) in views.chain(with_systemd.map(|layout| ("--systemd", layout)))
+    {
         let script = format!("{arrange} || exit 77; exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
-        command.arg(&myself).args(mode).args(filter);
+        command.arg(&myself).args([mode, name]).args(filter);
         let status = command.status().expect("unshare runs");
         match status.code() {
             Some(0) => {}

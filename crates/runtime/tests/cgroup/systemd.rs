@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::systemd::Manager;
-use lockstep_plan::cgroup::{self as plan, CgroupPlan};
+use lockstep_plan::cgroup::{self as plan, CgroupPlan, Mode};
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
 use serde_json::json;
 
@@ -60,14 +60,14 @@ fn without_systemd(_: &Stage) -> Result<(), Skip> {
 }
 
 /// Boots the container, lets it run this program with `--inside-systemd`, and reports.
-pub(crate) fn outside(filter: &str) -> ExitCode {
+pub(crate) fn outside(layout: &str, filter: &str) -> ExitCode {
     if !Path::new(SYSTEMD).exists() || !Path::new(RUNC).exists() {
         skip("systemd", "needs systemd and runc to be installed");
         return ExitCode::SUCCESS;
     }
     let name = format!("lockstep-test-{}-systemd", std::process::id());
     let work = format!("/tmp/{name}");
-    bundle(&work, &name, filter);
+    bundle(&work, &name, &format!("{layout} {filter}"));
     let runc = |arguments: &[&str]| {
         let mut command = Command::new(RUNC);
         command
@@ -101,7 +101,11 @@ pub(crate) fn outside(filter: &str) -> ExitCode {
     }
     let gone = fs::remove_dir_all(&work).is_ok();
     // runc removes the container's directory, and the container had no other.
-    let left = Path::new(&format!("/sys/fs/cgroup/{name}")).exists();
+    let left = [
+        format!("/sys/fs/cgroup/{name}"),
+        format!("/sys/fs/cgroup/systemd/{name}"),
+    ];
+    let left = left.iter().any(|dir| Path::new(dir).exists());
     if passed && gone && !left {
         ExitCode::SUCCESS
     } else {
@@ -243,11 +247,13 @@ fn a_scope_holds_the_container(stage: &Stage) -> Result<(), Skip> {
     let mut child = waiting("cat /proc/self/cgroup");
     cgroup.join(child.id() as i32).unwrap();
     assert_eq!(cgroup.pids().unwrap(), [child.id() as i32]);
-    assert!(cgroup.clone_into_fd().unwrap().is_some());
+    let unified = stage.layout.unified().is_some();
+    assert_eq!(cgroup.clone_into_fd().unwrap().is_some(), unified);
     go(&mut child);
     let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    let place = "0::/lockstep.slice/lockstep-test.slice/test-one.scope";
-    assert!(text.lines().any(|line| line == place), "{text}");
+    let place = "/lockstep.slice/lockstep-test.slice/test-one.scope";
+    let ours = text.lines().filter(|line| line.ends_with(place));
+    assert_eq!(ours.count(), stage.layout.hierarchies.len(), "{text}");
     // Empty, so systemd takes it away by itself.
     eventually("it is collected", || {
         show("test-one.scope", "LoadState") == "not-found"
@@ -265,42 +271,71 @@ fn a_scope_holds_the_container(stage: &Stage) -> Result<(), Skip> {
 
 fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     let manager = manager();
-    // The properties alone: this kernel's v2 hierarchy has not the controllers for the files.
-    let text =
-        r#"{"memory":{"limit":33554432},"pids":{"limit":77},"cpu":{"shares":2048,"quota":50000}}"#;
-    let mut all = stage.layout.clone();
-    all.hierarchies[0].controllers = ["memory", "pids", "cpu"].map(str::to_owned).to_vec();
+    let text = r#"{"memory":{"limit":33554432},"pids":{"limit":77},
+        "cpu":{"shares":2048,"quota":50000}}"#;
+    let new = r#"{"pids":{"limit":78},"cpu":{"cpus":"0"}}"#;
     let resources: Resources = serde_json::from_str(text).unwrap();
+    let new: Resources = serde_json::from_str(new).unwrap();
+    let unified = stage.layout.mode == Mode::V2;
+    let mut layout = stage.layout.clone();
+    if unified {
+        // This kernel's v2 hierarchy has not the controllers: the properties are there all the same.
+        layout.hierarchies[0].controllers = ["memory", "pids", "cpu", "cpuset"]
+            .map(str::to_owned)
+            .to_vec();
+    }
     let path = Some("lockstep-test.slice:test:two");
     let mut plan =
-        plan::plan_systemd(path, "two", Some(&resources), &[], &all, false, &manager).unwrap();
-    plan.enable = None;
-    let mut cgroup = Cgroup::create(&plan, &stage.layout).unwrap();
+        plan::plan_systemd(path, "two", Some(&resources), &[], &layout, false, &manager).unwrap();
+    let mut update = plan::update(&new, &resources, &[], &layout, false).unwrap();
+    if unified {
+        plan.enable = None;
+        plan.writes.clear();
+        update.enable = None;
+        update.writes.clear();
+    }
+    let mut cgroup = create(stage, &plan);
     let unit = "test-two.scope";
-    assert_eq!(show(unit, "MemoryMax"), "33554432");
+    let names = if unified {
+        [("MemoryMax", "33554432"), ("CPUWeight", "174")]
+    } else {
+        [("MemoryLimit", "33554432"), ("CPUShares", "2048")]
+    };
+    for (name, value) in names {
+        assert_eq!(show(unit, name), value, "{name}");
+    }
     assert_eq!(show(unit, "TasksMax"), "77");
-    assert_eq!(show(unit, "CPUWeight"), "174");
     assert_eq!(show(unit, "CPUQuotaPerSecUSec"), "500ms");
     assert_eq!(show(unit, "Description"), "container two");
-    let new: Resources =
-        serde_json::from_str(r#"{"pids":{"limit":78},"cpu":{"cpus":"0"}}"#).unwrap();
-    let mut update = plan::update(
-        &new,
-        &resources,
-        &[],
-        &{
-            let mut all = all.clone();
-            all.hierarchies[0].controllers.push("cpuset".to_owned());
-            all
-        },
-        false,
-    )
-    .unwrap();
-    update.enable = None;
-    update.writes.clear();
     cgroup.update(&update, &stage.layout).unwrap();
     assert_eq!(show(unit, "TasksMax"), "78");
-    assert_eq!(show(unit, "AllowedCPUs"), "0");
+    if unified {
+        assert_eq!(show(unit, "AllowedCPUs"), "0");
+    } else {
+        assert!(
+            Command::new("systemctl")
+                .arg("daemon-reload")
+                .status()
+                .unwrap()
+                .success()
+        );
+        for (controller, file, value) in [
+            ("memory", "memory.limit_in_bytes", "33554432"),
+            ("pids", "pids.max", "78"),
+            ("cpu", "cpu.shares", "2048"),
+            ("cpu", "cpu.cfs_quota_us", "50000"),
+            ("cpuset", "cpuset.cpus", "0"),
+        ] {
+            let dir = cgroup
+                .state()
+                .dirs
+                .iter()
+                .find(|d| d.label == controller)
+                .unwrap();
+            let text = fs::read_to_string(format!("{}/{file}", dir.path)).unwrap();
+            assert_eq!(text.trim(), value, "{file}");
+        }
+    }
     cgroup.delete(true).unwrap();
     Ok(())
 }
@@ -321,18 +356,15 @@ fn a_running_unit_is_refused(stage: &Stage) -> Result<(), Skip> {
 fn a_failed_start_leaves_no_unit(stage: &Stage) -> Result<(), Skip> {
     let manager = manager();
     let mut plan = planned(stage, &manager, "four", "{}");
-    plan.enable = Some(plan::Enable {
+    plan.dirs.push(plan::Dir {
         hierarchy: 0,
-        needed: vec!["nosuch".to_owned()],
-        wanted: Vec::new(),
+        path: "x/".repeat(3000),
+        tolerate: false,
     });
     let error = Cgroup::create(&plan, &stage.layout)
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("cannot enable the nosuch controller"),
-        "{error}"
-    );
+    assert!(error.contains("ENAMETOOLONG"), "{error}");
     assert_eq!(show("test-four.scope", "LoadState"), "not-found");
     Ok(())
 }
