@@ -86,8 +86,8 @@ impl Front {
         })
     }
 
-    fn invoke(&self, verb: &'static Verb, args: &[OsString], program: &str) -> u8 {
-        let args = match argv::parse(verb, args, program) {
+    fn invoke(&self, verb: &'static Verb, given: &[OsString], program: &str) -> u8 {
+        let args = match argv::parse(verb, given, program) {
             Ok(args) => args,
             Err(Misuse::Option(text)) => return self.misuse(verb, &format!(": {text}"), text),
             Err(Misuse::Count(text)) => return self.misuse(verb, ".", text),
@@ -97,7 +97,7 @@ impl Front {
             return 0;
         }
         self.log
-            .debug(&format!("{} {} {args:?}", cli::NAME, verb.name));
+            .debug(&format!("{} {} {given:?}", cli::NAME, verb.name));
         match verb::run(self, verb.name, &args) {
             Ok(code) => code,
             Err(failure) => fail(&self.log, &failure),

@@ -174,6 +174,20 @@ fn mistakes_reach_the_log_file_too() {
 }
 
 #[test]
+fn debug_lines_go_where_the_log_goes() {
+    let directory = directory("debug");
+    let output = run(OURS, &["--debug", "list", "-q"], &directory);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted = "level=debug msg=\"lockstep-runc list [\\\"-q\\\"]\"\n";
+    assert!(stderr.ends_with(wanted), "{stderr}");
+    let args = ["--debug", "--log", "log", "list", "-q"];
+    let output = run(OURS, &args, &directory);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let log = fs::read_to_string(directory.join("log")).expect("a log");
+    assert!(log.ends_with(wanted), "{log}");
+}
+
+#[test]
 fn hostile_arguments_do_not_reach_the_terminal() {
     let directory = directory("hostile");
     let hostile = "a\u{1b}[31m\u{9b}2J\nb\u{202e}";
