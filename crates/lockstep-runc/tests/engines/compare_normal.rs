@@ -36,9 +36,12 @@ pub(crate) fn normal(text: &str) -> Vec<String> {
     let mut section = "";
     let mut lines = Vec::new();
     let mut mounts = Vec::new();
-    for line in text.lines().map(|line| line.trim_matches(['\r', '\0'])) {
-        // What `script` sends at the end of its input is echoed by the terminal as `^@`.
-        if let Some(name) = line.trim_start_matches("^@").strip_prefix("== ") {
+    // What `script` sends at the end of its input is echoed by the terminal as `^@`.
+    for line in text
+        .lines()
+        .map(|line| line.trim_matches(['\r', '\0']).trim_start_matches("^@"))
+    {
+        if let Some(name) = line.strip_prefix("== ") {
             section = name;
             continue;
         }
@@ -60,6 +63,11 @@ fn status(line: &str) -> Option<String> {
             "status: pid namespaces {}",
             value.split_whitespace().count()
         ));
+    }
+    if name == "SigIgn" {
+        // 32 and 33 are glibc's and Go's own: Go takes one of them, whatever the caller ignored.
+        let mask = u64::from_str_radix(value.trim(), 16).unwrap_or_default() & !(3 << 31);
+        return Some(format!("status: {name} {mask:016x}"));
     }
     STATUS
         .contains(&name)
