@@ -4,6 +4,7 @@
 //! behaviour is the meaning. What may differ is listed in `explained`, and nothing else is.
 
 mod corpus;
+mod kernel;
 mod libseccomp;
 
 use std::path::Path;

@@ -23,24 +23,31 @@ use super::corpus;
 /// Compiles one of the C programs, statically, so that it runs in an empty container too.
 pub(crate) fn program(name: &'static str) -> Option<PathBuf> {
     static BUILT: Mutex<BTreeMap<&str, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
-    let build = || {
-        let source = format!("{}/tests/kernel/{name}.c", env!("CARGO_MANIFEST_DIR"));
-        // Per process: test programs run side by side.
-        let file = format!("{name}-{}", std::process::id());
-        let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
-        let gcc = Command::new("gcc")
-            .args(["-O1", "-Wall", "-static", "-o"])
-            .arg(&program)
-            .arg(source)
-            .status();
-        gcc.is_ok_and(|status| status.success()).then_some(program)
-    };
+    let source = format!("{}/tests/kernel/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let build = || gcc(name, &["-O1", "-static", &source]);
     BUILT
         .lock()
         .unwrap()
         .entry(name)
         .or_insert_with(build)
         .clone()
+}
+
+/// Compiles a program of this name; `None` where that is impossible.
+pub(crate) fn gcc(name: &str, arguments: &[&str]) -> Option<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (program, fresh) = (
+        folder.join(name),
+        folder.join(format!("{name}-{}", std::process::id())),
+    );
+    let mut gcc = Command::new("gcc");
+    gcc.arg("-Wall").arg("-o").arg(&fresh).args(arguments);
+    if !gcc.status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    // Renamed into place: another test program may be running the old one.
+    std::fs::rename(&fresh, &program).unwrap();
+    Some(program)
 }
 
 /// What making a call showed.

@@ -19,16 +19,8 @@ use lockstep_profile::seccomp::interpret::Call;
 /// Compiles the program that drives libseccomp; `None` where that is impossible.
 pub(crate) fn exporter() -> Option<PathBuf> {
     static EXPORTER: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
-    let build = || {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libseccomp/export.c");
-        let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libseccomp-export");
-        let gcc = Command::new("gcc")
-            .args(["-Wall", "-o"])
-            .arg(&program)
-            .args([source, "-lseccomp"])
-            .status();
-        gcc.is_ok_and(|status| status.success()).then_some(program)
-    };
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libseccomp/export.c");
+    let build = || crate::kernel::gcc("libseccomp-export", &[source, "-lseccomp"]);
     EXPORTER.get_or_init(build).clone()
 }
 
