@@ -141,7 +141,7 @@ impl Runtime<'_> {
         let proc = setting::open_proc()?;
         let host = host::probe(proc.as_fd(), Some(&spec))?;
         let linux = spec.linux.clone().unwrap_or_default();
-        let cgroup = self.plan_cgroup(request.id.as_str(), &linux, &host, proc.as_fd())?;
+        let cgroup = self.plan_cgroup(request.id.as_str(), &spec, &linux, &host, proc.as_fd())?;
         let intended = CgroupState::intended(&cgroup, &host.cgroup);
         let cgroups: Vec<(usize, PathBuf)> = cgroup
             .dirs

@@ -13,6 +13,7 @@ mod place;
 mod program;
 mod small;
 pub mod systemd;
+pub mod systemd_property;
 #[cfg(test)]
 mod tests;
 

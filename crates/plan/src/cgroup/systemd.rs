@@ -4,6 +4,8 @@
 //! reloads. It is therefore told the limits that it has properties for; all of them, also those, are
 //! then written to the files as without it. Names and forms are those of org.freedesktop.systemd1(5).
 
+use std::borrow::Cow;
+
 use lockstep_oci::runtime::{Cpu, Memory, Resources};
 use serde::Serialize;
 
@@ -43,7 +45,7 @@ pub struct Unit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Property {
     /// Name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Value.
     pub value: Value,
     /// The first version of systemd that knows it.
@@ -58,6 +60,12 @@ pub enum Value {
     Bool(bool),
     /// `t`
     Number(u64),
+    /// `x`
+    Signed64(i64),
+    /// `u`
+    Unsigned32(u32),
+    /// `i`
+    Signed32(i32),
     /// `s`
     Text(String),
     /// `as`
@@ -192,15 +200,15 @@ fn expand(slice: &str) -> Option<String> {
 }
 
 fn property(name: &'static str, value: Value) -> Property {
-    Property {
-        name,
-        value,
-        since: 0,
-    }
+    property_since(0, name, value)
 }
 
 fn property_since(since: u32, name: &'static str, value: Value) -> Property {
-    Property { name, value, since }
+    Property {
+        name: name.into(),
+        value,
+        since,
+    }
 }
 
 /// The properties of a new unit: its limits, and that everything be accounted for.

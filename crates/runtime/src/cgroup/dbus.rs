@@ -116,7 +116,7 @@ impl Body {
         self.raw_array(8, |body| {
             for property in properties {
                 body.pad(8);
-                body.raw_text(property.name);
+                body.raw_text(&property.name);
                 body.variant(&property.value);
             }
         });
@@ -140,6 +140,19 @@ impl Body {
                 self.raw_signature("t");
                 self.pad(8);
                 self.bytes.extend(n.to_le_bytes());
+            }
+            Value::Signed64(n) => {
+                self.raw_signature("x");
+                self.pad(8);
+                self.bytes.extend(n.to_le_bytes());
+            }
+            Value::Unsigned32(n) => {
+                self.raw_signature("u");
+                self.raw_number(*n);
+            }
+            Value::Signed32(n) => {
+                self.raw_signature("i");
+                self.raw_number(n.cast_unsigned());
             }
             Value::Text(text) => {
                 self.raw_signature("s");
@@ -421,12 +434,12 @@ mod tests {
     fn a_call_in_bytes() {
         let body = Body::default().text("u").flag(true).properties(&[
             Property {
-                name: "N",
+                name: "N".into(),
                 value: Value::Number(1),
                 since: 0,
             },
             Property {
-                name: "P",
+                name: "P".into(),
                 value: Value::Pids(vec![7]),
                 since: 0,
             },

@@ -16,6 +16,7 @@ impl Runtime<'_> {
     pub(crate) fn plan_cgroup(
         &self,
         id: &str,
+        spec: &Spec,
         linux: &Linux,
         host: &Host,
         proc: BorrowedFd<'_>,
@@ -32,6 +33,7 @@ impl Runtime<'_> {
                 let manager = systemd::find_manager(rootless, self.runtime_dir.as_deref())?;
                 let layout = &host.cgroup;
                 plan::plan_systemd(path, id, resources, &devices, layout, rootless, &manager)
+                    .and_then(|planned| with_annotations(planned, spec))
             }
         };
         planned.map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))
@@ -48,6 +50,18 @@ impl Runtime<'_> {
         let asked = linux.has_namespace(&NamespaceType::User);
         Ok(host.uid != 0 || host.user_namespace || (asked && host::in_user_namespace(proc)?))
     }
+}
+
+/// What annotations ask for comes last: systemd takes the last value of a property.
+fn with_annotations(
+    mut planned: CgroupPlan,
+    spec: &Spec,
+) -> std::result::Result<CgroupPlan, plan::Error> {
+    if let Some(unit) = &mut planned.unit {
+        let asked = plan::systemd_property::of_annotations(&spec.annotations)?;
+        unit.properties.extend(asked);
+    }
+    Ok(planned)
 }
 
 /// The host's uid that shall own the v2 directory: that of the container's user, where the container

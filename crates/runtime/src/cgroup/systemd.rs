@@ -168,7 +168,7 @@ pub(super) fn start(unit: &Unit) -> Result<Option<Placeholder>, Error> {
     if let Some(Placeholder(child)) = &placeholder {
         let pid = u32::try_from(child.pid).unwrap_or(0);
         properties.push(Property {
-            name: "PIDs",
+            name: "PIDs".into(),
             value: Value::Pids(vec![pid]),
             since: 0,
         });

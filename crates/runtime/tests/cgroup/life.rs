@@ -392,7 +392,7 @@ fn a_second_process_finds_the_leaf_of_init(stage: &Stage) -> Result<(), Skip> {
     assert!(error.contains("EBUSY"), "{error}");
     container
         .cgroup
-        .join_beside(child.id() as i32, init.id() as i32)
+        .join_unified(child.id() as i32, Some(init.id() as i32))
         .unwrap();
     go(&mut child);
     let output = child.wait_with_output().unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::systemd::Manager;
-use lockstep_plan::cgroup::{self as plan, CgroupPlan, Mode};
+use lockstep_plan::cgroup::{self as plan, CgroupPlan, Mode, systemd_property};
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
 use serde_json::json;
 
@@ -242,6 +242,7 @@ fn a_scope_holds_the_container(stage: &Stage) -> Result<(), Skip> {
     assert_eq!(show("test-one.scope", "ActiveState"), "active");
     assert_eq!(show("test-one.scope", "Slice"), "lockstep-test.slice");
     assert_eq!(show("test-one.scope", "Delegate"), "yes");
+    assert_eq!(show("test-one.scope", "Description"), "container one");
     assert_eq!(cgroup.pids().unwrap().len(), 1, "the placeholder");
     assert!(cgroup.clone_into_fd().unwrap().is_none());
     let mut child = waiting("cat /proc/self/cgroup");
@@ -294,6 +295,15 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
         update.enable = None;
         update.writes.clear();
     }
+    let annotations = [
+        ("org.systemd.property.TimeoutStopSec", "7"),
+        ("org.systemd.property.Description", "'told otherwise'"),
+        ("org.systemd.property.KillSignal", "int32 10"),
+        ("org.systemd.property.After", "['basic.target']"),
+    ];
+    let annotations = annotations.map(|(key, value)| (key, value.to_owned()));
+    let asked = systemd_property::of_annotations(&annotations.into_iter().collect()).unwrap();
+    plan.unit.as_mut().unwrap().properties.extend(asked);
     let mut cgroup = create(stage, &plan);
     let unit = "test-two.scope";
     let names = if unified {
@@ -306,7 +316,10 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     }
     assert_eq!(show(unit, "TasksMax"), "77");
     assert_eq!(show(unit, "CPUQuotaPerSecUSec"), "500ms");
-    assert_eq!(show(unit, "Description"), "container two");
+    assert_eq!(show(unit, "Description"), "told otherwise");
+    assert_eq!(show(unit, "TimeoutStopUSec"), "7s");
+    assert_eq!(show(unit, "KillSignal"), "10");
+    assert!(show(unit, "After").contains("basic.target"));
     cgroup.update(&update, &stage.layout).unwrap();
     assert_eq!(show(unit, "TasksMax"), "78");
     if unified {

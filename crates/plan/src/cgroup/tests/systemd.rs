@@ -133,7 +133,7 @@ fn unlimited_has_its_number() {
         "CPUQuotaPerSecUSec",
         "TasksMax",
     ];
-    assert_eq!(all.iter().map(|p| p.name).collect::<Vec<_>>(), expected);
+    assert_eq!(all.iter().map(|p| &*p.name).collect::<Vec<_>>(), expected);
     assert!(
         all.iter()
             .all(|p: &Property| p.value == Value::Number(u64::MAX))
@@ -145,7 +145,7 @@ fn properties_know_their_age() {
     let new: Resources =
         serde_json::from_str(r#"{"cpu":{"idle":1,"cpus":"0","period":50000}}"#).unwrap();
     let all = properties(&new, &Resources::default(), &v2());
-    let ages: Vec<_> = all.iter().map(|p| (p.name, p.since)).collect();
+    let ages: Vec<_> = all.iter().map(|p| (&*p.name, p.since)).collect();
     assert_eq!(
         ages,
         [
@@ -179,6 +179,59 @@ fn v1_devices_are_named_as_systemd_names_them() {
         assert!(
             allow.contains(&(pair.0.to_owned(), pair.1.to_owned())),
             "{pair:?}: {allow:?}"
+        );
+    }
+}
+
+#[test]
+fn annotations_are_properties() {
+    let asked = |key: &str, text: &str| {
+        let map = std::iter::once((key.to_owned(), text.to_owned())).collect();
+        systemd_property::of_annotations(&map)
+    };
+    let one = |name: &str, text: &str| {
+        let found = asked(&format!("org.systemd.property.{name}"), text).expect(text);
+        assert_eq!(found.len(), 1);
+        (found[0].name.to_string(), found[0].value.clone())
+    };
+    let named = |name: &str, value| (name.to_owned(), value);
+    assert_eq!(
+        one("TimeoutStopUSec", "uint64 123456789"),
+        named("TimeoutStopUSec", Value::Number(123_456_789))
+    );
+    assert_eq!(
+        one("TimeoutStopSec", "2"),
+        named("TimeoutStopUSec", Value::Number(2_000_000))
+    );
+    assert_eq!(
+        one("CollectMode", "'inactive-or-failed'"),
+        named("CollectMode", Value::Text("inactive-or-failed".to_owned()))
+    );
+    assert_eq!(
+        one("SendSIGHUP", "true"),
+        named("SendSIGHUP", Value::Bool(true))
+    );
+    assert_eq!(
+        one("KillSignal", "int32 9"),
+        named("KillSignal", Value::Signed32(9))
+    );
+    let list = Value::Texts(vec!["a b".to_owned(), "it's".to_owned()]);
+    assert_eq!(one("After", r#"["a b", 'it\'s']"#), named("After", list));
+    assert!(asked("io.other", "x").unwrap().is_empty());
+    for (name, text) in [
+        ("Xy", "1"),
+        ("a-b", "1"),
+        ("Valid", "unquoted"),
+        ("Valid", "'open"),
+        ("Valid", "['a' 'b']"),
+        ("Valid", "uint64 -1"),
+        ("TimeoutSec", "-1"),
+        ("TimeoutSec", "'x'"),
+    ] {
+        let error = asked(&format!("org.systemd.property.{name}"), text).expect_err(text);
+        assert_eq!(
+            error.pointer,
+            format!("/annotations/org.systemd.property.{name}")
         );
     }
 }
