@@ -41,7 +41,7 @@ pub enum Error {
     Notify {
         /// Place of the action.
         pointer: String,
-        /// `the default action` or the name of the call.
+        /// Completes "cannot be used": `as default action`, or `for the write syscall`.
         of: &'static str,
     },
     /// An architecture whose byte order is not the native one; no kernel runs both in one process.
@@ -74,7 +74,7 @@ impl fmt::Display for Error {
                 write!(f, "{pointer}: {errno} is above {}", u16::MAX)
             }
             Self::Notify { pointer, of } => {
-                write!(f, "{pointer}: SCMP_ACT_NOTIFY cannot be used for {of}")
+                write!(f, "{pointer}: SCMP_ACT_NOTIFY cannot be used {of}")
             }
             Self::ByteOrder {
                 pointer,

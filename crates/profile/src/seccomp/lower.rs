@@ -59,7 +59,7 @@ pub fn lower(seccomp: &Seccomp, native: Arch) -> Result<Filter, Error> {
     if default == Verdict::NOTIFY {
         return Err(Error::Notify {
             pointer: "/defaultAction".to_owned(),
-            of: "the default action",
+            of: "as default action",
         });
     }
     let mut warnings = Vec::new();
@@ -133,7 +133,7 @@ fn resolve(syscalls: &[SeccompSyscall], warnings: &mut Vec<String>) -> Result<Ve
         if verdict == Verdict::NOTIFY && rule.names.iter().any(|name| name == "write") {
             return Err(Error::Notify {
                 pointer: format!("/syscalls/{index}/action"),
-                of: "write",
+                of: "for the write syscall",
             });
         }
         let mut calls = Vec::with_capacity(rule.names.len());
@@ -393,4 +393,91 @@ enum Key {
     Number(u32),
     /// A call behind a multiplexer, with its number there.
     Inner(Multiplexer, u8),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let seccomp: Seccomp = serde_json::from_str(text).unwrap();
+        lower(&seccomp, Arch::X86_64).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_value() {
+        let rule = |rule: &str| {
+            refused(&format!(
+                r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{rule}]}}"#
+            ))
+        };
+        let cases = [
+            (
+                refused(r#"{"defaultAction": "SCMP_ACT_NOTIFY"}"#),
+                "/defaultAction: SCMP_ACT_NOTIFY cannot be used as default action",
+            ),
+            (
+                refused(r#"{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 5}"#),
+                "/defaultErrnoRet: SCMP_ACT_ALLOW does not return an errno",
+            ),
+            (
+                refused(
+                    r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_S390X"]}"#,
+                ),
+                "/architectures/0: SCMP_ARCH_S390X has another byte order than SCMP_ARCH_X86_64",
+            ),
+            (
+                refused(
+                    r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_PDP11"]}"#,
+                ),
+                "/architectures/0: unknown value \"SCMP_ARCH_PDP11\"",
+            ),
+            (
+                rule(r#"{"names": ["read", "write"], "action": "SCMP_ACT_NOTIFY"}"#),
+                "/syscalls/0/action: SCMP_ACT_NOTIFY cannot be used for the write syscall",
+            ),
+            (
+                rule(r#"{"names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 65536}"#),
+                "/syscalls/0/errnoRet: 65536 is above 65535",
+            ),
+            (
+                rule(
+                    r#"{"names": ["read"], "action": "SCMP_ACT_TRAP",
+                        "args": [{"index": 6, "value": 0, "op": "SCMP_CMP_EQ"}]}"#,
+                ),
+                "/syscalls/0/args/0/index: argument index 6 is not one of 0 to 5",
+            ),
+            (
+                rule(
+                    r#"{"names": ["read"], "action": "SCMP_ACT_TRAP",
+                        "args": [{"index": 1, "value": 0, "op": "=="}]}"#,
+                ),
+                "/syscalls/0/args/0/op: unknown value \"==\"",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_warned_of() {
+        let seccomp: Seccomp = serde_json::from_str(
+            r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["no_such_call"], "action": "SCMP_ACT_TRAP"},
+                {"names": ["getpid"], "action": "SCMP_ACT_TRAP",
+                    "args": [{"index": 1, "value": 3, "op": "SCMP_CMP_EQ"}]},
+                {"names": ["getpid"], "action": "SCMP_ACT_ERRNO",
+                    "args": [{"index": 1, "value": 3, "op": "SCMP_CMP_EQ"}]}]}"#,
+        )
+        .unwrap();
+        let warnings = lower(&seccomp, Arch::X86_64).unwrap().warnings;
+        assert_eq!(
+            warnings,
+            [
+                "/syscalls/0: no system call \"no_such_call\" is known",
+                "getpid on SCMP_ARCH_X86_64: the same conditions give trap and errno 1, the former holds",
+            ]
+        );
+    }
 }
