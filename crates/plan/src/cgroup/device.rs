@@ -308,9 +308,10 @@ pub(super) fn devices(
                 Mode::None => "no cgroup filesystem is mounted to restrict devices",
                 _ => "this host has no devices cgroup controller",
             };
-            if !rootless {
-                let value = format!("{} rules", rules.len() - defaults.len());
-                return Err(Error::new(pointer, value, reason));
+            // What nobody asked for is lost visibly; a rule of the configuration is refused.
+            let asked = rules.len() - defaults.len();
+            if asked > 0 && !rootless {
+                return Err(Error::new(pointer, format!("{asked} rules"), reason));
             }
             Ok(Devices::Unenforced {
                 because: pointer.to_owned(),
