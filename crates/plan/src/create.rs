@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub no_keyring: bool,
     /// Descriptors beyond the standard streams that the program gets.
     pub keep: u32,
+    /// How many of them are sockets of a service manager (sd_listen_fds(3)), which come first.
+    pub sockets: u32,
 }
 
 /// Plans a container.
@@ -72,6 +74,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         start_hooks: !hooks.start_container.is_empty(),
         waits: true,
         keep: request.keep,
+        sockets: request.sockets,
         pointer: "/process",
     };
     limits(&mut plan, process, &role)?;

@@ -106,6 +106,7 @@ fn role<'a>(
         start_hooks: false,
         waits: false,
         keep: request.keep,
+        sockets: 0,
         pointer: "/process",
     })
 }

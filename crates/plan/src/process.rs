@@ -33,6 +33,8 @@ pub struct Role<'a> {
     pub waits: bool,
     /// Descriptors that are handed over: 0..3+keep.
     pub keep: u32,
+    /// How many of them are sockets of a service manager.
+    pub sockets: u32,
     /// Where the process section stands, `/process` for config.json.
     pub pointer: &'static str,
 }
@@ -201,7 +203,14 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     let filter_first = role.filter.is_some() && !process.no_new_privileges;
     let extra = if filter_first { SYS_ADMIN } else { 0 };
     give_up(plan, process, &role, sets, extra);
-    let env = environment(&process.env);
+    let mut env = environment(&process.env);
+    if role.sockets > 0 {
+        // The first process of a pid namespace of its own is 1 there; others find out that it is not for them.
+        env.extend([
+            format!("LISTEN_FDS={}", role.sockets),
+            "LISTEN_PID=1".into(),
+        ]);
+    }
     let value = |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name));
     if value("HOME=").unwrap_or_default().is_empty() {
         // Docker leaves HOME to the runtime, as runc looks it up.

@@ -159,6 +159,7 @@ impl Runtime<'_> {
                 no_pivot: request.no_pivot,
                 no_keyring: request.no_new_keyring,
                 keep: request.preserve_fds + request.listen_fds,
+                sockets: request.listen_fds,
             },
         )?;
         for warning in planned.warnings.iter().chain(&cgroup.warnings) {

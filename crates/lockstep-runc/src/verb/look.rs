@@ -15,13 +15,29 @@ pub(super) fn state(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let mut info = front.with_runtime(|runtime| runtime.info(&id))?;
     // runc names the owner in the list only.
     info.owner.clear();
-    let mut text = pretty(&state_of(&info), b"  ")?;
+    let downgrades = front
+        .with_runtime(|runtime| runtime.outcome(&id))?
+        .downgrades;
+    let shown = Shown {
+        state: state_of(&info),
+        downgrades,
+    };
+    let mut text = pretty(&shown, b"  ")?;
     // runc's output ends without a newline, which a person's prompt needs.
     if std::io::stdout().is_terminal() {
         text.push('\n');
     }
     front::print(&text)?;
     Ok(0)
+}
+
+/// The specification's state, and what of the configuration this host or user could not do.
+#[derive(serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    state: State,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downgrades: Vec<lockstep_plan::Downgrade>,
 }
 
 pub(super) fn list(front: &Front, args: &Arguments) -> Result<u8, Failure> {
