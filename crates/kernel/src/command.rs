@@ -28,7 +28,9 @@ pub fn run(
             let ready = signal::unblock_all()
                 .and_then(|()| process::dup_onto(input, 0))
                 .and_then(|()| process::dup_onto(output, 1))
-                .and_then(|()| process::dup_onto(output, 2));
+                .and_then(|()| process::dup_onto(output, 2))
+                // The caller's too: it may have handed more than its streams to the runtime.
+                .and_then(|()| process::close_on_exec_from(3));
             let failure = match ready {
                 Ok(()) => image.exec(),
                 Err(e) => e,

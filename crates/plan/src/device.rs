@@ -45,7 +45,7 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
         .map(|l| l.devices.as_slice())
         .unwrap_or_default();
     // A device file that a user namespace could make would open nothing: the kernel refuses mknod(2) there.
-    let bind = context.namespaces.new_user() || context.host.user_namespace;
+    let bind = context.namespaces.enters_user() || context.host.user_namespace;
     for (path, major, minor) in DEFAULT {
         if devices
             .iter()

@@ -64,6 +64,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
                 source,
                 recursive: true,
                 nofollow: false,
+                peer: false,
                 idmap: None,
             },
         );
@@ -84,6 +85,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
             source: source_path(n, mount, context)?,
             recursive,
             nofollow: options.source_nofollow,
+            peer: wants_shared(spec) && shares(&options),
             idmap,
         };
         let because = format!("/mounts/{n}");
@@ -166,6 +168,16 @@ fn source_path(n: usize, mount: &Mount, context: &Context<'_>) -> Result<HostPat
     }
 }
 
+/// Whether a mount is to give what is mounted below it back to its source: asked for twice, by the mount and
+/// by the propagation of the whole root.
+fn shares(options: &Options) -> bool {
+    options
+        .attributes
+        .propagation
+        .last()
+        .is_some_and(|flags| flags & MS_SHARED != 0)
+}
+
 fn wants_shared(spec: &Spec) -> bool {
     matches!(
         spec.linux
@@ -198,7 +210,15 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         Some(slot) => Source::Slot(slot),
         None => Source::Path(HostPath::new(context.bundle, &root.path)),
     };
-    plan.init("/root/path", Op::AttachRoot { source });
+    let hooked = spec
+        .hooks
+        .as_ref()
+        .is_some_and(|h| !h.create_container.is_empty());
+    let at = match hooked {
+        true => HostPath::new(context.bundle, &root.path),
+        false => HostPath::new(Path::new("/"), "/"),
+    };
+    plan.init("/root/path", Op::AttachRoot { source, at });
     let mut late = Vec::new();
     for (n, mount) in spec.mounts.iter().enumerate() {
         one(plan, n, mount, opened.mounts[n], &linux, context, &mut late)?;
@@ -223,6 +243,7 @@ fn one(
     let options = Options::parse(&mount.options);
     let target = RootPath::new(&mount.destination);
     let kind = mount.kind.as_deref().unwrap_or_default();
+    outside_proc(n, mount)?;
     if options.remount {
         plan.init(
             because,
@@ -262,6 +283,43 @@ fn one(
         filesystem(n, mount, options, linux, context, late)?,
     );
     Ok(())
+}
+
+/// What stands in for a part of procfs could be written to by the runtime in its place (CVE-2019-19921), so
+/// nothing may but the files that LXCFS gives a container's view of.
+fn outside_proc(n: usize, mount: &Mount) -> Result<()> {
+    const FILES: [&str; 10] = [
+        "cpuinfo",
+        "diskstats",
+        "loadavg",
+        "meminfo",
+        "net/dev",
+        "slabinfo",
+        "stat",
+        "swaps",
+        "sys/kernel/ns_last_pid",
+        "uptime",
+    ];
+    let mut path = PathBuf::from("/");
+    for component in Path::new(&mount.destination).components() {
+        match component {
+            std::path::Component::Normal(name) => path.push(name),
+            std::path::Component::ParentDir => drop(path.pop()),
+            _ => {}
+        }
+    }
+    match path.strip_prefix("/proc") {
+        Ok(below)
+            if !below.as_os_str().is_empty() && !FILES.iter().any(|f| below == Path::new(f)) =>
+        {
+            Err(Error::new(
+                format!("/mounts/{n}/destination"),
+                &mount.destination,
+                "cannot be mounted because it is inside /proc",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn propagation_only(

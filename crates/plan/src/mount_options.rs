@@ -56,10 +56,12 @@ enum Effect {
     Clear(u64),
     /// Access time policies exclude each other, so the field is cleared with every one set.
     Atime(u64),
+    /// Takes one access time policy back and leaves the other alone.
+    NotAtime(u64),
 }
 
 fn attribute(name: &str) -> Option<Effect> {
-    use Effect::{Atime, Clear, Set};
+    use Effect::{Atime, Clear, NotAtime, Set};
     Some(match name {
         "ro" => Set(MOUNT_ATTR_RDONLY),
         "rw" => Clear(MOUNT_ATTR_RDONLY),
@@ -75,8 +77,11 @@ fn attribute(name: &str) -> Option<Effect> {
         "symfollow" => Clear(MOUNT_ATTR_NOSYMFOLLOW),
         "noatime" => Atime(MOUNT_ATTR_NOATIME),
         "strictatime" => Atime(MOUNT_ATTR_STRICTATIME),
-        // MOUNT_ATTR_RELATIME is the field's zero, and the kernel's default for the three negations.
-        "relatime" | "atime" | "norelatime" | "nostrictatime" => Atime(0),
+        // The field's zero, and the kernel's default: so there is nothing to take it back to.
+        "relatime" => Atime(MOUNT_ATTR_RELATIME),
+        "norelatime" => Set(0),
+        "atime" => NotAtime(MOUNT_ATTR_NOATIME),
+        "nostrictatime" => NotAtime(MOUNT_ATTR_STRICTATIME),
         _ => return None,
     })
 }
@@ -181,6 +186,13 @@ fn apply(effect: Effect, set: &mut u64, clear: &mut u64) {
             *set = *set & !MOUNT_ATTR__ATIME | value;
             *clear |= MOUNT_ATTR__ATIME;
         }
+        Effect::NotAtime(value) => {
+            let other = *set & MOUNT_ATTR__ATIME & !value;
+            if other == 0 {
+                *set &= !MOUNT_ATTR__ATIME;
+                *clear |= MOUNT_ATTR__ATIME;
+            }
+        }
     }
 }
 
@@ -224,6 +236,19 @@ mod tests {
             options.attributes.clear,
             MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME
         );
+    }
+
+    #[test]
+    fn taking_one_access_time_policy_back_keeps_the_other() {
+        for list in ["noatime,norelatime", "noatime,nostrictatime"] {
+            assert_eq!(parse(list).attributes.set, MOUNT_ATTR_NOATIME, "{list}");
+        }
+        assert_eq!(
+            parse("strictatime,atime").attributes.set,
+            MOUNT_ATTR_STRICTATIME
+        );
+        assert_eq!(parse("noatime,atime").attributes.set, 0);
+        assert_eq!(parse("norelatime").attributes, Attributes::default());
     }
 
     #[test]

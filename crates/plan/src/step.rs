@@ -196,6 +196,8 @@ pub enum Op {
         source: HostPath,
         recursive: bool,
         nofollow: bool,
+        /// Whether mounts made below the copy appear in the source too.
+        peer: bool,
         idmap: Option<(IdMaps, bool)>,
     },
     /// Make the new process in these new namespaces (CLONE_NEW*), after joining others.
@@ -249,8 +251,9 @@ pub enum Op {
     LoopbackUp,
     /// Propagation of every mount of this namespace before mounting begins.
     HostPropagation { flags: u64 },
-    /// Attach the root file system.
-    AttachRoot { source: Source },
+    /// Attach the root file system: over `/`, where no path of the host is in the way, or where createContainer
+    /// hooks expect to find it and to mount into it.
+    AttachRoot { source: Source, at: HostPath },
     /// Mount a file system.
     Mount {
         kind: String,

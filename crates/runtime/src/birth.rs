@@ -154,20 +154,26 @@ impl<'a> Birth<'a> {
         // ESRCH: it has ended by itself.
         drop(process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL));
         drop(process::wait(child.pid, false));
-        error
+        // It is dead, so this does not block: its last word, its end, or the error of a socket.
+        let broken = error
+            .call
+            .as_deref()
+            .is_some_and(|call| call.ends_with("= EPIPE"));
+        match self
+            .peer
+            .as_ref()
+            .filter(|_| broken)
+            .map(|peer| message::receive(peer.as_fd()))
+        {
+            Some(Ok(Message::Failed(said))) => said,
+            _ => error,
+        }
     }
 
     fn step(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::OpenTree {
-                slot,
-                source,
-                recursive,
-                nofollow,
-                idmap,
-            } => {
-                let tree =
-                    init::open_source(self.proc, source, *recursive, *nofollow, idmap.as_ref())?;
+            Op::OpenTree { slot, .. } => {
+                let tree = init::open_source(self.proc, op)?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
@@ -365,6 +371,7 @@ impl<'a> Birth<'a> {
             peer,
             listener: self.listener.take(),
             root: init::entered_root(self.target.is_some()),
+            root_elsewhere: false,
             slots: std::mem::take(&mut self.slots),
             tasks: std::mem::take(&mut self.tasks),
             hooks: self.hooks,

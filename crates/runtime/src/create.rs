@@ -67,10 +67,12 @@ impl Runtime<'_> {
         message::send_barrier(peer.as_fd(), Barrier::Go)
             .during(|| format!("starting container {id}"))?;
         let hooks = stored.spec.hooks.clone().unwrap_or_default();
-        let told = self.oci_state(&stored, Status::Running, Some(pid));
+        // As agents of runc know it: the program has not begun when they are told.
+        let begun = self.oci_state(&stored, Status::Creating, Some(pid));
         await_execution(peer.as_fd(), |listener| {
-            hand_to_agent(&stored.spec, &told, pid, &listener)
+            hand_to_agent(&stored.spec, &begun, pid, &listener)
         })?;
+        let told = self.oci_state(&stored, Status::Running, Some(pid));
         directory.started()?;
         self.poststart(id, &hooks, &told)
     }
@@ -110,10 +112,11 @@ impl Runtime<'_> {
         let pid = born.child.pid;
         message::send_barrier(born.peer.as_fd(), Barrier::Go)
             .during(|| "starting the program".into())?;
-        let told = self.oci_state(&prepared.stored, Status::Running, Some(pid));
+        let begun = self.oci_state(&prepared.stored, Status::Creating, Some(pid));
         await_execution(born.peer.as_fd(), |listener| {
-            hand_to_agent(&prepared.spec, &told, pid, &listener)
+            hand_to_agent(&prepared.spec, &begun, pid, &listener)
         })?;
+        let told = self.oci_state(&prepared.stored, Status::Running, Some(pid));
         let empty = Hooks::default();
         self.poststart(
             &prepared.stored.id,
@@ -134,7 +137,7 @@ impl Runtime<'_> {
 
     fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
         let bundle = request.bundle.clone();
-        let spec = self.load(&bundle)?;
+        let spec = self.load(&bundle, request.listen_fds)?;
         if spec.process.is_none() {
             return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
         }
@@ -193,7 +196,7 @@ impl Runtime<'_> {
         })
     }
 
-    fn load(&self, bundle: &Path) -> Result<ValidSpec> {
+    fn load(&self, bundle: &Path, listen_fds: u32) -> Result<ValidSpec> {
         let path = bundle.join("config.json");
         let text = file::read_at_once(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
             let mut error = Error::call(format!("reading {}", path.display()), &e);
@@ -203,12 +206,17 @@ impl Runtime<'_> {
             error
         })?;
         let wrong = |e: String| Error::new(Kind::Invalid, format!("{}: {e}", path.display()));
-        let parsed = oci::parse(&text).map_err(|e| wrong(e.to_string()))?;
+        let mut parsed = oci::parse(&text).map_err(|e| wrong(e.to_string()))?;
         for pointer in &parsed.unknown {
             (self.warn)(&format!(
                 "{}: unknown field {pointer} ignored",
                 path.display()
             ));
+        }
+        if let (1.., Some(process)) = (listen_fds, &mut parsed.spec.process) {
+            // sd_listen_fds(3) checks that they are meant for it: the program is the container's first process.
+            let variables = [format!("LISTEN_FDS={listen_fds}"), "LISTEN_PID=1".into()];
+            process.env.extend(variables);
         }
         let spec = oci::validate(parsed.spec).map_err(|e| wrong(e.to_string()))?;
         for warning in spec.warnings() {

@@ -38,6 +38,8 @@ pub(crate) struct Init<'a> {
     pub(crate) listener: Option<OwnedFd>,
     /// The container's root, once it is attached.
     pub(crate) root: Option<Root>,
+    /// Whether it is attached at a path of the host instead of over `/`.
+    pub(crate) root_elsewhere: bool,
     /// Trees opened by earlier steps.
     pub(crate) slots: HashMap<Slot, OwnedFd>,
     /// The `tasks` files of the container's v1 cgroups.
@@ -92,15 +94,8 @@ impl Init<'_> {
     /// One operation. The arms call; what takes more than a call stands in its subsystem's file.
     fn step(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::OpenTree {
-                slot,
-                source,
-                recursive,
-                nofollow,
-                idmap,
-            } => {
-                let tree =
-                    mount::open_source(self.proc, source, *recursive, *nofollow, idmap.as_ref())?;
+            Op::OpenTree { slot, .. } => {
+                let tree = mount::open_source(self.proc, op)?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
@@ -120,7 +115,7 @@ impl Init<'_> {
                 network::loopback_up().during(|| "bringing the loopback device up".into())
             }
             Op::HostPropagation { flags } => mount::host_propagation(*flags),
-            Op::AttachRoot { source } => self.attach_root(source),
+            Op::AttachRoot { source, at } => self.attach_root(source, at),
             Op::Mount { .. } => self.mount(op),
             Op::Bind { .. } => self.bind(op),
             Op::Remount {

@@ -29,18 +29,20 @@ fn propagation_of_one_mount(t: &Test) {
     };
     let view = View::Script(format!("mount --make-rshared /; {script}"));
     let source = tree.display().to_string();
-    // Seen from inside, while the caller's namespace, which has the master, still lives.
-    for (option, outer, inner) in [
-        ("shared", "shared", "shared"),
-        ("slave", "master", "shared"),
-        ("rslave", "master", "master"),
-        ("private", "", "shared"),
-        ("rprivate", "", ""),
+    // Seen from inside, while the caller's namespace, which has the master, still lives. What is shared must
+    // be so for the whole root too; the rest is received from the host, as is the default.
+    for (option, root, outer, inner) in [
+        ("shared", "rshared", "shared", "shared"),
+        ("rshared", "rshared", "shared", "shared"),
+        ("slave", "rslave", "master", "master"),
+        ("rslave", "rslave", "master", "master"),
+        ("private", "rslave", "", "master"),
+        ("rprivate", "rslave", "", ""),
     ] {
         let output = t
             .sh("cat /proc/self/mountinfo")
             .view(view.clone())
-            .set("/linux/rootfsPropagation", "rshared")
+            .set("/linux/rootfsPropagation", root)
             .mount("/m", "none", &source, &["rbind", option])
             .run()
             .ok();
@@ -56,7 +58,7 @@ fn propagation_of_one_mount(t: &Test) {
                 .filter_map(|tag| tag.split(':').next())
                 .filter(|tag| *tag != "propagate_from")
                 .collect();
-            assert_eq!(kinds.join(","), want, "{option}: {mount:?}");
+            assert_eq!(kinds.join(","), want, "{option} {point}: {mount:?}");
         }
     }
 }

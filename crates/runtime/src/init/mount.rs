@@ -9,7 +9,7 @@ use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, process};
 use lockstep_plan::step::{CgroupView, IdMap, Source};
-use lockstep_plan::{HostPath, IdMaps, Op, RootPath, mount_options};
+use lockstep_plan::{HostPath, Op, RootPath, mount_options};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -25,23 +25,31 @@ pub(super) fn root_propagation(flags: u64) -> Result<()> {
 }
 
 /// Opens a detached copy of a host tree, id-mapped if asked.
-pub(crate) fn open_source(
-    proc: BorrowedFd<'_>,
-    source: &HostPath,
-    recursive: bool,
-    nofollow: bool,
-    idmap: Option<&(IdMaps, bool)>,
-) -> Result<OwnedFd> {
-    let path = source.as_path();
-    let tree = mount::open_tree(file::CWD, path, recursive, nofollow)
-        .during(|| format!("opening mount source {}", path.display()))?;
-    // A copy of a shared mount is its peer: what is mounted in the container would appear on the host.
-    let cut = Attributes {
-        propagation: MS_SLAVE,
-        ..Attributes::default()
+pub(crate) fn open_source(proc: BorrowedFd<'_>, op: &Op) -> Result<OwnedFd> {
+    let Op::OpenTree {
+        source,
+        recursive,
+        nofollow,
+        peer,
+        idmap,
+        ..
+    } = op
+    else {
+        return Err(Error::new(Kind::Invalid, "not a tree to open"));
     };
-    mount::set_attributes(&tree, &cut, recursive)
-        .during(|| format!("cutting off {}", path.display()))?;
+    let recursive = *recursive;
+    let path = source.as_path();
+    let tree = mount::open_tree(file::CWD, path, recursive, *nofollow)
+        .during(|| format!("opening mount source {}", path.display()))?;
+    if !*peer {
+        // A copy of a shared mount is its peer: what is mounted in the container would appear on the host.
+        let cut = Attributes {
+            propagation: MS_SLAVE,
+            ..Attributes::default()
+        };
+        mount::set_attributes(&tree, &cut, recursive)
+            .during(|| format!("cutting off {}", path.display()))?;
+    }
     if let Some((maps, deep)) = idmap {
         let (users, groups) = (lines(&maps.users), lines(&maps.groups));
         let namespace = namespace::detached_user_namespace(proc, &users, &groups)
@@ -74,12 +82,12 @@ pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
 }
 
 impl Init<'_> {
-    /// Attaches the root file system over `/` of this namespace, where no path of the host is in the way, and
-    /// keeps its descriptor.
-    pub(super) fn attach_root(&mut self, source: &Source) -> Result<()> {
+    /// Attaches the root file system in this namespace and keeps its descriptor.
+    pub(super) fn attach_root(&mut self, source: &Source, at: &HostPath) -> Result<()> {
         let tree = self.tree(source, true, false)?;
-        mount::attach_at(&tree, file::CWD, Path::new("/"))
+        mount::attach_at(&tree, file::CWD, at.as_path())
             .during(|| "attaching the root file system".into())?;
+        self.root_elsewhere = at.as_path() != Path::new("/");
         self.root = Some(Root::new(tree));
         Ok(())
     }
@@ -298,7 +306,10 @@ impl Init<'_> {
     pub(super) fn move_root(&mut self) -> Result<()> {
         let what = || "changing the root".to_string();
         process::fchdir(self.root()?.as_fd()).during(what)?;
-        mount::move_here_to_root().during(what)?;
+        if self.root_elsewhere {
+            mount::move_here_to_root().during(what)?;
+        }
+        // Attached over `/`, it is where whoever enters the mount namespace arrives.
         mount::chroot_here().during(what)
     }
 
