@@ -38,18 +38,19 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
             Op::InitialCpuAffinity { cpus: initial },
         );
     }
-    plan.supervisor(
-        "<exec>",
-        Op::Enter {
-            namespaces: request.namespaces,
-        },
-    );
+    // Inherited by the new process, whose /proc files are out of an ordinary user's reach from its first moment.
     if let Some(value) = process
         .oom_score_adj
         .or(spec.process.as_ref().and_then(|p| p.oom_score_adj))
     {
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
     }
+    plan.supervisor(
+        "<exec>",
+        Op::Enter {
+            namespaces: request.namespaces,
+        },
+    );
     plan.init("<exec>", Op::JoinHierarchies);
     plan.supervisor("<exec>", Op::JoinCgroup);
     plan.release(Barrier::Joined);

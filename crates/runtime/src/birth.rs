@@ -233,6 +233,9 @@ impl<'a> Birth<'a> {
                 .map_err(|e| e.asked("/linux/namespaces"))?;
             opened.push((*flag, file));
         }
+        if !init::waits_for_maps(self.plan) {
+            self.hide()?;
+        }
         self.tasks = self.cgroup.tasks()?;
         let (ours, theirs) = socket::pair().during(|| "making the container's process".into())?;
         if opened.is_empty() {
@@ -260,6 +263,7 @@ impl<'a> Birth<'a> {
     }
 
     fn enter(&mut self, namespaces: u64) -> Result<()> {
+        self.hide()?;
         self.tasks = self.cgroup.tasks()?;
         let (ours, theirs) = socket::pair().during(|| "making the process".into())?;
         let target = self
@@ -279,6 +283,12 @@ impl<'a> Birth<'a> {
         self.tasks.clear();
         self.peer = Some(ours);
         Ok(())
+    }
+
+    /// A process born into namespaces where others live already is untraceable from its first moment, because
+    /// its parent is.
+    fn hide(&self) -> Result<()> {
+        process::set_dumpable(false).during(|| "becoming untraceable".into())
     }
 
     /// Into the cgroup by birth where the host has the unified hierarchy, so that no moment is uncounted.
@@ -420,7 +430,11 @@ impl<'a> Birth<'a> {
 
     /// Without CAP_SYS_RESOURCE a value can only be raised; keeping a higher one is a visible downgrade.
     fn oom_score_adj(&mut self, value: i64) -> Result<()> {
-        match setting::oom_score_adj(self.proc, self.pid(), value) {
+        let pid = self
+            .child
+            .as_ref()
+            .map_or_else(process::id, |child| child.pid);
+        match setting::oom_score_adj(self.proc, pid, value) {
             Err(e) if e.is(&[Errno::EACCES.0, Errno::EPERM.0]) => {
                 let lost = Error::call(format!("oom_score_adj {value} not set"), &e);
                 self.lost("/process/oomScoreAdj", lost);

@@ -340,11 +340,16 @@ pub(crate) fn fresh_start(plan: &Plan) -> kernel::Result<u32> {
     signal::unblock_all()?;
     // With id maps still to be written, this comes after them: /proc/PID/uid_map of a process that is not
     // dumpable is the host root's.
-    let mapped = |op: &Op| matches!(op, Op::Await(Barrier::Mapped));
-    if !plan.steps.iter().any(|step| mapped(&step.op)) {
+    if !waits_for_maps(plan) {
         process::set_dumpable(false)?;
     }
     Ok(process::umask(0))
+}
+
+/// Whether the new process has a user namespace whose id maps the supervisor writes.
+pub(crate) fn waits_for_maps(plan: &Plan) -> bool {
+    let mapped = |op: &Op| matches!(op, Op::Await(Barrier::Mapped));
+    plan.steps.iter().any(|step| mapped(&step.op))
 }
 
 pub(crate) use mount::{lines, open_source};
