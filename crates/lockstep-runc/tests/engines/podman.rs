@@ -195,7 +195,7 @@ fn extras(cli: &Cli<'_>) {
         let words = cli.making(
             &["run", "--rm", "--preserve-fds", "1"],
             &[],
-            &["sh", "-c", "cat <&3"],
+            &["sh", "-c", "cat <&3; echo end"],
         );
         let quoted: Vec<String> = cli
             .program
