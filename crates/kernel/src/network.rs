@@ -72,6 +72,18 @@ pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>) -> Result<()>
     in_namespace(target, || settle(index, name, &addresses))
 }
 
+/// Moves device `name` of the network namespace `from` back to this one as `host`: for a container that could
+/// not be made, whose namespace would take a virtual device with it.
+pub fn return_device(host: &str, name: &str, from: BorrowedFd<'_>) -> Result<()> {
+    let here = crate::file::openat(
+        crate::file::CWD,
+        "/proc/self/ns/net",
+        crate::file::OFlags::RDONLY,
+        0,
+    )?;
+    in_namespace(from, || move_device(name, host, here.as_fd()))
+}
+
 const IFLA_NET_NS_FD: u16 = 28;
 
 fn settle(index: u32, name: &str, addresses: &[Address]) -> Result<()> {

@@ -91,11 +91,11 @@ fn file_systems(
     context: &Context<'_>,
     hooks: &Hooks,
 ) -> Result<()> {
-    let new = context.namespaces.new_mount();
-    if new {
+    let own = context.namespaces.own_mount();
+    if own {
         mount::plan(plan, spec, opened, context)?;
     } else if !spec.mounts.is_empty() {
-        let reason = "mounts need a new mount namespace";
+        let reason = "mounts need a mount namespace of the container";
         return Err(Error::new("/mounts", spec.mounts.len(), reason));
     } else if let Some(process) = spec.process.as_ref().filter(|p| p.terminal) {
         crate::process::console(plan, process, false);
@@ -103,7 +103,7 @@ fn file_systems(
     hook_barriers(plan, hooks);
     // Before the root changes: what covers a masked path is copied from the host's /dev/null, which has to be
     // in this mount namespace for that.
-    if let (true, Some(linux)) = (new, &spec.linux) {
+    if let (true, Some(linux)) = (own, &spec.linux) {
         mount::restrict_paths(plan, linux);
     }
     mount::change_root(plan, spec, context);

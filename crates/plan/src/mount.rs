@@ -43,7 +43,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         root: None,
         mounts: vec![None; spec.mounts.len()],
     };
-    if !context.namespaces.new_mount() {
+    if !context.namespaces.own_mount() {
         return Ok(opened);
     }
     let by_supervisor = context.namespaces.new_user() && context.host.privileged();
@@ -493,13 +493,13 @@ pub fn restrict_paths(plan: &mut Plan, linux: &Linux) {
 
 /// Plans the change of root and what is done to the root mount after it.
 pub fn change_root(plan: &mut Plan, spec: &Spec, context: &Context<'_>) {
-    let op = match (context.namespaces.new_mount(), context.no_pivot) {
+    let op = match (context.namespaces.own_mount(), context.no_pivot) {
         (true, false) => Op::PivotRoot,
         (true, true) => Op::MoveRoot,
         (false, _) => Op::Chroot,
     };
     plan.init("/root/path", op);
-    if !context.namespaces.new_mount() {
+    if !context.namespaces.own_mount() {
         return;
     }
     if let Some(propagation) = spec

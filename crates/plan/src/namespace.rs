@@ -70,9 +70,10 @@ impl Namespaces {
         Ok(out)
     }
 
-    /// Whether the mount namespace is new.
-    pub fn new_mount(&self) -> bool {
-        self.new & NEWNS != 0
+    /// Whether mounts are the container's own: in a new mount namespace, or in one that is handed to it.
+    pub fn own_mount(&self) -> bool {
+        let joined = self.join.iter().any(|(flag, _, _)| *flag == NEWNS);
+        joined || self.new & NEWNS != 0
     }
 
     /// Whether the user namespace is new.

@@ -40,6 +40,8 @@ pub(crate) struct Birth<'a> {
     /// Where the terminal's master goes.
     pub(crate) console: Option<OwnedFd>,
     slots: HashMap<Slot, OwnedFd>,
+    /// Network devices that were moved: name on the host, name in the container, its namespace.
+    moved: Vec<(String, String, OwnedFd)>,
     tasks: Vec<OwnedFd>,
     peer: Option<OwnedFd>,
     child: Option<Child>,
@@ -80,6 +82,7 @@ impl<'a> Birth<'a> {
             state,
             console: None,
             slots: HashMap::new(),
+            moved: Vec::new(),
             tasks: Vec::new(),
             peer: None,
             child: None,
@@ -154,6 +157,11 @@ impl<'a> Birth<'a> {
         // ESRCH: it has ended by itself.
         drop(process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL));
         drop(process::wait(child.pid, false));
+        for (host, name, namespace) in self.moved.drain(..) {
+            // The error that ended the container is the one to report; a device of a template has no known name.
+            let returned = network::return_device(&host, &name, namespace.as_fd());
+            drop(returned.or_else(|_| network::return_device(&host, &host, namespace.as_fd())));
+        }
         // It is dead, so this does not block: its last word, its end, or the error of a socket.
         let broken = error
             .call
@@ -470,7 +478,10 @@ impl<'a> Birth<'a> {
             0,
         )
         .during(what)?;
-        network::move_device(host, name, namespace.as_fd()).during(what)
+        let moved = network::move_device(host, name, namespace.as_fd()).during(what);
+        // Also when it failed: the kernel moves a device first and renames it then.
+        self.moved.push((host.into(), name.into(), namespace));
+        moved
     }
 
     fn runtime_hooks(&mut self) -> Result<()> {
