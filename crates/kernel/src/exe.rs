@@ -65,6 +65,10 @@ const SEALS: SealFlags = SealFlags::SEAL
 /// Returns when this process runs from a file that cannot be written; otherwise executes itself from one, with
 /// the same arguments and environment, and does not return. Call it first: what the process did before is lost.
 pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) -> Result<()> {
+    #[cfg(lockstep_weak)]
+    if crate::weak::is("unsealed") {
+        return Ok(());
+    }
     let exe = file::openat(file::CWD, "/proc/self/exe", OFlags::RDONLY, 0)?;
     if is_sealed(&exe) || is_overlay(&exe) {
         return Ok(());

@@ -79,6 +79,13 @@ pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
     }
 }
 
+/// Another descriptor of the same open file; fcntl(2) F_DUPFD_CLOEXEC.
+pub fn duplicate(file: impl AsFd) -> Result<OwnedFd> {
+    let file = file.as_fd();
+    rustix::io::fcntl_dupfd_cloexec(file, 3)
+        .told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", call::fd(file)))
+}
+
 /// Reads what is there, at most 16 KiB; nothing at the end.
 pub fn read_some(file: impl AsFd) -> Result<Vec<u8>> {
     let file = file.as_fd();

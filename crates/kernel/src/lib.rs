@@ -25,5 +25,7 @@ pub mod schedule;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+#[cfg(lockstep_weak)]
+pub mod weak;
 
 pub use call::{Error, Result};

@@ -130,17 +130,19 @@ pub fn deny_setgroups(proc: impl AsFd, pid: i32) -> Result<()> {
 /// A user namespace that exists only as a descriptor with these maps, for MOUNT_ATTR_IDMAP.
 pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -> Result<OwnedFd> {
     let proc = proc.as_fd();
+    let (held, hold) = crate::socket::pipe()?;
     let child = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
-        Side::Child => loop {
-            // SAFETY: waits for the signal that ends it; nothing else happens in this process.
-            unsafe { libc::pause() };
-        },
+        Side::Child => {
+            // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
+            drop(hold);
+            process::exit(i32::from(file::read_fd(&held, 1).is_err()))
+        }
         Side::Parent(child) => child,
     };
     let made = write_map(proc, child.pid, Ids::User, users)
         .and_then(|()| write_map(proc, child.pid, Ids::Group, groups))
         .and_then(|()| file::openat(proc, format!("{}/ns/user", child.pid), OFlags::RDONLY, 0));
-    process::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL)?;
+    drop(hold);
     process::wait(child.pid, false)?;
     made
 }

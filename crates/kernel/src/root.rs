@@ -49,6 +49,10 @@ impl Root {
     fn openat2(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode));
+        #[cfg(lockstep_weak)]
+        if let Some(opened) = self.weak_open(path, flags, mode) {
+            return opened;
+        }
         loop {
             match fs::openat2(&self.fd, path, flags, mode, resolve) {
                 // EAGAIN: a concurrent rename or mount made `..` undecidable; openat2(2) says to repeat.
@@ -56,6 +60,30 @@ impl Root {
                 other => return other,
             }
         }
+    }
+
+    /// By path, as if the container had no say in it; or checked first and then opened by path.
+    #[cfg(lockstep_weak)]
+    fn weak_open(
+        &self,
+        path: &Path,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Option<rustix::io::Result<OwnedFd>> {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let relative = if relative.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            relative
+        };
+        let checked = || {
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            fs::openat2(&self.fd, path, flags, Mode::empty(), resolve).is_ok()
+        };
+        let wanted =
+            crate::weak::is("plain-open") || crate::weak::is("check-then-open") && checked();
+        wanted.then(|| fs::openat(&self.fd, relative, flags, mode))
     }
 
     /// As [`Root::open`]; `None` where there is nothing, which costs no error text.

@@ -125,6 +125,10 @@ impl Level {
 }
 
 fn text_line(level: Level, text: &str, time: &str) -> String {
+    #[cfg(lockstep_weak)]
+    if lockstep_kernel::weak::is("raw-text") {
+        return format!("time=\"{time}\" level={} msg=\"{text}\"\n", level.name());
+    }
     let bare = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
     let msg = match text.chars().all(bare) && !text.is_empty() {
         true => text.to_owned(),
@@ -134,6 +138,13 @@ fn text_line(level: Level, text: &str, time: &str) -> String {
 }
 
 fn json_line(level: Level, text: &str, time: &str) -> String {
+    #[cfg(lockstep_weak)]
+    if lockstep_kernel::weak::is("raw-text") {
+        return format!(
+            "{{\"level\":\"{}\",\"msg\":\"{text}\",\"time\":\"{time}\"}}\n",
+            level.name()
+        );
+    }
     let msg = quote::json(text);
     format!(
         "{{\"level\":\"{}\",\"msg\":{msg},\"time\":\"{time}\"}}\n",

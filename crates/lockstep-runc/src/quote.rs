@@ -67,6 +67,21 @@ pub(crate) fn json(text: &str) -> String {
     out
 }
 
+/// JSON text with what is unprintable escaped, for a terminal: only strings can hold such characters.
+pub(crate) fn clean_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\x7f' && (c.is_ascii() || is_printable(c)) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                push(&mut out, format_args!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
 /// Whether a character shows as itself: no control or format character, no space but the one.
 fn is_printable(c: char) -> bool {
     // The standard library escapes exactly these categories, besides quotes and backslash.
@@ -81,6 +96,15 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_shows_as_text() {
+        let text = serde_json::to_string("a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0001}é").expect("JSON");
+        let clean = clean_json(&text);
+        assert_eq!(clean, r#""a\u001b\u007f\u009b\u202e\udb40\udc01é""#);
+        let same: String = serde_json::from_str(&clean).expect("JSON");
+        assert_eq!(same, "a\u{1b}\u{7f}\u{9b}\u{202e}\u{e0001}é");
+    }
 
     #[test]
     fn go_literals_escape_as_go_does() {

@@ -231,6 +231,9 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     if role.waits {
         plan.report(Barrier::Ready);
         plan.release(Barrier::Go);
+    } else {
+        // Not waited for: the caller reads on until the program is executed, and learns on the way what was lost.
+        plan.init("<order>", Op::Signal(Barrier::Ready));
     }
     if role.start_hooks {
         plan.init("/hooks/startContainer", Op::RunStartHooks);

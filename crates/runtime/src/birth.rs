@@ -49,6 +49,14 @@ pub(crate) struct Birth<'a> {
     outcome: Outcome,
 }
 
+/// On which side of a birth through another process this is.
+enum Through {
+    /// The new process, with its end of the connection.
+    New(OwnedFd),
+    /// The supervisor, with the new process.
+    Old(Child),
+}
+
 /// A process that has done everything up to its last barrier.
 #[derive(Debug)]
 pub(crate) struct Born {
@@ -209,8 +217,7 @@ impl<'a> Birth<'a> {
                 schedule::sched_setaffinity(0, cpus).during(|| "initial CPU affinity".into())
             }
             Op::RunRuntimeHooks => self.runtime_hooks(),
-            Op::Signal(barrier) => message::send_barrier(self.peer()?, *barrier)
-                .during(|| format!("opening {barrier:?}")),
+            Op::Signal(barrier) => self.signal(*barrier),
             Op::Await(barrier) => self.wait(*barrier),
             _ => Err(Error::new(
                 Kind::Invalid,
@@ -257,12 +264,12 @@ impl<'a> Birth<'a> {
             }
         } else {
             let join = move || join_all(&opened);
-            match self.through_middle(new, &ours, &theirs, join)? {
-                None => {
+            match self.through_middle(new, &ours, theirs, join)? {
+                Through::New(theirs) => {
                     drop(ours);
                     self.become_init(theirs)
                 }
-                Some(child) => self.child = Some(child),
+                Through::Old(child) => self.child = Some(child),
             }
         }
         self.tasks.clear();
@@ -281,12 +288,12 @@ impl<'a> Birth<'a> {
             namespace::setns(target, namespaces)
                 .during(|| "joining the container's namespaces".into())
         };
-        match self.through_middle(0, &ours, &theirs, join)? {
-            None => {
+        match self.through_middle(0, &ours, theirs, join)? {
+            Through::New(theirs) => {
                 drop(ours);
                 self.become_init(theirs)
             }
-            Some(child) => self.child = Some(child),
+            Through::Old(child) => self.child = Some(child),
         }
         self.tasks.clear();
         self.peer = Some(ours);
@@ -317,14 +324,14 @@ impl<'a> Birth<'a> {
         }
     }
 
-    /// `None` in the new process, which is a sibling of the one that joined.
+    /// The new process is a sibling of the one that joined.
     fn through_middle(
         &mut self,
         new: u64,
         ours: &OwnedFd,
-        theirs: &OwnedFd,
+        theirs: OwnedFd,
         join: impl FnOnce() -> Result<()>,
-    ) -> Result<Option<Child>> {
+    ) -> Result<Through> {
         let what = || "making the process".to_string();
         let (read, write) = socket::pipe().during(what)?;
         let middle = match process::clone(0, None).during(what)? {
@@ -333,12 +340,12 @@ impl<'a> Birth<'a> {
                     process::clone(new | process::CLONE_PARENT, None).map_err(|e| clone_error(&e))
                 });
                 match made {
-                    Ok(Side::Child) => return Ok(None),
+                    Ok(Side::Child) => return Ok(Through::New(theirs)),
                     Ok(Side::Parent(child)) => {
                         // The supervisor sees the end of the pipe if this does not arrive.
                         let told =
                             lockstep_kernel::file::write_fd(&write, &child.pid.to_ne_bytes());
-                        process::exit(i32::from(told.is_err()))
+                        process::exit(if told.is_ok() { 0 } else { UNTOLD })
                     }
                     Err(e) => {
                         drop(message::send_failure(theirs.as_fd(), &e));
@@ -349,33 +356,42 @@ impl<'a> Birth<'a> {
             Side::Parent(child) => child,
         };
         drop(write);
+        // Else nobody would be told when both processes are killed now: this end would be open here.
+        drop(theirs);
         let said = lockstep_kernel::file::read_fd(&read, 64).during(what)?;
-        process::wait(middle.pid, false).during(what)?;
+        let exit = process::wait(middle.pid, false).during(what)?;
         match <[u8; 4]>::try_from(said) {
             Ok(bytes) => {
                 let pid = i32::from_ne_bytes(bytes);
                 let pidfd = process::pidfd_open(pid).during(what)?;
-                Ok(Some(Child { pid, pidfd }))
+                Ok(Through::Old(Child { pid, pidfd }))
             }
-            Err(_) => match message::receive(ours.as_fd())? {
-                Message::Failed(e) => Err(e),
-                _ => Err(Error::new(
-                    Kind::Kernel,
-                    "the process that joins the namespaces was killed",
-                )),
-            },
+            // It has said why it failed. After another end nothing may be waited for: the new process may be there.
+            Err(_) if exit.is_some_and(|(_, exit)| exit == process::Exit::Code(1)) => {
+                match message::receive(ours.as_fd())? {
+                    Message::Failed(e) => Err(e),
+                    _ => Err(Error::new(Kind::Kernel, "joining the namespaces failed")),
+                }
+            }
+            Err(_) => Err(Error::new(
+                Kind::Kernel,
+                "the process that joins the namespaces was killed",
+            )),
         }
     }
 
     fn become_init(&mut self, peer: OwnedFd) -> ! {
+        #[cfg(lockstep_weak)]
+        lockstep_kernel::weak::pause("slow-birth");
         let ready = init::fresh_start(self.plan)
             .during(|| "starting afresh".into())
             .and_then(|umask| {
                 // Of this process's own mount namespace: a descriptor of the supervisor's could not be copied here.
                 let masks = init::Masks::open(self.plan)?;
-                Ok((umask, masks))
+                let root = init::entered_root(self.target.is_some())?;
+                Ok((umask, masks, root))
             });
-        let (umask, masks) = match ready {
+        let (umask, masks, root) = match ready {
             Ok(ready) => ready,
             Err(e) => {
                 // EPIPE: the supervisor is gone, and nobody is left to tell.
@@ -388,7 +404,7 @@ impl<'a> Birth<'a> {
             proc: self.proc,
             peer,
             listener: self.listener.take(),
-            root: init::entered_root(self.target.is_some()),
+            root,
             root_elsewhere: false,
             slots: std::mem::take(&mut self.slots),
             tasks: std::mem::take(&mut self.tasks),
@@ -494,6 +510,18 @@ impl<'a> Birth<'a> {
         crate::hook::run_all(&self.hooks.create_runtime, "createRuntime", &state)
     }
 
+    fn signal(&mut self, barrier: Barrier) -> Result<()> {
+        let peer = self.peer()?;
+        match message::send_barrier(peer, barrier) {
+            // EPIPE: it has ended, and what it said before is better than that nobody listens.
+            Err(e) if e.is(&[Errno::EPIPE.0]) => match message::receive(peer) {
+                Ok(Message::Failed(said)) => Err(said),
+                _ => Err(self.died()),
+            },
+            other => other.during(|| format!("opening {barrier:?}")),
+        }
+    }
+
     fn wait(&mut self, barrier: Barrier) -> Result<()> {
         loop {
             match message::receive(self.peer()?)? {
@@ -530,6 +558,9 @@ impl<'a> Birth<'a> {
 }
 
 pub(crate) const SIGKILL: i32 = 9;
+
+/// How the process that joins namespaces ends when the supervisor could not be told of the new one.
+const UNTOLD: i32 = 2;
 
 /// Joins namespaces by path: the user namespace gives the right to join those that it owns, and takes the
 /// right to join those that it does not; so it comes first, or last where that fails.

@@ -274,7 +274,7 @@ impl Runtime<'_> {
             told,
         );
         birth.listener = listener;
-        let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)))?;
+        let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)?))?;
         cgroup.joined();
         born.outcome.downgrades.extend(lost);
         for downgrade in &born.outcome.downgrades {
@@ -335,6 +335,12 @@ pub(crate) fn write_pid_file(path: Option<&Path>, pid: i32) -> Result<()> {
     let name =
         name.ok_or_else(|| Error::new(Kind::Invalid, format!("{} names no file", what())))?;
     let dir = file::open_dir(file::CWD, parent).during(what)?;
+    #[cfg(lockstep_weak)]
+    if lockstep_kernel::weak::is("follow-pid-file") {
+        let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
+        let opened = file::openat(&dir, &name, flags, 0o644).during(what)?;
+        return file::write_fd(&opened, pid.to_string().as_bytes()).during(what);
+    }
     file::replace(&dir, &name, pid.to_string().as_bytes(), 0o644).during(what)
 }
 

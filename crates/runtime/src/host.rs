@@ -62,12 +62,20 @@ fn cgroups(proc: BorrowedFd<'_>, mounts: &str, limits: bool) -> Result<Layout> {
     let mut controllers = String::new();
     if let (Some(mount), true) = (unified_mount(mounts), limits || !hybrid) {
         let path = Path::new(&mount).join("cgroup.controllers");
-        // ENOENT: a mount that only looks like one has no controllers.
-        let text = file::read_at_once(file::CWD, path, 4096).unwrap_or_default();
+        let text = read_controllers(&path)?;
         controllers = String::from_utf8_lossy(&text).into_owned();
     }
     let controllers: Vec<&str> = controllers.split_whitespace().collect();
     Ok(layout(mounts, &own, &controllers))
+}
+
+/// None where the mount only looks like one, or not for this user.
+fn read_controllers(path: &Path) -> Result<Vec<u8>> {
+    use lockstep_abi::errno::Errno;
+    match file::read_at_once(file::CWD, path, 4096) {
+        Err(e) if e.is(&[Errno::ENOENT.0, Errno::EACCES.0]) => Ok(Vec::new()),
+        other => other.during(|| "controllers of cgroup v2".into()),
+    }
 }
 
 /// Reads mountinfo for the layout alone.
@@ -85,6 +93,10 @@ pub(crate) fn in_user_namespace(proc: BorrowedFd<'_>) -> Result<bool> {
 
 /// Whether AppArmor is on (its module's parameter).
 pub(crate) fn apparmor() -> bool {
+    #[cfg(lockstep_weak)]
+    if lockstep_kernel::weak::is("assume-apparmor") {
+        return true;
+    }
     file::read(file::CWD, "/sys/module/apparmor/parameters/enabled", 16)
         .is_ok_and(|text| text.starts_with(b"Y"))
 }

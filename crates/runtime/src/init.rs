@@ -240,7 +240,15 @@ impl Init<'_> {
 
     fn signal(&mut self, barrier: Barrier) -> Result<()> {
         let peer = self.peer.as_fd();
+        let waited_for = |op: &Op| matches!(op, Op::Await(Barrier::Go));
         let sent = match barrier {
+            // `exec` asks only for what differs.
+            Barrier::Ready
+                if self.outcome.downgrades.is_empty()
+                    && !self.plan.steps.iter().any(|step| waited_for(&step.op)) =>
+            {
+                Ok(())
+            }
             Barrier::Ready => message::send_ready(peer, &self.outcome),
             _ => message::send_barrier(peer, barrier),
         };
@@ -356,9 +364,10 @@ pub(crate) use mount::{lines, open_source};
 pub(crate) use paths::Masks;
 
 /// The root of a container that was entered: `/` of the mount namespace that was joined.
-pub(crate) fn entered_root(entered: bool) -> Option<Root> {
+pub(crate) fn entered_root(entered: bool) -> Result<Option<Root>> {
     if !entered {
-        return None;
+        return Ok(None);
     }
-    file::open_dir(file::CWD, "/").ok().map(Root::new)
+    let root = file::open_dir(file::CWD, "/").during(|| "opening the container's root".into())?;
+    Ok(Some(Root::new(root)))
 }

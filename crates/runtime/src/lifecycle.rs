@@ -2,7 +2,7 @@
 
 use crate::birth::SIGKILL;
 use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats};
-use crate::error::{Error, For, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::state::{self, ContainerId, Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting};
 use lockstep_abi::bpf;
@@ -65,7 +65,8 @@ impl OomEvents {
     pub fn wait(&self, timeout: Duration) -> Result<OomWait> {
         let start = Instant::now();
         loop {
-            if self.init.as_ref().is_none_or(|init| !state::is_alive(init)) {
+            let alive = self.init.as_ref().map(state::is_alive).transpose()?;
+            if alive != Some(true) {
                 return Ok(OomWait::Gone);
             }
             let left = timeout.saturating_sub(start.elapsed());
@@ -185,7 +186,7 @@ impl Runtime<'_> {
             Some(init) if status != Status::Stopped => init,
             _ => return Err(gone()),
         };
-        if !state::signal(&init, signal).during(|| format!("signalling container {id}"))? {
+        if !state::signal(&init, signal)? {
             return Err(gone());
         }
         // The v1 freezer keeps even a killed process; v2 lets it die.
@@ -338,14 +339,14 @@ impl Runtime<'_> {
     }
 
     fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
-        state::signal(init, SIGKILL).during(|| format!("killing container {id}"))?;
+        state::signal(init, SIGKILL)?;
         let cgroup = Cgroup::open(&stored.cgroup);
         if cgroup.frozen().unwrap_or(false) {
             cgroup.thaw()?;
         }
         let start = Instant::now();
         let mut pause = Duration::from_micros(100);
-        while state::is_alive(init) {
+        while state::is_alive(init)? {
             if start.elapsed() > KILL_TIMEOUT {
                 return Err(Error::new(
                     Kind::WrongState,

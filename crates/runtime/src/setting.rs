@@ -6,6 +6,8 @@
 use crate::error::{Error, For, Kind, Result};
 use lockstep_kernel::mount::{PROC_SUPER_MAGIC, filesystem_type};
 use lockstep_kernel::{self as kernel, file};
+#[cfg(lockstep_weak)]
+use std::os::fd::AsFd;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Opens the host's /proc and makes sure that it is one.
@@ -25,12 +27,20 @@ pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()>
     let path = lockstep_oci::runtime::sysctl::Name::parse(key)
         .map(|key| key.path())
         .ok_or_else(|| Error::new(Kind::Invalid, format!("sysctl {key:?} is not a name")))?;
+    #[cfg(lockstep_weak)]
+    let by_path = weak_proc();
+    #[cfg(lockstep_weak)]
+    let proc = by_path.as_ref().map_or(proc, AsFd::as_fd);
     file::write(proc, format!("sys/{path}"), value.as_bytes()).during(|| format!("sysctl {key:?}"))
 }
 
 /// AppArmor profile of the next execve; the newer file first (Linux 5.8).
 pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()> {
     let text = format!("exec {profile}");
+    #[cfg(lockstep_weak)]
+    let by_path = weak_proc();
+    #[cfg(lockstep_weak)]
+    let proc = by_path.as_ref().map_or(proc, AsFd::as_fd);
     match file::write(proc, "self/attr/apparmor/exec", text.as_bytes()) {
         Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => {
             file::write(proc, "self/attr/exec", text.as_bytes())
@@ -38,6 +48,13 @@ pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()
         }
         other => other.during(|| format!("AppArmor profile {profile:?}")),
     }
+}
+
+/// What is at /proc now, whatever it is.
+#[cfg(lockstep_weak)]
+fn weak_proc() -> Option<OwnedFd> {
+    let wanted = kernel::weak::is("fake-proc");
+    wanted.then(|| file::open_dir(file::CWD, "/proc").ok())?
 }
 
 /// SELinux label of the next execve.

@@ -302,11 +302,11 @@ impl Directory {
         let Some(init) = self.init()? else {
             return Ok((Status::Stopped, None));
         };
-        if !is_alive(&init) {
+        if !is_alive(&init)? {
             return Ok((Status::Stopped, Some(init)));
         }
         Ok((
-            if self.waits() {
+            if self.waits()? {
                 Status::Created
             } else {
                 Status::Running
@@ -317,50 +317,68 @@ impl Directory {
 
     /// Whether the first process still waits for `start`. The socket's file alone would lie after a killed
     /// `start`; the listener itself does not, and a connection without a message is ignored by it.
-    fn waits(&self) -> bool {
-        file::stat(&self.dir, START, false).is_ok()
-            && socket::connect(self.dir.as_fd(), START).is_ok()
+    fn waits(&self) -> Result<bool> {
+        let answer = file::stat(&self.dir, START, false)
+            .and_then(|_| socket::connect(self.dir.as_fd(), START));
+        match answer {
+            Ok(_) => Ok(true),
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ECONNREFUSED.0]) => Ok(false),
+            Err(e) => Err(Error::call(format!("asking container {}", self.id), &e)),
+        }
     }
 }
 
 /// Whether this very process exists and is no zombie.
-pub(crate) fn is_alive(init: &InitProcess) -> bool {
-    process_stat(init.pid)
-        .is_some_and(|(state, start)| start == init.start_time && !matches!(state, 'Z' | 'X'))
+pub(crate) fn is_alive(init: &InitProcess) -> Result<bool> {
+    let found = process_stat(init.pid)?;
+    Ok(found.is_some_and(|(state, start)| start == init.start_time && !matches!(state, 'Z' | 'X')))
 }
 
-/// Run state and start time of a process (proc_pid_stat(5), fields 3 and 22).
-pub(crate) fn process_stat(pid: i32) -> Option<(char, u64)> {
-    let text = file::read_at_once(file::CWD, format!("/proc/{pid}/stat"), 4096).ok()?;
+/// Run state and start time of a process (proc_pid_stat(5), fields 3 and 22). `None` only where there is none:
+/// a container whose process could not be asked about must not be taken for one that has ended.
+fn process_stat(pid: i32) -> Result<Option<(char, u64)>> {
+    let path = format!("/proc/{pid}/stat");
+    let text = match file::read_at_once(file::CWD, &path, 4096) {
+        // ESRCH: it ended between open and read.
+        Err(e) if e.is(&[Errno::ENOENT.0, Errno::ESRCH.0]) => return Ok(None),
+        other => other.during(|| format!("asking for process {pid}"))?,
+    };
     // The command name stands in parentheses and may contain anything, also parentheses and blanks.
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
+    let fields = || {
+        let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        Some((state, fields.nth(18)?.parse().ok()?))
+    };
+    let broken = || Error::new(Kind::Kernel, format!("{path} has an unknown form"));
+    fields().map(Some).ok_or_else(broken)
 }
 
 /// Describes a process for `init.json`.
-pub(crate) fn describe(pid: i32) -> InitProcess {
-    InitProcess {
+pub(crate) fn describe(pid: i32) -> Result<InitProcess> {
+    let (_, start_time) = process_stat(pid)?
+        .ok_or_else(|| Error::new(Kind::Kernel, format!("process {pid} has ended")))?;
+    Ok(InitProcess {
         schema: SCHEMA,
         pid,
-        start_time: process_stat(pid).map_or(0, |(_, start)| start),
-    }
+        start_time,
+    })
 }
 
 /// Sends a signal to this very process: a pidfd cannot come to mean another one.
-pub(crate) fn signal(init: &InitProcess, signal: i32) -> kernel::Result<bool> {
+pub(crate) fn signal(init: &InitProcess, signal: i32) -> Result<bool> {
+    let what = || format!("signalling process {}", init.pid);
     let pidfd = match process::pidfd_open(init.pid) {
         Err(e) if e.is(&[Errno::ESRCH.0, Errno::EINVAL.0]) => {
             return Ok(false);
         }
-        other => other?,
+        other => other.during(what)?,
     };
-    if !is_alive(init) {
+    if !is_alive(init)? {
         return Ok(false);
     }
     match process::pidfd_send_signal(pidfd.as_fd(), signal) {
         Err(e) if e.is(&[Errno::ESRCH.0]) => Ok(false),
-        other => other.map(|()| true),
+        other => other.during(what).map(|()| true),
     }
 }

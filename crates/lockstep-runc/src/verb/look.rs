@@ -7,7 +7,7 @@ use lockstep_oci::state::State;
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{self, Front};
-use crate::table;
+use crate::{quote, table};
 use lockstep_runtime::Info;
 
 pub(super) fn state(front: &Front, args: &Arguments) -> Result<u8, Failure> {
@@ -81,7 +81,8 @@ fn json(containers: &[Info]) -> Result<String, Failure> {
     }
     let states: Vec<State> = containers.iter().map(state_of).collect();
     let text = serde_json::to_string(&states);
-    Ok(text.map_err(|error| Failure::new(error.to_string()))? + "\n")
+    let text = text.map_err(|error| Failure::new(error.to_string()))?;
+    Ok(quote::clean_json(&text) + "\n")
 }
 
 fn state_of(info: &Info) -> State {
@@ -105,7 +106,8 @@ pub(super) fn pretty(value: &impl serde::Serialize, indent: &[u8]) -> Result<Str
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
     let written = value.serialize(&mut serializer);
     written.map_err(|error| Failure::new(error.to_string()))?;
-    String::from_utf8(out).map_err(|error| Failure::new(error.to_string()))
+    let text = String::from_utf8(out).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(quote::clean_json(&text))
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ pub(crate) use bundle::Bundle;
 pub(crate) use container::Container;
 pub(crate) use host::{CgroupLayout, Host};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
-pub(crate) use procfs::{cgroup_of, status_field, wait_until};
-pub(crate) use runtime::{Output, Peer, View, kill};
-pub(crate) use test::{Skip, Test, Used, short_path};
+pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
+pub(crate) use runtime::{Output, Peer, Running, View, kill};
+pub(crate) use test::{Skip, Test, Used, run_directory, short_path};
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -80,10 +80,18 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// Runs all cases of `groups` (file name, cases) under libtest's command line.
+/// Runs the sample's cases of `groups` (file name, cases) under libtest's command line.
 pub(crate) fn run(groups: Vec<(&'static str, Vec<Case>)>) -> ExitCode {
+    run_those(groups, Sample::from_env())
+}
+
+/// Runs all cases, which take their sample themselves.
+pub(crate) fn run_all(groups: Vec<(&'static str, Vec<Case>)>) -> ExitCode {
+    run_those(groups, None)
+}
+
+fn run_those(groups: Vec<(&'static str, Vec<Case>)>, sample: Option<Sample>) -> ExitCode {
     let arguments = Arguments::from_args();
-    let sample = Sample::from_env();
     let mut trials = Vec::new();
     for (group, cases) in groups {
         for case in cases {
@@ -145,7 +153,7 @@ fn announce_skip(name: &str, reason: &str) {
 }
 
 /// The seeded share of the tests that a short run takes.
-struct Sample {
+pub(crate) struct Sample {
     percent: u64,
     seed: u64,
 }
@@ -159,6 +167,21 @@ impl Sample {
             percent: percent.trim().parse().expect("a percentage"),
             seed: seed.trim().parse().expect("a seed"),
         })
+    }
+
+    /// Whether the run takes this part of a case.
+    pub(crate) fn takes_point(name: &str) -> bool {
+        Self::from_env().is_none_or(|sample| sample.takes(name))
+    }
+
+    /// Whether this run takes everything.
+    pub(crate) fn is_full() -> bool {
+        Self::from_env().is_none()
+    }
+
+    /// The sample's share of a number of repetitions, at least one.
+    pub(crate) fn share(count: u64) -> u64 {
+        Self::from_env().map_or(count, |sample| (count * sample.percent / 100).max(1))
     }
 
     /// FNV-1a of seed and name: the choice depends on neither the order nor the number of tests.

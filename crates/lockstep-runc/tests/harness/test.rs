@@ -36,8 +36,12 @@ pub(crate) struct Test {
     pub(crate) pids: RefCell<Vec<u32>>,
     companions: RefCell<Vec<Child>>,
     bundles: RefCell<u32>,
+    armed: RefCell<Option<Armed>>,
     number: u32,
 }
+
+/// Another build of the runtime, and what is in its environment.
+type Armed = (PathBuf, Vec<(String, String)>);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -54,6 +58,7 @@ impl Test {
             pids: RefCell::default(),
             companions: RefCell::default(),
             bundles: RefCell::default(),
+            armed: RefCell::default(),
             number,
         }
     }
@@ -116,6 +121,21 @@ impl Test {
         path
     }
 
+    /// From here on the test calls this build instead of the runtime under test.
+    pub(crate) fn arm(&self, runtime: &Path, env: Vec<(String, String)>) {
+        self.armed.replace(Some((runtime.to_owned(), env)));
+    }
+
+    /// Back to the runtime under test.
+    pub(crate) fn disarm(&self) {
+        self.armed.replace(None);
+    }
+
+    /// The build that is called instead of the runtime under test.
+    pub(crate) fn armed(&self) -> Option<Armed> {
+        self.armed.borrow().clone()
+    }
+
     /// Runs the runtime with the test's `--root` and these arguments.
     #[track_caller]
     pub(crate) fn call(&self, args: &[&str]) -> Output {
@@ -135,8 +155,12 @@ impl Test {
 
     /// The invocation that [`Test::begin`] starts, to be changed first.
     pub(crate) fn invocation(&self, args: &[&str], view: &View) -> Invocation {
+        let armed = self.armed();
+        let runtime = armed
+            .as_ref()
+            .map_or(&Host::get().runtime, |(path, _)| path);
         let mut argv = vec![
-            Host::get().runtime.display().to_string(),
+            runtime.display().to_string(),
             "--root".to_owned(),
             self.state_root().display().to_string(),
         ];
@@ -144,7 +168,7 @@ impl Test {
         Invocation {
             argv,
             view: view.clone(),
-            env: Vec::new(),
+            env: armed.map_or_else(Vec::new, |(_, env)| env),
             stdin: Stdio::null(),
             cwd: self.dir.clone(),
             capture: self.dir.join("capture"),

@@ -63,6 +63,12 @@ impl Init<'_> {
             self.cover_directory(&point).during(what)?;
         } else {
             let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
+            #[cfg(lockstep_weak)]
+            let of_container = lockstep_kernel::weak::is("container-null")
+                .then(|| self.root()?.locate(Path::new("/dev/null")).during(what))
+                .transpose()?;
+            #[cfg(lockstep_weak)]
+            let null = of_container.as_ref().unwrap_or(null);
             let cover = mount::open_tree(null, Path::new(""), false, false).during(what)?;
             mount::attach(&cover, &point).during(what)?;
             file::leave_to_exec(cover);

@@ -94,8 +94,10 @@ fn own_streams(uid: u32) -> Result<()> {
         return Ok(());
     }
     for stream in console::standard_streams() {
-        let Ok(found) = file::fstat(stream) else {
-            continue;
+        let found = match file::fstat(stream) {
+            // The caller left this stream closed.
+            Err(e) if e.is(&[Errno::EBADF.0]) => continue,
+            other => other.during(|| "standard streams".into())?,
         };
         let null = found.st_mode & 0o170_000 == 0o020_000
             && (file::major(found.st_rdev), file::minor(found.st_rdev)) == (1, 3);

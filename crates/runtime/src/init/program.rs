@@ -24,6 +24,11 @@ impl Init<'_> {
             let path = path.as_path();
             format!("chdir to cwd ({path:?}) set in config.json failed")
         };
+        #[cfg(lockstep_weak)]
+        if lockstep_kernel::weak::is("plain-cwd") {
+            let directory = file::open_dir(file::CWD, path.as_path()).during(what)?;
+            return process::fchdir(directory.as_fd()).during(what);
+        }
         if is_root(path.as_path()) {
             return process::fchdir(self.root()?.as_fd()).during(what);
         }
@@ -66,7 +71,9 @@ impl Init<'_> {
                     return Ok(());
                 }
                 Err(e) if e.is(&[Errno::EACCES.0]) => refused = Some(e),
-                Err(_) => {}
+                // Not here, or no file: the next directory may have it.
+                Err(e) if e.is(&ELSEWHERE) => {}
+                Err(e) => return Err(program_error(program, &e)),
             }
         }
         match refused {
@@ -114,6 +121,17 @@ impl Init<'_> {
     /// After this, execve closes everything but the standard streams and what is handed over.
     pub(super) fn close_descriptors(&mut self, keep: u32) -> Result<()> {
         process::umask(self.umask);
+        #[cfg(lockstep_weak)]
+        if lockstep_kernel::weak::is("leak") {
+            for number in 3..64 {
+                // ENOENT: most numbers are not open. Not sockets: `start` waits for the end of one.
+                let found = file::stat(file::CWD, format!("/proc/self/fd/{number}"), true);
+                if found.is_ok_and(|found| found.st_mode & 0o170_000 == 0o040_000) {
+                    process::keep_on_exec(number).during(|| "descriptors".into())?;
+                }
+            }
+            return Ok(());
+        }
         process::close_on_exec_from(3 + keep).during(|| "descriptors".into())?;
         for number in 3..3 + keep {
             // EBADF: the caller promised more descriptors than there are.
@@ -151,6 +169,8 @@ impl Init<'_> {
             set.chain(home.as_deref()),
         )
         .during(|| format!("program {program:?}"))?;
+        #[cfg(lockstep_weak)]
+        lockstep_kernel::weak::pause("slow-exec");
         let failure = image.exec();
         Err(program_error(
             args.first().map_or("", String::as_str),
@@ -158,6 +178,16 @@ impl Init<'_> {
         ))
     }
 }
+
+/// Errors after which execvp(3) goes on to the next directory.
+const ELSEWHERE: [i32; 6] = [
+    Errno::ENOENT.0,
+    Errno::ENOTDIR.0,
+    Errno::EISDIR.0,
+    Errno::ENODEV.0,
+    Errno::ESTALE.0,
+    Errno::ETIMEDOUT.0,
+];
 
 /// Whether this user may execute the file: a regular one, with the permission.
 fn runnable(path: &str) -> lockstep_kernel::Result<()> {

@@ -1,0 +1,162 @@
+//! Calls whose failure need not be an error that names them, each with the reason.
+
+use std::path::Path;
+
+use crate::harness::Host;
+use crate::stepper::Hit;
+
+/// A call that fails without an error of ours; on which object, or on any; and why that is right.
+struct Exempt(&'static str, &'static str, &'static str);
+
+const C_START: &str = "start of the C library, before main";
+const RUST_START: &str = "start of the Rust library, before main";
+const ALLOCATOR: &str =
+    "the allocator ends the program, which leaves what a kill would, or does without";
+const NEVER: &str = "the kernel never fails it";
+
+const EXEMPT: &[Exempt] = &[
+    Exempt("brk", "", ALLOCATOR),
+    Exempt("mmap", "", ALLOCATOR),
+    Exempt("mremap", "", ALLOCATOR),
+    Exempt("munmap", "", ALLOCATOR),
+    Exempt("madvise", "", "a hint to the kernel"),
+    Exempt("mprotect", "", C_START),
+    Exempt("arch_prctl", "", C_START),
+    Exempt("set_tid_address", "", C_START),
+    Exempt("set_robust_list", "", C_START),
+    Exempt("rseq", "", C_START),
+    Exempt("readlink", "/proc/self/exe", C_START),
+    Exempt(
+        "readlinkat",
+        "/proc/self/exe",
+        "the overlay for the runtime's binary: a sealed copy is the other way",
+    ),
+    Exempt("getrandom", "", "seed of hash tables, which have another"),
+    Exempt("sched_getaffinity", "", RUST_START),
+    Exempt("sigaltstack", "", RUST_START),
+    Exempt("poll", "", RUST_START),
+    Exempt("rt_sigaction", "", RUST_START),
+    Exempt("gettid", "", RUST_START),
+    Exempt("openat", "/proc/self/maps", RUST_START),
+    Exempt("read", "/maps", RUST_START),
+    Exempt("newfstatat", "/maps", RUST_START),
+    Exempt("fstat", "/maps", RUST_START),
+    Exempt("close", "", "the descriptor is closed even so (close(2))"),
+    Exempt("exit_group", "", NEVER),
+    Exempt("rt_sigreturn", "", NEVER),
+    Exempt("umask", "", NEVER),
+    Exempt("getpid", "", NEVER),
+    Exempt("geteuid", "", NEVER),
+    Exempt("getegid", "", NEVER),
+    Exempt(
+        "clock_nanosleep",
+        "",
+        "only a wrong argument makes it fail; the Rust library ends the program then",
+    ),
+    Exempt(
+        "landlock_create_ruleset",
+        "",
+        "asks for the ABI; no Landlock is the answer when it fails",
+    ),
+    Exempt(
+        "keyctl",
+        "",
+        "a visible downgrade: without a keyring of its own the container keeps the caller's",
+    ),
+    Exempt(
+        "clone3",
+        "",
+        "into the cgroup where the kernel can; else it is joined afterwards, before anything else",
+    ),
+    Exempt("openat", "/sys/fs/cgroup/unified/", "for that clone3"),
+    Exempt(
+        "readlink",
+        "/proc/self/fd/",
+        "the path of a descriptor for the text of an error, which then has its number",
+    ),
+    Exempt(
+        "openat2",
+        "/proc/",
+        "a masked or read-only path is asked for once more, for the text of the error",
+    ),
+    Exempt("openat2", "/sys/", "as above"),
+    Exempt(
+        "move_mount",
+        "/",
+        "by name first, then by what the name resolves to, whose failure is told",
+    ),
+    Exempt(
+        "openat2",
+        "etc/passwd",
+        "where the home is, which is / when the image does not say",
+    ),
+    Exempt("fstat", "/etc/passwd", "as above"),
+    Exempt("read", "/etc/passwd", "as above"),
+    Exempt(
+        "openat",
+        "freezer.state",
+        "whether it is paused: a new process of a paused container waits with the others",
+    ),
+    Exempt("read", "freezer.state", "as above"),
+    Exempt(
+        "setsid",
+        "",
+        "EPERM says that it leads its process group already",
+    ),
+];
+
+/// Calls of the command itself, on whatever object, that fail without an error of ours.
+const OF_THE_COMMAND: &[Exempt] = &[
+    Exempt(
+        "prlimit64",
+        "",
+        "start of the C library: the size of the stack",
+    ),
+    Exempt(
+        "fsopen",
+        "",
+        "the overlay for the runtime's binary: a sealed copy is the other way",
+    ),
+    Exempt("fsconfig", "", "as above"),
+    Exempt("fsmount", "", "as above"),
+    Exempt(
+        "fcntl",
+        "lockstep-runc",
+        "without an answer the binary is taken for unsealed, and sealed again",
+    ),
+    Exempt("fstat", "lockstep-runc", "as above"),
+    Exempt("fstatfs", "lockstep-runc", "as above"),
+    Exempt("openat", "lockstep-runc", "as above"),
+];
+
+/// Whether the failure of this call need not be told.
+pub(crate) fn ignored(hit: &Hit, process: u32) -> bool {
+    let matches =
+        |Exempt(call, object, _): &Exempt| *call == hit.call && hit.object.contains(object);
+    // The directory of the runtime's binary, for the overlay.
+    let parent = Host::get().runtime.parent();
+    let directory = hit.call == "openat" && parent == Some(Path::new(&hit.object));
+    let command = process == 0 && (directory || OF_THE_COMMAND.iter().any(matches));
+    command || EXEMPT.iter().any(matches)
+}
+
+/// Calls after whose failure a whole container is there, to be removed later.
+pub(crate) fn leaves(call: &str) -> bool {
+    // Removing it is what failed; or waiting for it, and then it runs.
+    let removing = ["unlinkat", "openat", "getdents64", "newfstatat", "read"];
+    let waiting = ["wait4", "rt_sigtimedwait", "rt_sigprocmask"];
+    removing.contains(&call) || waiting.contains(&call)
+}
+
+/// The words for a call in errors, where they are not its name.
+pub(crate) fn words(call: &str) -> &[&str] {
+    match call {
+        "newfstatat" | "statx" | "fstat" => &["fstatat(", "fstat(", "stat("],
+        "pread64" => &["read("],
+        "wait4" => &["wait4(", "waitpid("],
+        "prlimit64" => &["prlimit("],
+        // The bundle's path, in runc's words.
+        "readlink" | "readlinkat" | "lstat" | "openat" => &["realpath(", "chdir "],
+        _ => &[],
+    }
+}
