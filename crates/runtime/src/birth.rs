@@ -342,14 +342,18 @@ impl<'a> Birth<'a> {
                 match made {
                     Ok(Side::Child) => return Ok(Through::New(theirs)),
                     Ok(Side::Parent(child)) => {
-                        // The supervisor sees the end of the pipe if this does not arrive.
-                        let told =
-                            lockstep_kernel::file::write_fd(&write, &child.pid.to_ne_bytes());
-                        process::exit(if told.is_ok() { 0 } else { UNTOLD })
+                        let pid = child.pid.to_ne_bytes();
+                        let told = lockstep_kernel::file::write_fd(&write, &pid).during(what);
+                        let sent = told.map_err(|e| message::send_failure(theirs.as_fd(), &e));
+                        process::exit(match sent {
+                            Ok(()) => 0,
+                            Err(Ok(())) => FAILED,
+                            Err(Err(_)) => UNTOLD,
+                        })
                     }
                     Err(e) => {
                         drop(message::send_failure(theirs.as_fd(), &e));
-                        process::exit(1)
+                        process::exit(FAILED)
                     }
                 }
             }
@@ -367,7 +371,7 @@ impl<'a> Birth<'a> {
                 Ok(Through::Old(Child { pid, pidfd }))
             }
             // It has said why it failed. After another end nothing may be waited for: the new process may be there.
-            Err(_) if exit.is_some_and(|(_, exit)| exit == process::Exit::Code(1)) => {
+            Err(_) if exit.is_some_and(|(_, exit)| exit == process::Exit::Code(FAILED)) => {
                 match message::receive(ours.as_fd())? {
                     Message::Failed(e) => Err(e),
                     _ => Err(Error::new(Kind::Kernel, "joining the namespaces failed")),
@@ -559,7 +563,9 @@ impl<'a> Birth<'a> {
 
 pub(crate) const SIGKILL: i32 = 9;
 
-/// How the process that joins namespaces ends when the supervisor could not be told of the new one.
+/// How the process that joins namespaces ends when it has said why it failed.
+const FAILED: i32 = 1;
+/// How it ends when the supervisor could not be told of the new one.
 const UNTOLD: i32 = 2;
 
 /// Joins namespaces by path: the user namespace gives the right to join those that it owns, and takes the
