@@ -141,6 +141,9 @@ int main(int argc, char **argv)
 					fprintf(report, "hit %lld %s\n", (long long)info.entry.nr, text);
 					if (slay) {
 						kill(pid, SIGKILL);
+					} else if (info.entry.nr == 3) {
+						/* close(2) closes also when it fails. */
+						one->failing = 1;
 					} else {
 						ptrace(PTRACE_GETREGS, pid, 0, &regs);
 						regs.orig_rax = -1;
