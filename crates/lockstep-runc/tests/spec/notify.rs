@@ -55,10 +55,16 @@ impl Agent {
             .set("/linux/seccomp/listenerMetadata", "opaque \"text\"")
     }
 
-    /// Each message with the number of descriptors that came with it.
-    fn received(&self) -> Vec<(Value, u32)> {
-        let text = std::fs::read_to_string(&self.messages).unwrap_or_default();
-        text.lines()
+    /// Each message with the number of descriptors that came with it, as soon as there are `count`: the agent
+    /// is a process of its own, and writes them down when it is its turn.
+    fn received(&self, count: usize) -> Vec<(Value, u32)> {
+        let text = || std::fs::read_to_string(&self.messages).unwrap_or_default();
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while text().matches('\n').count() < count && std::time::Instant::now() < patience {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        text()
+            .lines()
             .map(|line| {
                 let (message, count) = line.rsplit_once('\t').expect("the agent's own form");
                 let value = serde_json::from_str(message).expect("the message is JSON");
@@ -94,7 +100,7 @@ fn notify_state_is_sent(t: &Test) {
         .bundle(t, &["sleep", "1000"])
         .set("/annotations", json!({"org.example.key": "value"}));
     let c = bundle.started();
-    let received = agent.received();
+    let received = agent.received(1);
     assert_eq!(received.len(), 1, "{received:?}");
     let (message, descriptors) = &received[0];
     assert_eq!(*descriptors, 1);
@@ -119,7 +125,7 @@ fn notify_of_exec_reaches_the_agent(t: &Test) {
     let c = agent.bundle(t, &["sleep", "1000"]).started();
     let output = c.exec(&[], &["/probe", "syscall", ALARM, "0"]).ok();
     assert_eq!(output.value("syscall"), "-66");
-    let received = agent.received();
+    let received = agent.received(2);
     assert_eq!(received.len(), 2, "{received:?}");
     assert_eq!(received[1].0["state"]["status"], "running");
     assert_ne!(received[1].0["pid"], c.pid(), "the pid is that of the exec");
