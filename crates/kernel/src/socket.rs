@@ -133,8 +133,9 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
             RecvFlags::CMSG_CLOEXEC,
         ) {
             Err(rustix::io::Errno::INTR) => {}
-            // The peer died without closing in order: for the caller the same as the end.
-            Err(rustix::io::Errno::CONNRESET) => return Ok((Vec::new(), Vec::new())),
+            // The peer has ended without having read everything. That is told once, before the messages that
+            // it had sent; its last words are behind it, and then the end.
+            Err(rustix::io::Errno::CONNRESET) => {}
             other => break other.told(|| format!("recvmsg({})", socket.as_raw_fd()))?,
         }
     };
