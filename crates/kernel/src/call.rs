@@ -2,6 +2,7 @@
 //!
 //! The text is made only when a call fails, so that the happy path pays nothing for it.
 
+use lockstep_abi::feature::KernelVersion;
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
@@ -35,6 +36,25 @@ impl Error {
     /// Whether the kernel answered with one of these errnos.
     pub fn is(&self, errnos: &[i32]) -> bool {
         errnos.contains(&self.errno)
+    }
+
+    /// For a call that the kernel does not know (`ENOSYS`): which Linux brought it, and which this is.
+    pub fn missing(&self) -> Option<String> {
+        if self.errno != libc::ENOSYS {
+            return None;
+        }
+        let name = self.call.split('(').next().unwrap_or_default();
+        let since = lockstep_abi::syscall::since(name)?;
+        let release = rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned();
+        Some(match KernelVersion::parse(&release) {
+            Some(present) if present >= since => format!(
+                "{name} is in Linux since {since} and this is {release}: a sandbox around the runtime withholds it"
+            ),
+            _ => format!("{name} needs Linux {since}, and this is {release}"),
+        })
     }
 }
 

@@ -21,10 +21,15 @@ pub fn append(path: impl AsRef<Path>, mode: u32) -> Result<OwnedFd> {
 }
 
 /// Writes a file that must not exist yet; openat(2) with O_CREAT|O_EXCL, so `EEXIST` for a dangling link too.
+/// One that cannot be written to its end is removed again.
 pub fn create_new(path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<()> {
+    let path = path.as_ref();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let file = file::openat(file::CWD, path, flags, mode)?;
-    file::write_fd(&file, bytes)
+    file::write_fd(&file, bytes).inspect_err(|_| {
+        // The error of the write is the one to report.
+        drop(file::unlink(file::CWD, path));
+    })
 }
 
 /// Whether the caller left a descriptor with this number open; fcntl(2) F_GETFD.

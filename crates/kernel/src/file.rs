@@ -122,20 +122,56 @@ pub fn write_fd(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Replaces a file as a whole: a crash at any point leaves the old or the new content
-/// (write to `.NAME.tmp`, fsync unless `volatile`, rename).
+/// Replaces a file as a whole: whoever is killed at any point leaves the old or the new content, and a full
+/// disk the old one. Not synced: after a crash of the machine there is no process that the file could tell of.
 pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    let dir = dir.as_fd();
-    let temporary = format!(".{name}.tmp");
-    let file = openat(
-        dir,
-        &temporary,
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW,
-        mode,
-    )?;
-    write_fd(&file, bytes)?;
-    fs::renameat(dir, temporary.as_str(), dir, name)
-        .told(|| format!("renameat({}, {temporary:?}, {name:?})", call::fd(dir)))
+    Replacement::write(dir, name, bytes, mode)?.commit()
+}
+
+/// The new content of a file, on the disk already as `.NAME.tmp`; removed again unless it is committed.
+#[derive(Debug)]
+pub struct Replacement<D: AsFd> {
+    dir: D,
+    name: String,
+    temporary: String,
+    committed: bool,
+}
+
+impl<D: AsFd> Replacement<D> {
+    /// Writes the content beside the file, so that [`Replacement::commit`] needs no more room.
+    pub fn write(dir: D, name: &str, bytes: &[u8], mode: u32) -> Result<Self> {
+        let temporary = format!(".{name}.tmp");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+        let file = openat(&dir, &temporary, flags, mode)?;
+        let replacement = Replacement {
+            dir,
+            name: name.into(),
+            temporary,
+            committed: false,
+        };
+        write_fd(&file, bytes)?;
+        Ok(replacement)
+    }
+
+    /// Puts it in the place of the file; renameat(2).
+    pub fn commit(mut self) -> Result<()> {
+        let dir = self.dir.as_fd();
+        fs::renameat(dir, &*self.temporary, dir, &*self.name).told(|| {
+            let (from, to) = (&self.temporary, &self.name);
+            format!("renameat({}, {from:?}, {to:?})", call::fd(dir))
+        })?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl<D: AsFd> Drop for Replacement<D> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // The error that kept it from being committed is the one to report.
+            drop(unlink(&self.dir, &*self.temporary));
+        }
+    }
 }
 
 /// mkdirat(2).

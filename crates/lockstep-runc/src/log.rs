@@ -92,8 +92,14 @@ impl Log {
             Format::Json => json_line(level, text, &time),
         };
         match &self.file {
-            // A full disk must not change what the runtime does, and there is nowhere left to say so.
-            Some(file) => file::write_fd(file, line.as_bytes()).unwrap_or_default(),
+            // A full disk must not change what the runtime does. Only what ends it is said where the container's
+            // own words may stand.
+            Some(file) => {
+                let written = file::write_fd(file, line.as_bytes());
+                if let (Err(e), Level::Error) = (written, level) {
+                    to_stderr(&format!("log: {e}\n"));
+                }
+            }
             None => to_stderr(&line),
         }
     }

@@ -34,12 +34,16 @@ fn start() -> i32 {
     // (CVE-2019-5736). Looking for the words anywhere seals once too often for `list run`, which does no harm.
     let enters = |arg: &OsString| ["create", "run", "exec"].iter().any(|verb| arg == verb);
     if args.iter().any(enters) {
+        let said = |what: &str, error: lockstep_kernel::Error| match error.missing() {
+            Some(missing) => format!("{what}: {error}; {missing}"),
+            None => format!("{what}: {error}"),
+        };
         let ready = lockstep_kernel::exe::seal(&args, std::env::vars_os())
-            .map_err(|error| format!("sealing the runtime's binary: {error}"))
+            .map_err(|error| said("sealing the runtime's binary", error))
             // What the caller's shell or language ignored is nothing that the program asked for.
             .and_then(|()| {
                 let reset = lockstep_kernel::signal::default_ignored();
-                reset.map_err(|error| format!("resetting signals: {error}"))
+                reset.map_err(|error| said("resetting signals", error))
             });
         if let Err(text) = ready {
             log::Log::bare().error(&failure::Failure::new(text));

@@ -73,7 +73,10 @@ impl Runtime<'_> {
             hand_to_agent(&stored.spec, &begun, pid, &listener)
         })?;
         let told = self.oci_state(&stored, Status::Running, Some(pid));
-        directory.started()?;
+        // The program runs, and the socket without its listener says so too.
+        if let Err(e) = directory.started() {
+            (self.warn)(&e.to_string());
+        }
         self.poststart(id, &hooks, &told)
     }
 
@@ -228,19 +231,20 @@ impl Runtime<'_> {
     /// Makes everything that the state names, in the order: state, cgroups, process.
     fn make(&self, request: &CreateRequest, prepared: &mut Prepared, waits: bool) -> Result<Born> {
         let directory = self.root.claim(&request.id)?;
-        let made = directory
-            .write_first_state(&prepared.stored)
-            .and_then(|()| {
-                let listener = if waits {
-                    Some(
-                        socket::listen(directory.as_fd(), START)
-                            .during(|| "socket for start".into())?,
-                    )
-                } else {
-                    None
-                };
-                self.bear(&directory, prepared, listener)
-            });
+        let written = directory.write_first_state(&prepared.stored);
+        // Until they are made the directories are nobody's or somebody else's: undoing must not touch them.
+        let intended = std::mem::take(&mut prepared.stored.cgroup);
+        let made = written.and_then(|()| {
+            let listener = if waits {
+                Some(
+                    socket::listen(directory.as_fd(), START)
+                        .during(|| "socket for start".into())?,
+                )
+            } else {
+                None
+            };
+            self.bear(&directory, prepared, &intended, listener)
+        });
         made.map_err(|e| self.undo(request, prepared, e))
     }
 
@@ -248,14 +252,13 @@ impl Runtime<'_> {
         &self,
         directory: &Directory,
         prepared: &mut Prepared,
+        intended: &CgroupState,
         listener: Option<OwnedFd>,
     ) -> Result<Born> {
         let layout = &prepared.host.cgroup;
-        // Until they are made the directories are nobody's or somebody else's: undoing must not touch them.
-        let intended = std::mem::take(&mut prepared.stored.cgroup);
         let mut cgroup = Cgroup::create(&prepared.cgroup, layout)?;
         prepared.stored.cgroup = cgroup.state().clone();
-        if prepared.stored.cgroup != intended {
+        if prepared.stored.cgroup != *intended {
             directory.write_state(&prepared.stored)?;
         }
         let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
@@ -313,7 +316,13 @@ impl Runtime<'_> {
         if error.kind == Kind::Exists {
             return error;
         }
-        if let Err(second) = self.delete_ended(&request.id, &prepared.stored, false) {
+        // Without a cgroup the process is known by its id alone.
+        let ended = match self.root.container(&request.id).and_then(|d| d.init()) {
+            Ok(Some(init)) => self.end(&request.id, &prepared.stored, &init),
+            _ => Ok(()),
+        };
+        let left = ended.and_then(|()| self.delete_ended(&request.id, &prepared.stored, false));
+        if let Err(second) = left {
             (self.warn)(&format!(
                 "cleaning up after container {}: {second}",
                 request.id

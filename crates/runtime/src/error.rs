@@ -82,6 +82,7 @@ impl Error {
         let mut error = Error::new(Kind::Kernel, message);
         error.call = Some(call.to_string());
         error.reason = Some(Errno(call.errno).description().to_lowercase());
+        error.hint = call.missing();
         error
     }
 

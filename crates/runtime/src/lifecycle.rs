@@ -2,7 +2,7 @@
 
 use crate::birth::SIGKILL;
 use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, For, Kind, Result};
 use crate::state::{self, ContainerId, Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting};
 use lockstep_abi::bpf;
@@ -298,12 +298,14 @@ impl Runtime<'_> {
         for warning in &planned.warnings {
             (self.warn)(warning);
         }
+        linux.resources = Some(merge(&existing, resources)?);
+        // On the disk before a limit is changed: where there is no room for it, nothing is changed.
+        let new_state = directory.prepare_state(&stored)?;
         let mut cgroup = Cgroup::open(&stored.cgroup);
         for downgrade in cgroup.update(&planned, &layout)? {
             (self.warn)(&downgrade.to_string());
         }
-        linux.resources = Some(merge(&existing, resources)?);
-        directory.write_state(&stored)
+        new_state.commit().during(|| format!("state of {id}"))
     }
 
     /// Removes a container (runtime.md, "Delete"); with `force` also a running one, and none at all is no error.
@@ -338,7 +340,7 @@ impl Runtime<'_> {
         self.root.remove(id)
     }
 
-    fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
+    pub(crate) fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
         state::signal(init, SIGKILL)?;
         let cgroup = Cgroup::open(&stored.cgroup);
         if cgroup.frozen().unwrap_or(false) {

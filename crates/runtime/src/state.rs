@@ -212,6 +212,13 @@ impl Directory {
         self.write(STATE, state)
     }
 
+    /// The same in two steps, for what must not be done unless the state can be written.
+    pub(crate) fn prepare_state(&self, state: &State) -> Result<file::Replacement<&OwnedFd>> {
+        let text = self.text(STATE, state)?;
+        file::Replacement::write(&self.dir, STATE, &text, 0o600)
+            .during(|| format!("state of {}", self.id))
+    }
+
     /// Writes the state for the first time: there is no older one to keep whole.
     pub(crate) fn write_first_state(&self, state: &State) -> Result<()> {
         self.write_new(STATE, state)
@@ -219,8 +226,7 @@ impl Directory {
 
     fn write_new<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
         let what = || format!("state of {}", self.id);
-        let text = serde_json::to_vec(value)
-            .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))?;
+        let text = self.text(name, value)?;
         let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::EXCL;
         let made = file::openat(&self.dir, name, flags, 0o600).during(what)?;
         file::write_fd(made, &text).during(what)
@@ -260,9 +266,13 @@ impl Directory {
         absent_is_fine(file::unlink(&self.dir, START)).during(|| format!("state of {}", self.id))
     }
 
+    fn text<T: Serialize>(&self, name: &str, value: &T) -> Result<Vec<u8>> {
+        serde_json::to_vec(value)
+            .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))
+    }
+
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
-        let text = serde_json::to_vec(value)
-            .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))?;
+        let text = self.text(name, value)?;
         file::replace(&self.dir, name, &text, 0o600).during(|| format!("state of {}", self.id))
     }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -331,9 +332,30 @@ static void one(char **argv)
 	}
 }
 
+/* withhold NR ERRNO PROGRAM [ARG...]: the program on a kernel that answers a call with this errno */
+static void withhold(char **argv)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number(argv[0]), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)number(argv[1])),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof code / sizeof *code, code};
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		perror("withhold");
+		exit(98);
+	}
+	execvp(argv[2], argv + 2);
+	perror(argv[2]);
+	exit(97);
+}
+
 int main(int argc, char **argv)
 {
 	char **start = argv + 1;
+	if (argc > 4 && !strcmp(start[0], "withhold"))
+		withhold(start + 1);
 	for (char **at = start; *start; at++) {
 		int last = !*at;
 		if (!last && strcmp(*at, ","))

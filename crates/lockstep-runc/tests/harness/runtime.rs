@@ -42,6 +42,13 @@ pub(crate) enum View {
         /// First of 65536 subordinate ids.
         subordinate: Option<u32>,
     },
+    /// On a kernel that answers a call with an error: one that is too old for it, or that withholds it.
+    Withheld {
+        /// The call's number.
+        number: u32,
+        /// What it returns.
+        errno: i32,
+    },
     /// After a shell script, which ends with `exec "$@"`.
     Script(String),
 }
@@ -279,6 +286,16 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
 fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
     let script = match view {
         View::Plain => return argv,
+        View::Withheld { number, errno } => {
+            let probe = super::probe::compiled().expect("a test that withholds calls asks first");
+            let wrapper = [
+                probe.display().to_string(),
+                "withhold".to_owned(),
+                number.to_string(),
+                errno.to_string(),
+            ];
+            return wrapper.into_iter().chain(argv).collect();
+        }
         View::User { uid, subordinate } => {
             let files = user_files(*uid, *subordinate);
             format!("{files}; set -- setpriv --clear-groups --reuid={uid} --regid={uid} \"$@\"")

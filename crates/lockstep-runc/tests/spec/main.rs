@@ -22,6 +22,7 @@ mod device;
 mod document;
 mod exec;
 mod filesystem;
+mod full_disk;
 mod hooks;
 mod idmap;
 mod landlock;
@@ -30,6 +31,7 @@ mod mount;
 mod namespace;
 mod network;
 mod notify;
+mod old_kernel;
 mod paths;
 mod process;
 mod propagation;
@@ -59,6 +61,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("document", document::cases()),
         ("exec", exec::cases()),
         ("filesystem", filesystem::cases()),
+        ("full_disk", full_disk::cases()),
         ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
         ("landlock", landlock::cases()),
@@ -67,6 +70,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("namespace", namespace::cases()),
         ("network", network::cases()),
         ("notify", notify::cases()),
+        ("old_kernel", old_kernel::cases()),
         ("paths", paths::cases()),
         ("process", process::cases()),
         ("propagation", propagation::cases()),

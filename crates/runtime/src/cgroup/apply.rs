@@ -31,7 +31,8 @@ impl Cgroup {
         Ok(downgrades)
     }
 
-    /// Does all that an update asks for; what was best effort and failed is returned.
+    /// Does all that an update asks for; what was best effort and failed is returned. When a limit is refused
+    /// those that were set before it get their old values back.
     pub fn update(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
         if let Some(unit) = &self.state.unit {
             systemd::set_properties(unit, &update.properties)?;
@@ -45,9 +46,30 @@ impl Cgroup {
             let path = dir.path.strip_prefix(mount).unwrap_or(&dir.path);
             enable_controllers(mount, path.trim_start_matches('/'), enable)?;
         }
-        let mut lost = self.apply(&update.writes, layout)?;
-        lost.extend(self.apply_devices(&update.devices, layout)?);
-        Ok(lost)
+        let before = self.present(&update.writes, layout);
+        let result = self.apply(&update.writes, layout).and_then(|mut lost| {
+            lost.extend(self.apply_devices(&update.devices, layout)?);
+            Ok(lost)
+        });
+        if result.is_err() {
+            for (path, value) in before.iter().rev() {
+                // Of a file that was not changed yet, it changes nothing; the first error is the one to report.
+                drop(kernel::file::write(CWD, path, value.as_bytes()));
+            }
+        }
+        result
+    }
+
+    /// Files of the writes with the one value that is in force; not those with a line per device, which do
+    /// not take what they show.
+    fn present(&self, writes: &[Write], layout: &Layout) -> Vec<(String, String)> {
+        let value = |write: &Write| {
+            let dir = self.dir(&layout.hierarchies[write.hierarchy].label())?;
+            let path = format!("{}/{}", dir.path, write.file);
+            let value = kernel::cgroup::value(CWD, &path).ok()?;
+            (!value.contains([':', '\n'])).then_some((path, value))
+        };
+        writes.iter().filter_map(value).collect()
     }
 
     fn apply_at(
