@@ -8,13 +8,16 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::{self as kernel, file, process, socket};
 use lockstep_oci::runtime::Spec;
 use lockstep_oci::state::Status;
-use lockstep_plan::Outcome;
+use lockstep_plan::{Downgrade, Outcome};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Version of both files; a newer one is refused without touching it.
-pub(crate) const SCHEMA: u32 = 1;
+/// Version of the files, raised with every change of their form, so that a rewrite cannot lose what it does not
+/// know. Older ones are read, a newer one is refused without touching it.
+///
+/// 2: outcome.json has a version too.
+pub(crate) const SCHEMA: u32 = 2;
 /// The largest state file that is read, in bytes.
 const LIMIT: usize = 32 << 20;
 const STATE: &str = "state.json";
@@ -85,6 +88,15 @@ pub(crate) struct InitProcess {
     pub pid: i32,
     /// Start time in clock ticks since boot (proc_pid_stat(5), field 22).
     pub start_time: u64,
+}
+
+/// outcome.json.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct StoredOutcome {
+    /// [`SCHEMA`]; absent from the first.
+    #[serde(default)]
+    schema: u32,
+    downgrades: Vec<Downgrade>,
 }
 
 /// The directory that holds all containers' directories.
@@ -252,13 +264,20 @@ impl Directory {
         if outcome.downgrades.is_empty() {
             Ok(())
         } else {
-            self.write(OUTCOME, outcome)
+            let stored = StoredOutcome {
+                schema: SCHEMA,
+                downgrades: outcome.downgrades.clone(),
+            };
+            self.write(OUTCOME, &stored)
         }
     }
 
     /// What differed from the plan.
     pub(crate) fn outcome(&self) -> Result<Outcome> {
-        Ok(self.read(OUTCOME)?.unwrap_or_default())
+        let stored: StoredOutcome = self.read(OUTCOME)?.unwrap_or_default();
+        Ok(Outcome {
+            downgrades: stored.downgrades,
+        })
     }
 
     /// Forgets that the container waits for `start`.

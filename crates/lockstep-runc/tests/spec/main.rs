@@ -36,6 +36,7 @@ mod paths;
 mod process;
 mod propagation;
 mod rootless;
+mod schema;
 mod seccomp;
 mod state;
 mod terminal;
@@ -75,6 +76,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("process", process::cases()),
         ("propagation", propagation::cases()),
         ("rootless", rootless::cases()),
+        ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),
         ("state", state::cases()),
         ("terminal", terminal::cases()),
