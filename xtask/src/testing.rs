@@ -11,6 +11,7 @@
 
 mod counts;
 mod execute;
+mod fuzz;
 mod groups;
 pub(crate) mod packages;
 mod report;
@@ -246,6 +247,14 @@ fn obstacle(group: &Group, context: &Context, commands: &[Command]) -> Option<St
     }
     if let Some(program) = group.needs.iter().find(|program| !context.has(program)) {
         return Some(format!("{program} is not installed"));
+    }
+    if let Some(tool) = group.tool.filter(|tool| !context.has(tool))
+        && let Err(failure) = packages::install_tool(tool)
+    {
+        return Some(format!("{tool} is not installed: {failure}"));
+    }
+    if let Some(reason) = (group.hindrance)() {
+        return Some(reason);
     }
     commands
         .is_empty()

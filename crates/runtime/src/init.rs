@@ -362,6 +362,8 @@ pub(crate) fn waits_for_maps(plan: &Plan) -> bool {
 
 pub(crate) use mount::{lines, open_source};
 pub(crate) use paths::Masks;
+#[cfg(any(test, fuzzing))]
+pub(crate) use program::home_of;
 
 /// The root of a container that was entered: `/` of the mount namespace that was joined.
 pub(crate) fn entered_root(entered: bool) -> Result<Option<Root>> {

@@ -11,6 +11,9 @@ pub mod error;
 pub mod features;
 pub mod request;
 
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
+
 mod birth;
 mod create;
 mod exec;

@@ -80,14 +80,19 @@ fn shortened(error: &Error) -> Error {
 
 /// Waits for the next message.
 pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<Message> {
+    let (bytes, fds) = socket::receive(socket)
+        .map_err(|e| Error::call("waiting for the container's process", &e))?;
+    parse(&bytes, fds)
+}
+
+/// A message from its datagram.
+pub(crate) fn parse(bytes: &[u8], fds: Vec<OwnedFd>) -> Result<Message> {
     let broken = |what: &str| {
         Error::new(
             crate::error::Kind::Kernel,
             format!("broken message from init: {what}"),
         )
     };
-    let (bytes, fds) = socket::receive(socket)
-        .map_err(|e| Error::call("waiting for the container's process", &e))?;
     let Some((tag, body)) = bytes.split_first() else {
         return Ok(Message::End);
     };

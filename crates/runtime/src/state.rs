@@ -92,7 +92,7 @@ pub(crate) struct InitProcess {
 
 /// outcome.json.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct StoredOutcome {
+pub(crate) struct StoredOutcome {
     /// [`SCHEMA`]; absent from the first.
     #[serde(default)]
     schema: u32,
@@ -300,30 +300,7 @@ impl Directory {
             Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
             other => other.during(|| format!("state of {}", self.id))?,
         };
-        #[derive(Deserialize)]
-        struct Header {
-            schema: u32,
-        }
-        let broken = |e: serde_json::Error| {
-            Error::new(
-                Kind::Invalid,
-                format!("{name} of container {}: {e}", self.id),
-            )
-        };
-        // Cut short: its writer was killed in the middle, which is the same as before.
-        if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err_and(|e| e.is_eof()) {
-            return Ok(None);
-        }
-        let found = serde_json::from_slice::<Header>(&text).map_or(SCHEMA, |header| header.schema);
-        if found > SCHEMA {
-            let message = format!(
-                "{name} of container {} has schema {found}, this version reads up to {SCHEMA}",
-                self.id
-            );
-            return Err(Error::new(Kind::Invalid, message)
-                .hint("use the version of lockstep-runc that made it"));
-        }
-        serde_json::from_slice(&text).map(Some).map_err(broken)
+        parse(&text, name, &self.id)
     }
 
     /// The container's status and its first process, asked of the kernel.
@@ -357,6 +334,34 @@ impl Directory {
     }
 }
 
+/// What a state file says; `None` when its writer was killed in the middle, which is the same as before.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(
+    text: &[u8],
+    name: &str,
+    id: &ContainerId,
+) -> Result<Option<T>> {
+    #[derive(Deserialize)]
+    struct Header {
+        schema: u32,
+    }
+    let broken = |e: serde_json::Error| {
+        Error::new(Kind::Invalid, format!("{name} of container {}: {e}", id))
+    };
+    if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|e| e.is_eof()) {
+        return Ok(None);
+    }
+    let found = serde_json::from_slice::<Header>(text).map_or(SCHEMA, |header| header.schema);
+    if found > SCHEMA {
+        let message = format!(
+            "{name} of container {} has schema {found}, this version reads up to {SCHEMA}",
+            id
+        );
+        return Err(Error::new(Kind::Invalid, message)
+            .hint("use the version of lockstep-runc that made it"));
+    }
+    serde_json::from_slice(text).map(Some).map_err(broken)
+}
+
 /// Whether this very process exists and is no zombie.
 pub(crate) fn is_alive(init: &InitProcess) -> Result<bool> {
     let found = process_stat(init.pid)?;
@@ -372,15 +377,17 @@ fn process_stat(pid: i32) -> Result<Option<(char, u64)>> {
         Err(e) if e.is(&[Errno::ENOENT.0, Errno::ESRCH.0]) => return Ok(None),
         other => other.during(|| format!("asking for process {pid}"))?,
     };
-    // The command name stands in parentheses and may contain anything, also parentheses and blanks.
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let fields = || {
-        let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        Some((state, fields.nth(18)?.parse().ok()?))
-    };
     let broken = || Error::new(Kind::Kernel, format!("{path} has an unknown form"));
-    fields().map(Some).ok_or_else(broken)
+    stat_fields(&text).map(Some).ok_or_else(broken)
+}
+
+/// Fields 3 and 22. The command name stands in parentheses, is the container's choice, and may contain
+/// anything, also parentheses and blanks.
+pub(crate) fn stat_fields(text: &[u8]) -> Option<(char, u64)> {
+    let text = String::from_utf8_lossy(text);
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 /// Describes a process for `init.json`.

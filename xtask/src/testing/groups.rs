@@ -18,6 +18,10 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     /// Programs without which nothing of the group can run.
     pub(crate) needs: &'static [&'static str],
+    /// A cargo subcommand that is installed from the registry where it is missing.
+    pub(crate) tool: Option<&'static str>,
+    /// Why the group cannot run here, beyond a missing program.
+    pub(crate) hindrance: fn() -> Option<String>,
     /// Whether the group needs root.
     pub(crate) root: bool,
     /// Share of the cases in the sample that CI runs, in percent; all of them in the full run.
@@ -46,6 +50,8 @@ impl Group {
 const CHEAP: Group = Group {
     name: "",
     needs: &["cargo"],
+    tool: None,
+    hindrance: || None,
     root: false,
     sample: 100,
     minutes: (5, 10),
@@ -145,10 +151,10 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "fuzz",
-        needs: &["cargo-fuzz"],
-        minutes: (5, 60),
+        tool: Some("cargo-fuzz"),
+        minutes: (60, 60),
         full_only: true,
-        commands: fuzz,
+        commands: |context, _, _| super::fuzz::commands(context),
         ..CHEAP
     },
     Group {
@@ -168,9 +174,17 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "deny",
-        needs: &["cargo-deny"],
+        tool: Some("cargo-deny"),
         full_only: true,
-        commands: |_, _, _| vec![cargo(&["deny", "check"])],
+        commands: deny,
+        ..CHEAP
+    },
+    Group {
+        name: "advisories",
+        tool: Some("cargo-deny"),
+        full_only: true,
+        hindrance: no_advisories,
+        commands: |_, _, _| vec![cargo(&["deny", "check", "advisories"])],
         ..CHEAP
     },
 ];
@@ -246,25 +260,21 @@ fn integration(_: &Context, targets: &Targets, group: &Group) -> Vec<Command> {
     }
 }
 
-/// Every libFuzzer target for ten minutes. Their crates are workspaces of their own, for they
-/// need a nightly toolchain.
-fn fuzz(context: &Context, _: &Targets, _: &Group) -> Vec<Command> {
-    let mut found = Vec::new();
-    let crates = std::fs::read_dir(context.root.join("crates"))
-        .into_iter()
-        .flatten();
-    for folder in crates.flatten().map(|entry| entry.path().join("fuzz")) {
-        let targets = std::fs::read_dir(folder.join("fuzz_targets"))
-            .into_iter()
-            .flatten();
-        for target in targets.flatten().map(|entry| entry.path()) {
-            let mut run = cargo(&["+nightly", "fuzz", "run", "--fuzz-dir"]);
-            run.arg(&folder).arg(target.file_stem().unwrap_or_default());
-            run.args(["--", "-max_total_time=600"]);
-            found.push(run);
-        }
-    }
-    found
+/// What is in the product, without what only tests use; then what is in the tree at all.
+fn deny(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {
+    vec![
+        cargo(&["deny", "--exclude-dev", "check", "bans"]),
+        cargo(&["deny", "check", "licenses", "sources"]),
+    ]
+}
+
+/// The advisories are a git repository, and a machine may have no way to it.
+fn no_advisories() -> Option<String> {
+    let url = "https://github.com/RustSec/advisory-db";
+    let mut ask = Command::new("timeout");
+    ask.args(["30", "git", "ls-remote", "--exit-code", url, "HEAD"]);
+    let asked = crate::run::output(&mut ask);
+    asked.err().map(|_| format!("{url} cannot be reached"))
 }
 
 /// Live tests that also need builds without a mechanism, which are made first.

@@ -74,6 +74,14 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
     updated
 }
 
+/// Installs a cargo subcommand from the registry, for the full run alone: compiling one takes minutes.
+pub(crate) fn install_tool(name: &str) -> Result<(), Failure> {
+    println!("installing {name}");
+    let mut command = Command::new("cargo");
+    command.args(["install", "--locked", "--quiet", name]);
+    crate::run::output(&mut command).map(|_| ())
+}
+
 fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages
         .iter()

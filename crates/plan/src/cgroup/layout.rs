@@ -76,14 +76,19 @@ impl Hierarchy {
         self.in_mount(&self.own)
     }
 
-    /// The same for any path of the hierarchy.
+    /// The same for any path of the hierarchy. One outside the reader's cgroup namespace, which the kernel
+    /// shows as `/../x` (cgroup_namespaces(7)), cannot be reached through the mount: it counts as the root.
     #[must_use]
     pub fn in_mount<'a>(&self, path: &'a str) -> &'a str {
         let inside = match path.strip_prefix(self.root.as_str()) {
             Some(rest) if self.root == "/" || rest.is_empty() || rest.starts_with('/') => rest,
             _ => path,
         };
-        inside.trim_matches('/')
+        let inside = inside.trim_matches('/');
+        if inside.split('/').any(|part| matches!(part, "." | "..")) {
+            return "";
+        }
+        inside
     }
 }
 

@@ -1,7 +1,6 @@
 //! Any bytes as the seccomp object of a config.json: what compiles means what its rules say.
 //!
-//! `cargo +nightly fuzz run seccomp corpus/seccomp seeds/seccomp` in `crates/profile/fuzz`; tests/fuzz_seccomp.rs does a
-//! little of it with a stable compiler.
+//! tests/fuzz_seccomp.rs does a little of it in every run of the tests.
 
 #![no_main]
 

@@ -297,14 +297,35 @@ impl Connection {
         }
         let mut rest = vec![0u8; fields.next_multiple_of(8) + body];
         self.stream.read_exact(&mut rest)?;
-        let body = rest.split_off(fields.next_multiple_of(8));
-        let mut message = Message {
-            kind: fixed[1],
-            body,
-            ..Message::default()
-        };
-        read_fields(&rest[..fields], &mut message).ok_or_else(malformed)?;
-        Ok(message)
+        read_message(fixed[1], fields, rest).ok_or_else(malformed)
+    }
+}
+
+/// A message of a kind from its header fields, of that length and padded to a multiple of 8, and its body.
+fn read_message(kind: u8, fields: usize, mut rest: Vec<u8>) -> Option<Message> {
+    let body = rest.split_off(fields.next_multiple_of(8));
+    let mut message = Message {
+        kind,
+        body,
+        ..Message::default()
+    };
+    read_fields(&rest[..fields], &mut message)?;
+    Some(message)
+}
+
+/// Reads a message and its body in every way that there is, for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_all(bytes: &[u8]) {
+    let Some((&[kind, fields], rest)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let fields = usize::from(fields);
+    if fields.next_multiple_of(8) > rest.len() {
+        return;
+    }
+    if let Some(message) = read_message(kind, fields, rest.to_vec()) {
+        let reply = Reply(message.body);
+        drop((reply.text(0), reply.variant_text(), reply.job()));
     }
 }
 

@@ -8,7 +8,7 @@
 mod apply;
 mod control;
 mod create;
-mod dbus;
+pub(crate) mod dbus;
 pub(crate) mod driver;
 mod oom;
 mod remove;

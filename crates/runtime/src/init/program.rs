@@ -46,11 +46,7 @@ impl Init<'_> {
             .read_if_regular(Path::new("etc/passwd"), PASSWD_LIMIT);
         let text = passwd.ok().flatten().unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let home = text.lines().find_map(|line| {
-            let mut fields = line.split(':').skip(2);
-            (fields.next()?.parse() == Ok(uid)).then(|| fields.nth(2))?
-        });
-        self.home = Some(home.filter(|home| !home.is_empty()).unwrap_or("/").into());
+        self.home = Some(home_of(uid, &text).into());
         Ok(())
     }
 
@@ -177,6 +173,15 @@ impl Init<'_> {
             &failure,
         ))
     }
+}
+
+/// The home of a user in a passwd(5) file of the image, `/` where it has none.
+pub(crate) fn home_of(uid: u32, passwd: &str) -> &str {
+    let home = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        (fields.next()?.parse() == Ok(uid)).then(|| fields.nth(2))?
+    });
+    home.filter(|home| !home.is_empty()).unwrap_or("/")
 }
 
 /// Errors after which execvp(3) goes on to the next directory.

@@ -116,6 +116,15 @@ fn a_second_view_of_a_hierarchy_is_not_a_second_hierarchy() {
 }
 
 #[test]
+fn a_process_outside_its_cgroup_namespace_starts_at_the_root() {
+    for own in ["/..", "/../x", "/../../x/y"] {
+        let layout = layout(V2, &format!("0::{own}\n"), &[]);
+        assert_eq!(place(None, &layout), ["/sys/fs/cgroup/id"], "{own}");
+        assert_eq!(place(Some("a/b"), &layout), ["/sys/fs/cgroup/a/b"], "{own}");
+    }
+}
+
+#[test]
 fn nested_without_cgroup_namespace_drops_the_mounted_part() {
     let text = "\
 700 600 0:50 / / rw - overlay overlay rw
