@@ -12,10 +12,12 @@ pub mod cgroup;
 pub mod command;
 pub mod console;
 pub mod credential;
+pub mod durable;
 pub mod event;
 pub mod exe;
 pub mod file;
 pub mod landlock;
+pub mod metadata;
 pub mod mount;
 pub mod namespace;
 pub mod network;
@@ -25,6 +27,7 @@ pub mod schedule;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod tree;
 #[cfg(lockstep_weak)]
 pub mod weak;
 

@@ -38,6 +38,13 @@ impl Context {
         done.told(|| self.told("FSCONFIG_SET", option))
     }
 
+    /// An option whose value is an open file; fsconfig(2) FSCONFIG_SET_FD. Overlay takes layers so since Linux 6.13.
+    pub fn set_fd(&self, key: &str, value: impl AsFd) -> Result<()> {
+        let value = value.as_fd();
+        rustix::mount::fsconfig_set_fd(&self.fd, key, value)
+            .told(|| self.told("FSCONFIG_SET_FD", &format!("{key}={}", call::fd(value))))
+    }
+
     /// The source, which file systems without a device show in mountinfo.
     pub fn source(&self, source: &str) -> Result<()> {
         rustix::mount::fsconfig_set_string(&self.fd, "source", source)
@@ -222,6 +229,42 @@ pub fn pivot_root_here() -> Result<()> {
 /// Detaches the topmost mount at the current directory; umount2(2) with MNT_DETACH.
 pub fn detach_here() -> Result<()> {
     rustix::mount::unmount(c".", UnmountFlags::DETACH).told(|| "umount2(\".\", MNT_DETACH)".into())
+}
+
+/// Detaches the mount whose root `root` is, wherever it is attached; umount2(2) with MNT_DETACH.
+pub fn detach(root: impl AsFd) -> Result<()> {
+    let root = root.as_fd();
+    let path = format!("/proc/self/fd/{}", root.as_raw_fd());
+    rustix::mount::unmount(path.as_str(), UnmountFlags::DETACH)
+        .told(|| format!("umount2({}, MNT_DETACH)", call::fd(root)))
+}
+
+/// mount(2) of a new file system on `point`, for kernels whose fsconfig(2) has no place for its options.
+pub fn mount(kind: &str, point: impl AsFd, flags: u64, data: &str) -> Result<()> {
+    let point = point.as_fd();
+    let told = || {
+        let point = call::fd(point);
+        format!("mount({kind:?}, {point}, {kind:?}, {flags:#x}, {data:?})")
+    };
+    let c = |text: &str| {
+        CString::new(text).map_err(|_nul| Error {
+            call: told(),
+            errno: libc::EINVAL,
+        })
+    };
+    let path = c(&format!("/proc/self/fd/{}", point.as_raw_fd()))?;
+    let (kind_c, data_c) = (c(kind)?, c(data)?);
+    // SAFETY: all pointers are C strings that outlive the call.
+    let ret = unsafe {
+        libc::mount(
+            kind_c.as_ptr(),
+            path.as_ptr(),
+            kind_c.as_ptr(),
+            flags as libc::c_ulong,
+            data_c.as_ptr().cast(),
+        )
+    };
+    check(ret.into(), told).map(drop)
 }
 
 /// mount(2) with MS_MOVE of the current directory onto `/`, for hosts whose root cannot be pivoted (initramfs).

@@ -147,6 +147,75 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
     made
 }
 
+/// Who writes the maps of a new user namespace (user_namespaces(7), "Defining user and group ID mappings").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mapper {
+    /// This process, which has CAP_SETUID and CAP_SETGID.
+    Privileged,
+    /// This process, for its own two ids alone; setgroups(2) is denied before.
+    OwnIds,
+    /// The setuid helpers, which know the caller's subordinate ids.
+    Helpers,
+}
+
+/// Runs `f` as uid and gid 0 of a new user namespace with these maps (and further CLONE_NEW* `flags`), and
+/// gives back what it returned and how it ended. More than 1 MiB of answer is `EFBIG`.
+///
+/// The process must have one thread, as for every fork here; the child may start more.
+pub fn inside(
+    proc: impl AsFd,
+    maps: (&[Map], &[Map]),
+    mapper: Mapper,
+    flags: u64,
+    f: impl FnOnce() -> Vec<u8>,
+) -> Result<(Vec<u8>, process::Exit)> {
+    let (mapped, map) = crate::socket::pipe()?;
+    let (answer, write) = crate::socket::pipe()?;
+    let child = match process::clone(flags | libc::CLONE_NEWUSER as u64, None)? {
+        Side::Child => {
+            drop((map, answer));
+            process::exit(i32::from(born(mapped, write, f).is_err()))
+        }
+        Side::Parent(child) => child,
+    };
+    drop((mapped, write));
+    let written =
+        write_maps(proc.as_fd(), child.pid, maps, mapper).and_then(|()| file::write_fd(&map, b"."));
+    drop(map);
+    let answer = file::read_fd(answer, 1 << 20);
+    let ended = process::wait(child.pid, false)?;
+    written?;
+    let exit = ended.map_or(process::Exit::Code(0), |(_, exit)| exit);
+    Ok((answer?, exit))
+}
+
+/// The child of [`inside`]: waits for its maps, becomes root in its namespace, works, answers.
+fn born(mapped: OwnedFd, write: OwnedFd, f: impl FnOnce() -> Vec<u8>) -> Result<()> {
+    if file::read_some(&mapped)?.is_empty() {
+        return Ok(()); // the parent has the error
+    }
+    crate::credential::setgid(0)?;
+    crate::credential::setuid(0)?;
+    file::write_fd(&write, &f())
+}
+
+fn write_maps(
+    proc: BorrowedFd<'_>,
+    pid: i32,
+    (users, groups): (&[Map], &[Map]),
+    mapper: Mapper,
+) -> Result<()> {
+    if mapper == Mapper::Helpers {
+        write_map_by_helper(pid, Ids::User, users)?;
+        return write_map_by_helper(pid, Ids::Group, groups);
+    }
+    if mapper == Mapper::OwnIds {
+        deny_setgroups(proc, pid)?;
+    }
+    write_map(proc, pid, Ids::User, users)?;
+    write_map(proc, pid, Ids::Group, groups)
+}
+
 /// Opens a namespace file and refuses one of another type than `flag` (CLONE_NEW*), as `EINVAL`.
 pub fn open(path: &Path, flag: u64) -> Result<OwnedFd> {
     let fd = file::openat(file::CWD, path, OFlags::RDONLY, 0)?;

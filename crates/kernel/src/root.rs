@@ -95,6 +95,32 @@ impl Root {
         }
     }
 
+    /// Opens what is at `path` when no symbolic link is on the way, nor at its end without O_NOFOLLOW; openat2(2)
+    /// with RESOLVE_NO_SYMLINKS. `None` where there is nothing; `ELOOP` for a link.
+    pub fn open_without_links(&self, path: &Path, flags: OFlags) -> Result<Option<OwnedFd>> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        let opened = file::retry(|| {
+            fs::openat2(
+                &self.fd,
+                path,
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                resolve,
+            )
+        });
+        match opened {
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            other => other.map(Some).told(|| {
+                let flags = call::flags(&flags, "O_", "O_RDONLY");
+                format!(
+                    "openat2({}, {}, {{{flags}, RESOLVE_IN_ROOT|RESOLVE_NO_SYMLINKS}})",
+                    call::fd(self.fd.as_fd()),
+                    call::path(path)
+                )
+            }),
+        }
+    }
+
     /// The text of a regular file; `None` where there is none. O_NONBLOCK: a FIFO of that name must not hold
     /// the reader up.
     pub fn read_if_regular(&self, path: &Path, limit: usize) -> Result<Option<Vec<u8>>> {

@@ -1,4 +1,4 @@
-//! OCI runtime types: our own serde structs, parsed and validated, and nothing else.
+//! OCI runtime and image types: our own serde structs, parsed and validated, and nothing else.
 //!
 //! They stand in a room of their own so that every reader of a bundle gets the same answers: maps keep
 //! the order of the file, enums stay open until validation names the stranger, every error carries the
@@ -12,6 +12,7 @@ mod strict;
 
 pub mod cpu_list;
 pub mod features;
+pub mod image;
 pub mod json;
 pub mod landlock;
 pub mod ordered_map;

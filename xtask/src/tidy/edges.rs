@@ -61,7 +61,7 @@ pub(crate) const HOUSE: &[Room] = &[
             "abi", "event", "wire", "profile", "plan", "runtime", "watch", "kernel",
         ],
     ),
-    impure("image", &["oci", "trust", "kernel"]),
+    impure("image", &["abi", "oci", "trust", "kernel"]),
     impure(
         "lockstep-runc",
         &["abi", "oci", "plan", "profile", "runtime", "kernel"],

@@ -1,0 +1,162 @@
+//! Unpacked layers: one directory for each chain of layers and each way in which owners lie on the disk.
+
+use super::pending::Pending;
+use super::record::{LayerRecord, blob_path};
+use super::{Image, SCHEMA, Store};
+use crate::error::{During, Error, Kind, Result, Within};
+use crate::stream;
+use crate::unpack::{Owners, Unpacked};
+use lockstep_kernel::file::{self, OFlags};
+use lockstep_oci::image::{Algorithm, Digest};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A layer that is ready to be mounted.
+#[derive(Debug)]
+pub struct Layer {
+    pub(super) tree: OwnedFd,
+    /// What could not be unpacked here.
+    pub unpacked: Unpacked,
+}
+
+impl AsFd for Layer {
+    /// The layer's directory.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tree.as_fd()
+    }
+}
+
+/// What stands beside a layer's tree.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct LayerFile {
+    pub schema: u32,
+    pub entries: u64,
+    pub bytes: u64,
+    pub skipped_devices: u64,
+    pub skipped_xattrs: u64,
+    pub skipped_owners: u64,
+}
+
+impl LayerFile {
+    pub(super) fn new(unpacked: &Unpacked) -> LayerFile {
+        LayerFile {
+            schema: SCHEMA,
+            entries: unpacked.entries,
+            bytes: unpacked.bytes,
+            skipped_devices: unpacked.skipped.devices,
+            skipped_xattrs: unpacked.skipped.xattrs,
+            skipped_owners: unpacked.skipped.owners,
+        }
+    }
+
+    fn unpacked(&self) -> Unpacked {
+        Unpacked {
+            entries: self.entries,
+            bytes: self.bytes,
+            skipped: crate::unpack::Skipped {
+                devices: self.skipped_devices,
+                xattrs: self.skipped_xattrs,
+                owners: self.skipped_owners,
+            },
+        }
+    }
+}
+
+/// How the files of a copy are owned, as the name of its directory: the caller's id map is part of it, because
+/// the same id in another user namespace is another one on the disk.
+pub(super) fn copy_key(owners: &Owners) -> Result<String> {
+    let what = || "the id map of this user namespace".to_owned();
+    let read = |name: &str| file::read_at_once(file::CWD, name, 1 << 20).during(what);
+    let mut text = read("/proc/self/uid_map")?;
+    text.extend(read("/proc/self/gid_map")?);
+    let words = String::from_utf8_lossy(&text).into_owned();
+    let of_host = words
+        .split_whitespace()
+        .eq(["0", "0", "4294967295"].repeat(2));
+    let name = match owners {
+        Owners::Kept => "kept",
+        Owners::Shifted(users, groups) => {
+            text.extend(format!("{users:?} {groups:?}").into_bytes());
+            "shifted"
+        }
+        Owners::Squashed => "squashed",
+    };
+    if of_host && !matches!(owners, Owners::Shifted(..)) {
+        return Ok(name.to_owned());
+    }
+    let digest = stream::digest(Algorithm::Sha256, &text);
+    Ok(format!("{name}-{}", &digest.hex()[..16]))
+}
+
+pub(super) fn layer_path(key: &str, chain_id: &Digest) -> String {
+    format!("layers/{key}/{}", chain_id.hex())
+}
+
+impl Store {
+    /// The image's layers, uppermost first, ready to be mounted; those that are not unpacked for these owners
+    /// yet are unpacked from their blobs now, once, however many processes ask for it.
+    ///
+    /// Takes a moment where they are there. [`Store::claim`] the image before.
+    ///
+    /// # Errors
+    ///
+    /// A blob is missing or damaged; the disk is full; a limit is exceeded.
+    pub fn layers(&self, image: &Image, owners: &Owners) -> Result<Vec<Layer>> {
+        let key = copy_key(owners)?;
+        let layers = &image.record.layers;
+        let mut found = Vec::new();
+        for layer in layers {
+            match self.ready(&layer_path(&key, &layer.chain_id))? {
+                Some(ready) => found.push((ready, layer.chain_id.clone())),
+                None => break,
+            }
+        }
+        let mut ready = if found.len() < layers.len() {
+            self.unpack_blobs(layers, owners, found)?
+        } else {
+            found.into_iter().map(|(layer, _)| layer).collect()
+        };
+        ready.reverse();
+        Ok(ready)
+    }
+
+    /// A layer that is unpacked.
+    pub(super) fn ready(&self, path: &str) -> Result<Option<Layer>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let path_of_tree = format!("{path}/tree");
+        let tree = match file::openat(self.disk.root(), &path_of_tree, flags, 0) {
+            Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => return Ok(None),
+            other => other.during(|| self.what(&path_of_tree))?,
+        };
+        let path = format!("{path}/layer.json");
+        let file: Option<LayerFile> = self.disk.read(&path)?;
+        let file =
+            file.ok_or_else(|| Error::invalid(format!("{} is missing", self.what(&path))))?;
+        let unpacked = file.unpacked();
+        Ok(Some(Layer { tree, unpacked }))
+    }
+
+    fn unpack_blobs(
+        &self,
+        layers: &[LayerRecord],
+        owners: &Owners,
+        ready: Vec<(Layer, Digest)>,
+    ) -> Result<Vec<Layer>> {
+        let mut pending = Pending::new(self, owners)?;
+        pending.below(ready);
+        for layer in &layers[pending.count()..] {
+            let path = blob_path(&layer.blob.digest);
+            let open = || {
+                let blob = self.disk.open_if_there(&path)?.ok_or_else(|| {
+                    Error::new(Kind::NotFound, format!("{} is missing", self.what(&path)))
+                })?;
+                Ok(File::from(blob))
+            };
+            pending
+                .layer(&layer.diff_id, Some(&layer.blob), open)
+                .within(|| format!("layer {}", layer.diff_id))?;
+        }
+        pending.commit()
+    }
+}

@@ -1,0 +1,111 @@
+//! Whiteouts in the form that overlay understands: a character device 0:0 for a removed name, an extended
+//! attribute for a directory that hides all below it (overlayfs documentation, "whiteouts and opaque directories").
+//!
+//! A whiteout hides what is in the layers below, never what its own layer has, in whichever order they come
+//! (image-spec layer.md).
+
+use super::name::Whiteout;
+use super::{Destination, Found, Layer};
+use crate::error::{During, Result};
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
+use lockstep_kernel::metadata as inode;
+use lockstep_kernel::root::Root;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFCHR: u32 = 0o020_000;
+
+impl Layer<'_> {
+    pub(super) fn whiteout(
+        &mut self,
+        parent: &OwnedFd,
+        parents: &[&[u8]],
+        whiteout: Whiteout<'_>,
+    ) -> Result<()> {
+        let name = match whiteout {
+            Whiteout::Ignored => return Ok(()),
+            Whiteout::Opaque => return mark_opaque(self.to, parent, Path::new(".")),
+            Whiteout::Name(name) => Path::new(OsStr::from_bytes(name)),
+        };
+        if !self.may_be_below(parents, name)? {
+            return Ok(());
+        }
+        match file::mknodat(parent, name, NodeKind::Char, 0, (0, 0)) {
+            Err(e) if e.is(&[Errno::EEXIST.0]) => match self.kind_of(parent, name)? {
+                Found::Directory => mark_opaque(self.to, parent, name),
+                Found::Whiteout | Found::Other => Ok(()),
+            },
+            other => other.during(|| "making a whiteout".to_owned()),
+        }
+    }
+
+    pub(super) fn kind_of(&self, parent: &OwnedFd, name: &Path) -> Result<Found> {
+        let stat = file::stat(parent, name, false).during(|| "what has its name".to_owned())?;
+        Ok(match () {
+            () if is_directory(&stat) => Found::Directory,
+            () if is_whiteout(&stat) => Found::Whiteout,
+            () => Found::Other,
+        })
+    }
+
+    pub(super) fn mark_opaque(&self, parent: &OwnedFd, name: &Path) -> Result<()> {
+        mark_opaque(self.to, parent, name)
+    }
+
+    /// Whether a layer below could have the name. In a directory that only this layer has, overlay would list
+    /// a whiteout as a file that cannot be opened.
+    fn may_be_below(&self, parents: &[&[u8]], name: &Path) -> Result<bool> {
+        let mut path = Path::new("/").to_path_buf();
+        path.extend(parents.iter().map(|name| OsStr::from_bytes(name)));
+        path.push(name);
+        for layer in self.to.below {
+            match lookup(layer, &path) {
+                Ok(None) => {}
+                // Through a symbolic link, so it depends on other layers: better one whiteout too many.
+                Ok(Some(_)) => return Ok(true),
+                Err(e) if e.is(&[Errno::ELOOP.0]) => return Ok(true),
+                Err(e) => return Err(crate::error::Error::call("looking into a layer below", e)),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What a layer has at a path; `ELOOP` when a symbolic link is on the way.
+pub(super) fn lookup(layer: &OwnedFd, path: &Path) -> lockstep_kernel::Result<Option<Stat>> {
+    let root = Root::new(file::duplicate(layer)?);
+    let found = root.open_without_links(path, OFlags::PATH | OFlags::NOFOLLOW)?;
+    found.map(file::fstat).transpose()
+}
+
+pub(super) fn is_directory(stat: &Stat) -> bool {
+    stat.st_mode & S_IFMT == S_IFDIR
+}
+
+fn is_whiteout(stat: &Stat) -> bool {
+    stat.st_mode & S_IFMT == S_IFCHR && stat.st_rdev == 0
+}
+
+/// Whether `name` is a whiteout; an error counts as no.
+pub(super) fn is_there(parent: &OwnedFd, name: &Path) -> bool {
+    file::stat(parent, name, false).is_ok_and(|stat| is_whiteout(&stat))
+}
+
+/// Hides everything below this directory, if there is anything to hide.
+pub(super) fn mark_opaque(to: &Destination<'_>, parent: &OwnedFd, name: &Path) -> Result<()> {
+    if to.below.is_empty() {
+        return Ok(());
+    }
+    let attribute = if to.user_xattrs {
+        "user.overlay.opaque"
+    } else {
+        "trusted.overlay.opaque"
+    };
+    inode::set_xattr_at(parent.as_fd(), name, attribute, b"y")
+        .during(|| "marking a directory as opaque".to_owned())
+}

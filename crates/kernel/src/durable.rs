@@ -1,0 +1,100 @@
+//! What makes a change to files last, or makes it seen at once and as a whole: fsync, syncfs, rename, flock.
+//!
+//! They stand together because only together they keep a promise: a name that appears is complete, and after a
+//! crash either the old or the new content is there.
+
+use crate::call::{self, Result, Told};
+use crate::file::retry;
+use rustix::fs::{self, FlockOperation, RenameFlags};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// fsync(2) of a file or a directory.
+pub fn sync(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::fsync(file).told(|| format!("fsync({})", call::fd(file)))
+}
+
+/// syncfs(2): everything of the file system that `file` is on. Reports errors since Linux 5.8.
+pub fn sync_filesystem(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::syncfs(file).told(|| format!("syncfs({})", call::fd(file)))
+}
+
+/// renameat(2): replaces `to` at once if there is one.
+pub fn rename(
+    from_dir: impl AsFd,
+    from: impl AsRef<Path>,
+    to_dir: impl AsFd,
+    to: impl AsRef<Path>,
+) -> Result<()> {
+    rename_with(
+        from_dir.as_fd(),
+        from.as_ref(),
+        to_dir.as_fd(),
+        to.as_ref(),
+        RenameFlags::empty(),
+    )
+}
+
+/// renameat2(2) with RENAME_NOREPLACE: `EEXIST` if there is something at `to`.
+pub fn rename_new(
+    from_dir: impl AsFd,
+    from: impl AsRef<Path>,
+    to_dir: impl AsFd,
+    to: impl AsRef<Path>,
+) -> Result<()> {
+    rename_with(
+        from_dir.as_fd(),
+        from.as_ref(),
+        to_dir.as_fd(),
+        to.as_ref(),
+        RenameFlags::NOREPLACE,
+    )
+}
+
+fn rename_with(
+    from_dir: std::os::fd::BorrowedFd<'_>,
+    from: &Path,
+    to_dir: std::os::fd::BorrowedFd<'_>,
+    to: &Path,
+    flags: RenameFlags,
+) -> Result<()> {
+    fs::renameat_with(from_dir, from, to_dir, to, flags).told(|| {
+        let flags = call::flags(&flags, "RENAME_", "0");
+        format!(
+            "renameat2({}, {}, {}, {}, {flags})",
+            call::fd(from_dir),
+            call::path(from),
+            call::fd(to_dir),
+            call::path(to)
+        )
+    })
+}
+
+/// How a file is locked by [`lock`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// With others that share.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// flock(2) of an open file, until every copy of the descriptor is closed, also by a crash. Without `wait`,
+/// whether it was free; with it always true.
+pub fn lock(file: impl AsFd, how: Lock, wait: bool) -> Result<bool> {
+    let file = file.as_fd();
+    let operation = match (how, wait) {
+        (Lock::Shared, true) => FlockOperation::LockShared,
+        (Lock::Shared, false) => FlockOperation::NonBlockingLockShared,
+        (Lock::Exclusive, true) => FlockOperation::LockExclusive,
+        (Lock::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
+    };
+    match retry(|| fs::flock(file, operation)) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        other => other
+            .map(|()| true)
+            .told(|| format!("flock({}, {operation:?})", call::fd(file))),
+    }
+}

@@ -1,0 +1,135 @@
+//! What a file has beside its content: owner, mode, times, extended attributes; and its other names.
+//!
+//! By the descriptor of the file where there is one. Symbolic links and device nodes are not opened: for them
+//! there is the directory's descriptor and a single name, which is never followed.
+
+use crate::call::{self, Result, Told};
+use rustix::fs::{self, AtFlags, Mode, Timespec, Timestamps, XattrFlags};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+/// fchown(2) of owner and group.
+pub fn chown(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
+    let file = file.as_fd();
+    let (owner, group) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
+    fs::fchown(file, Some(owner), Some(group))
+        .told(|| format!("fchown({}, {uid}, {gid})", call::fd(file)))
+}
+
+/// fchmod(2); after chown, which takes setuid and setgid away.
+pub fn chmod(file: impl AsFd, mode: u32) -> Result<()> {
+    let file = file.as_fd();
+    fs::fchmod(file, Mode::from_raw_mode(mode))
+        .told(|| format!("fchmod({}, 0{mode:o})", call::fd(file)))
+}
+
+/// Seconds and nanoseconds since the epoch.
+pub type Time = (i64, u32);
+
+/// futimens(2): both times of a file.
+pub fn set_times(file: impl AsFd, accessed: Time, modified: Time) -> Result<()> {
+    let file = file.as_fd();
+    fs::futimens(file, &timestamps(accessed, modified))
+        .told(|| format!("utimensat({}, NULL, {modified:?})", call::fd(file)))
+}
+
+/// utimensat(2) with AT_SYMLINK_NOFOLLOW of one name in a directory.
+pub fn set_times_at(dir: impl AsFd, name: &Path, accessed: Time, modified: Time) -> Result<()> {
+    let dir = dir.as_fd();
+    let times = timestamps(accessed, modified);
+    fs::utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).told(|| {
+        format!(
+            "utimensat({}, {}, {modified:?}, AT_SYMLINK_NOFOLLOW)",
+            call::fd(dir),
+            call::path(name)
+        )
+    })
+}
+
+fn timestamps(accessed: Time, modified: Time) -> Timestamps {
+    let time = |(seconds, nanoseconds): Time| Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds.into(),
+    };
+    Timestamps {
+        last_access: time(accessed),
+        last_modification: time(modified),
+    }
+}
+
+/// fsetxattr(2).
+pub fn set_xattr(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
+    let file = file.as_fd();
+    fs::fsetxattr(file, name, value, XattrFlags::empty()).told(|| {
+        format!(
+            "fsetxattr({}, {name:?}, {} bytes)",
+            call::fd(file),
+            value.len()
+        )
+    })
+}
+
+/// lsetxattr(2) of one name in a directory, not followed.
+pub fn set_xattr_at(dir: impl AsFd, file: &Path, name: &str, value: &[u8]) -> Result<()> {
+    let path = below(dir, file);
+    fs::lsetxattr(&path, name, value, XattrFlags::empty()).told(|| {
+        format!(
+            "lsetxattr({}, {name:?}, {} bytes)",
+            call::path(&path),
+            value.len()
+        )
+    })
+}
+
+/// lgetxattr(2) of one name in a directory, not followed; `None` where it has none or the file system knows none.
+pub fn xattr_at(dir: impl AsFd, file: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    // The kernel's own limit, XATTR_SIZE_MAX (xattr(7)).
+    const LIMIT: usize = 64 << 10;
+    let path = below(dir, file);
+    let mut value = Vec::with_capacity(LIMIT);
+    match fs::lgetxattr(&path, name, rustix::buffer::spare_capacity(&mut value)) {
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
+        other => {
+            other.told(|| format!("lgetxattr({}, {name:?})", call::path(&path)))?;
+            Ok(Some(value))
+        }
+    }
+}
+
+/// llistxattr(2) of one name in a directory, not followed.
+pub fn xattrs_at(dir: impl AsFd, file: &Path) -> Result<Vec<String>> {
+    const LIMIT: usize = 64 << 10;
+    let path = below(dir, file);
+    let mut names: Vec<u8> = Vec::with_capacity(LIMIT);
+    match fs::llistxattr(&path, rustix::buffer::spare_capacity(&mut names)) {
+        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        other => other.told(|| format!("llistxattr({})", call::path(&path)))?,
+    };
+    let names = names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    Ok(names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
+}
+
+/// A name in an open directory as a path for calls that have no `at` form.
+fn below(dir: impl AsFd, name: &Path) -> std::path::PathBuf {
+    Path::new("/proc/self/fd")
+        .join(dir.as_fd().as_raw_fd().to_string())
+        .join(name)
+}
+
+/// linkat(2) without AT_SYMLINK_FOLLOW: another name for a file, or for a symbolic link itself.
+pub fn link(from_dir: impl AsFd, from: &Path, to_dir: impl AsFd, to: &Path) -> Result<()> {
+    let (from_dir, to_dir) = (from_dir.as_fd(), to_dir.as_fd());
+    fs::linkat(from_dir, from, to_dir, to, AtFlags::empty()).told(|| {
+        format!(
+            "linkat({}, {}, {}, {}, 0)",
+            call::fd(from_dir),
+            call::path(from),
+            call::fd(to_dir),
+            call::path(to)
+        )
+    })
+}

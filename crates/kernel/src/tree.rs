@@ -1,0 +1,85 @@
+//! Whole trees: removal, with a constant number of descriptors however deep somebody nested directories.
+//!
+//! No symbolic link is followed: a directory is opened by a single name and with O_NOFOLLOW.
+
+use crate::call::{self, Result, Told};
+use crate::{durable, file};
+use rustix::fs::{self, AtFlags, OFlags};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Removes `name`, one component, with everything below it; that it is not there is fine.
+///
+/// A directory that is not empty is moved up into `name` and emptied from there, so depth costs neither
+/// descriptors nor stack. Nothing may be mounted in the tree: `EBUSY`.
+pub fn remove(dir: impl AsFd, name: impl AsRef<Path>) -> Result<()> {
+    let (dir, name) = (dir.as_fd(), name.as_ref());
+    match file::unlink(dir, name) {
+        Err(e) if e.is(&[libc::ENOENT]) => return Ok(()),
+        Err(e) if e.is(&[libc::EISDIR]) => {}
+        other => return other,
+    }
+    let top = open(dir, name)?;
+    let mut moved = 0;
+    // A directory of the top is emptied into the top, which so gets new ones until the deepest is done.
+    while each(top.as_fd(), |name| {
+        let below = open(top.as_fd(), name)?;
+        each(below.as_fd(), |deeper| {
+            // Moving a directory changes its `..`, which needs the right to write to it.
+            drop(open(below.as_fd(), deeper)?);
+            loop {
+                moved += 1;
+                match durable::rename_new(&below, deeper, &top, format!(".removed.{moved}")) {
+                    // The tree may have had that name before.
+                    Err(e) if e.is(&[libc::EEXIST]) => {}
+                    other => return other,
+                }
+            }
+        })?;
+        file::rmdir(&top, name)
+    })? {}
+    file::rmdir(dir, name)
+}
+
+/// Unlinks what can be unlinked in `dir` and hands every other name, so a directory, to `then`. Whether there
+/// was anything.
+fn each(dir: BorrowedFd<'_>, mut then: impl FnMut(&Path) -> Result<()>) -> Result<bool> {
+    let told = || format!("getdents64({})", call::fd(dir));
+    let reader = file::openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+    let mut found = false;
+    for entry in fs::Dir::new(reader).told(told)? {
+        let entry = entry.told(told)?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        found = true;
+        let name = Path::new(OsStr::from_bytes(name.to_bytes()));
+        match fs::unlinkat(dir, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(rustix::io::Errno::ISDIR) => then(name)?,
+            Err(e) => return Err(e).told(|| format!("unlinkat({}, {name:?}, 0)", call::fd(dir))),
+        }
+    }
+    Ok(found)
+}
+
+/// A directory to be emptied; its owner may have taken all rights away, also from itself.
+fn open(dir: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let opened = file::openat(dir, name, flags, 0);
+    let weak = match &opened {
+        Ok(found) => file::fstat(found)?.st_mode & 0o700 != 0o700,
+        Err(e) => e.is(&[libc::EACCES]),
+    };
+    // EACCES: an ordinary user without capabilities. EPERM: not ours, so the removal will say it.
+    if weak
+        && let Err(e) = file::chmod(dir, name, 0o700)
+        && !e.is(&[libc::EPERM])
+    {
+        return Err(e);
+    }
+    opened.or_else(|_refused| file::openat(dir, name, flags, 0))
+}
