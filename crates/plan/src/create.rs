@@ -5,7 +5,7 @@ use crate::namespace::{self, NEWCGROUP, NEWTIME, Namespaces};
 use crate::process::{Role, limits, privileges};
 use crate::step::{Barrier, IdMaps, MapMethod, Op, Plan};
 use crate::{Error, Host, Result, landlock};
-use lockstep_oci::runtime::{Hooks, Linux, Process, Spec, ValidSpec};
+use lockstep_oci::runtime::{Hooks, IntelRdt, Linux, Process, Spec, ValidSpec};
 use std::path::{Path, PathBuf};
 
 /// What the caller of the runtime decided beside config.json.
@@ -177,13 +177,29 @@ fn birth(
     Ok(())
 }
 
+/// What a refusal of the whole of `intelRdt` points at.
+fn first_of_rdt(rdt: &IntelRdt) -> &'static str {
+    let fields = [
+        ("/linux/intelRdt/closID", rdt.clos_id.is_some()),
+        ("/linux/intelRdt/schemata", !rdt.schemata.is_empty()),
+        (
+            "/linux/intelRdt/l3CacheSchema",
+            rdt.l3_cache_schema.is_some(),
+        ),
+        ("/linux/intelRdt/memBwSchema", rdt.mem_bw_schema.is_some()),
+        ("/linux/intelRdt/enableMonitoring", rdt.enable_monitoring),
+    ];
+    let given = fields.iter().find(|(_, given)| *given);
+    given.map_or("/linux/intelRdt", |(pointer, _)| pointer)
+}
+
 fn resctrl(plan: &mut Plan, linux: &Linux, host: &Host) -> Result<()> {
     let Some(rdt) = &linux.intel_rdt else {
         return Ok(());
     };
     if host.resctrl.is_none() {
         let reason = "resctrl is not mounted on this host";
-        return Err(Error::new("/linux/intelRdt", "", reason));
+        return Err(Error::new(first_of_rdt(rdt), "", reason));
     }
     let mut schemata = rdt.schemata.clone();
     schemata.extend(rdt.l3_cache_schema.clone());

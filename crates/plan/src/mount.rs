@@ -191,9 +191,16 @@ fn wants_shared(spec: &Spec) -> bool {
 pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>) -> Result<()> {
     let linux = spec.linux.clone().unwrap_or_default();
     // Shared mounts would carry the container's mounts to the host, and pivot_root(2) refuses them. A
-    // received mount (slave) does no harm, and is what runc and Docker users count on.
+    // received mount (slave) does no harm, and is what runc and Docker users count on. What is said of the root
+    // alone is not said of the mounts in it.
     let cut = match linux.rootfs_propagation {
-        None | Some(RootfsPropagation::Slave | RootfsPropagation::RSlave) => MS_SLAVE,
+        None
+        | Some(
+            RootfsPropagation::Slave
+            | RootfsPropagation::RSlave
+            | RootfsPropagation::Private
+            | RootfsPropagation::Unbindable,
+        ) => MS_SLAVE,
         _ => MS_PRIVATE,
     };
     plan.init(

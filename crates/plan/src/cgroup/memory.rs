@@ -36,7 +36,9 @@ pub(super) fn limits(
             Version::V1 => pair_v1(draft, to, limit, swap),
             Version::V2 => {
                 pair_v2(draft, to, limit, swap, old_limit)?;
-                if memory.check_before_update == Some(true) && limit.is_some_and(|l| l > 0) {
+                let asked = memory.check_before_update;
+                let asked = asked.or_else(|| old.and_then(|m| m.check_before_update));
+                if asked == Some(true) && limit.is_some_and(|l| l > 0) {
                     check_usage(draft);
                 }
             }

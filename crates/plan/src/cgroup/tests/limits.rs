@@ -122,6 +122,19 @@ fn usage_is_checked_on_v2_only_where_asked() {
 }
 
 #[test]
+fn usage_is_checked_at_every_update_once_asked_for() {
+    let resources = |text| serde_json::from_str::<Resources>(text).unwrap();
+    let old = resources(r#"{"memory":{"limit":100,"checkBeforeUpdate":true}}"#);
+    for (new, file) in [
+        (r#"{"memory":{"limit":50}}"#, Some("memory.current")),
+        (r#"{"memory":{"limit":50,"checkBeforeUpdate":false}}"#, None),
+    ] {
+        let update = update(&resources(new), &old, &[], &v2(), false).unwrap();
+        assert_eq!(update.writes[0].at_least.as_deref(), file, "{new}");
+    }
+}
+
+#[test]
 fn old_memory_knobs() {
     let text = r#"{"memory":{"swappiness":10,"disableOOMKiller":true,"useHierarchy":true,
         "kernel":1,"kernelTCP":2}}"#;
