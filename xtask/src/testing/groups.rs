@@ -115,6 +115,13 @@ pub(crate) const GROUPS: &[Group] = &[
         ..LIVE
     },
     Group {
+        name: "forget",
+        sample: 20,
+        minutes: (4, 20),
+        commands: forget,
+        ..LIVE
+    },
+    Group {
         name: "attacks",
         prefixes: &["attack"],
         minutes: (6, 30),
@@ -275,6 +282,13 @@ fn no_advisories() -> Option<String> {
     ask.args(["30", "git", "ls-remote", "--exit-code", url, "HEAD"]);
     let asked = crate::run::output(&mut ask);
     asked.err().map(|_| format!("{url} cannot be reached"))
+}
+
+/// The conformance tests again, each field of the specification taken from them in turn: one must notice.
+fn forget(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {
+    let mut tests = cargo(&["test", "-p", "lockstep-runc", "--test", "spec"]);
+    tests.env("LOCKSTEP_TEST_FORGET", "1");
+    vec![tests]
 }
 
 /// Live tests that also need builds without a mechanism, which are made first.

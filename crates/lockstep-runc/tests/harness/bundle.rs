@@ -203,7 +203,9 @@ impl<'t> Bundle<'t> {
 
     /// Writes config.json; for tests that call the runtime themselves.
     pub(crate) fn write(&self) -> &Self {
-        let text = serde_json::to_string_pretty(&self.config).expect("a value is serialisable");
+        let forgotten = self.test.forgotten.as_ref();
+        let config = forgotten.map_or_else(|| self.config.clone(), |f| f.forget(&self.config));
+        let text = serde_json::to_string_pretty(&config).expect("a value is serialisable");
         std::fs::write(self.dir().join("config.json"), text).expect("the bundle is writable");
         if let View::User { uid, .. } = self.view {
             self.give_to(uid, uid);

@@ -13,6 +13,7 @@
 
 mod bundle;
 mod container;
+mod forget;
 mod host;
 mod leftovers;
 mod mountinfo;
@@ -23,12 +24,14 @@ mod test;
 
 pub(crate) use bundle::Bundle;
 pub(crate) use container::Container;
+pub(crate) use forget::Field;
 pub(crate) use host::{CgroupLayout, Host};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
 pub(crate) use runtime::{Output, Peer, Running, View, kill};
 pub(crate) use test::{Skip, Test, Used, run_directory, short_path};
 
+use std::any::Any;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -91,7 +94,6 @@ pub(crate) fn run_all(groups: Vec<(&'static str, Vec<Case>)>) -> ExitCode {
 }
 
 fn run_those(groups: Vec<(&'static str, Vec<Case>)>, sample: Option<Sample>) -> ExitCode {
-    let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for (group, cases) in groups {
         for case in cases {
@@ -101,7 +103,12 @@ fn run_those(groups: Vec<(&'static str, Vec<Case>)>, sample: Option<Sample>) -> 
             }
         }
     }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    run_trials(trials)
+}
+
+/// Runs trials under libtest's command line, and removes what all of them shared.
+pub(crate) fn run_trials(trials: Vec<Trial>) -> ExitCode {
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     let leftovers = test::remove_run_directory();
     if !leftovers.is_empty() {
         println!("left behind by the run: {leftovers:?}");
@@ -117,14 +124,11 @@ fn trial(name: String, case: Case) -> Trial {
             announce_skip(&name, &format!("only for lockstep-runc: {reason}"));
             return Ok(());
         }
-        let test = Test::new(&name);
-        let outcome = catch_unwind(AssertUnwindSafe(|| (case.body)(&test)));
-        let leftovers = test.finish();
-        if let Err(payload) = outcome {
-            match payload.downcast::<Skip>() {
-                Ok(skip) => announce_skip(&name, &skip.reason),
-                Err(payload) => resume_unwind(payload),
-            }
+        let (ending, leftovers) = perform(Test::new(&name), &case);
+        match ending {
+            Ending::Passed => {}
+            Ending::Skipped(reason) => announce_skip(&name, &reason),
+            Ending::Failed(payload) => resume_unwind(payload),
         }
         if leftovers.is_empty() {
             Ok(())
@@ -137,8 +141,30 @@ fn trial(name: String, case: Case) -> Trial {
     })
 }
 
+/// How the body of a test ended.
+pub(crate) enum Ending {
+    Passed,
+    Skipped(String),
+    /// With the panic's payload.
+    Failed(Box<dyn Any + Send>),
+}
+
+/// Runs a test and cleans up; its end, and what it left behind.
+pub(crate) fn perform(test: Test, case: &Case) -> (Ending, Vec<String>) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| (case.body)(&test)));
+    let leftovers = test.finish();
+    let ending = match outcome {
+        Ok(()) => Ending::Passed,
+        Err(payload) => match payload.downcast::<Skip>() {
+            Ok(skip) => Ending::Skipped(skip.reason),
+            Err(payload) => Ending::Failed(payload),
+        },
+    };
+    (ending, leftovers)
+}
+
 /// A skipped test is a hole in the proof: it is printed, and counted by whoever collects the file.
-fn announce_skip(name: &str, reason: &str) {
+pub(crate) fn announce_skip(name: &str, reason: &str) {
     println!("SKIP {name}: {reason}");
     if let Some(path) = std::env::var_os("LOCKSTEP_SKIPS") {
         let mut file = OpenOptions::new()

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::bundle::Bundle;
+use super::forget::Field;
 use super::host::Host;
 use super::runtime::{Invocation, Output, Peer, Running, View, kill_tree};
 use super::{leftovers, probe};
@@ -37,6 +38,8 @@ pub(crate) struct Test {
     companions: RefCell<Vec<Child>>,
     bundles: RefCell<u32>,
     armed: RefCell<Option<Armed>>,
+    /// The field that the runtime under test is to know nothing of.
+    pub(crate) forgotten: Option<Field>,
     number: u32,
 }
 
@@ -59,8 +62,17 @@ impl Test {
             companions: RefCell::default(),
             bundles: RefCell::default(),
             armed: RefCell::default(),
+            forgotten: None,
             number,
         }
+    }
+
+    /// As [`Test::new`], with a runtime that knows nothing of a field. Several may run of one test.
+    pub(crate) fn forgetting(name: &str, field: Field) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut test = Self::new(&format!("{name}-{number}"));
+        test.forgotten = Some(field);
+        test
     }
 
     /// Ends the test here, as one that cannot run on this machine.
@@ -139,13 +151,19 @@ impl Test {
     /// Runs the runtime with the test's `--root` and these arguments.
     #[track_caller]
     pub(crate) fn call(&self, args: &[&str]) -> Output {
-        self.begin(args, &View::Plain).wait()
+        self.call_in(&View::Plain, args)
     }
 
     /// As [`Test::call`], in another view.
     #[track_caller]
     pub(crate) fn call_in(&self, view: &View, args: &[&str]) -> Output {
-        self.begin(args, view).wait()
+        let mut output = self.begin(args, view).wait();
+        if let Some(field) = &self.forgotten
+            && let Some(text) = field.forget_printed(args[0], &output.stdout)
+        {
+            output.stdout = text;
+        }
+        output
     }
 
     /// Starts the runtime with the test's `--root` and these arguments.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cgroup::{disk, unified_tree};
 use crate::cgroup_device::{RDONLY, RDWR, WRONLY, fuse_rule};
-use crate::harness::{CgroupLayout, Container, Host, Test, View, cases, cgroup_of};
+use crate::harness::{CgroupLayout, Container, Host, Test, View, cases, cgroup_of, wait_until};
 
 cases! {
     v2_group_and_freeze,
@@ -19,6 +19,7 @@ cases! {
     v2_unified_unknown_refused,
     v2_limit_without_controller_refused,
     v2_memory,
+    v2_memory_check_before_update: "runc 1.1.5 has no checkBeforeUpdate",
     v2_memory_limit_kills,
     v2_cpu,
     v2_cpu_sets,
@@ -175,6 +176,24 @@ fn v2_memory(t: &Test) {
     assert_eq!(read(&c, &tree, "memory.low"), "33554432");
     // Memory and swap together in the configuration, swap alone in the kernel.
     assert_eq!(read(&c, &tree, "memory.swap.max"), "33554432");
+}
+
+fn v2_memory_check_before_update(t: &Test) {
+    // On version 1 the kernel itself refuses a limit below the usage.
+    let tree = machine(t, "memory");
+    let c = t
+        .sh("dd if=/dev/zero of=/dev/shm/f bs=1M count=24 2> /dev/null; echo full; sleep 1000")
+        .set(
+            "/linux/resources/memory",
+            json!({"limit": 67_108_864, "checkBeforeUpdate": true}),
+        )
+        .started();
+    assert!(wait_until(|| c.stdout().contains("full")));
+    // What the configuration asks for holds for every update, unless that says otherwise.
+    c.call("update", &["--memory", "4194304"])
+        .fails_with(&["checkBeforeUpdate"]);
+    assert_eq!(read(&c, &tree, "memory.max"), "67108864");
+    assert_eq!(c.status(), "running");
 }
 
 fn v2_memory_limit_kills(t: &Test) {

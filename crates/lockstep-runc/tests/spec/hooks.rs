@@ -32,6 +32,7 @@ cases! {
     failure_names_the_hook: "runc 1.1.5 names the kind only",
     output_of_a_failing_hook_is_shown,
     timeout_kills,
+    timeout_kills_after_the_end,
     timeout_long_enough,
     timeout_not_positive_refused: "runc 1.1.5 takes it as no time at all",
     missing_program_refused,
@@ -438,6 +439,18 @@ fn timeout_kills(t: &Test) {
         .push("/hooks/createRuntime", json!({"path": path, "timeout": 1}))
         .run()
         .fails_with(&["timeout"]);
+    let took = begin.elapsed();
+    assert!(took.as_millis() >= 900 && took.as_secs() < 15, "{took:?}");
+}
+
+fn timeout_kills_after_the_end(t: &Test) {
+    let path = script(t, "slow", "exec sleep 30");
+    let begin = std::time::Instant::now();
+    t.sh("true")
+        .push("/hooks/poststop", json!({"path": path, "timeout": 1}))
+        .run()
+        .ok()
+        .warns("timeout");
     let took = begin.elapsed();
     assert!(took.as_millis() >= 900 && took.as_secs() < 15, "{took:?}");
 }

@@ -22,6 +22,7 @@ mod device;
 mod document;
 mod exec;
 mod filesystem;
+mod forget;
 mod full_disk;
 mod hooks;
 mod idmap;
@@ -46,7 +47,11 @@ mod wrong;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(groups())
+    if std::env::var_os("LOCKSTEP_TEST_FORGET").is_some() {
+        harness::run_trials(forget::trials())
+    } else {
+        harness::run(groups())
+    }
 }
 
 /// All tests, by file.
@@ -63,6 +68,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("exec", exec::cases()),
         ("filesystem", filesystem::cases()),
         ("full_disk", full_disk::cases()),
+        ("forget", forget::cases()),
         ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
         ("landlock", landlock::cases()),

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use serde_json::json;
+
 use crate::harness::{Bundle, Mount, Test, View, cases, mounts_of};
 
 cases! {
@@ -20,6 +22,7 @@ cases! {
     remount_changes_a_mount,
     data_options_reach_the_file_system,
     unknown_data_refused_by_the_file_system,
+    type_is_of_the_file_system: "runc 1.1.5 needs /proc in the container",
     unknown_type_refused,
     missing_destination_is_created,
     relative_destination,
@@ -78,17 +81,18 @@ fn root_readonly(t: &Test) {
 }
 
 fn root_relative_and_absolute_path(t: &Test) {
-    let bundle = t.sh("cat /etc/passwd | head -n 1");
-    let absolute = bundle.rootfs().display().to_string();
-    for path in ["rootfs", "./rootfs", "rootfs/../rootfs", absolute.as_str()] {
-        let output = t.sh("ls /marker");
-        std::fs::write(bundle.rootfs().join("marker"), "").expect("own rootfs");
-        std::fs::write(output.rootfs().join("marker"), "").expect("own rootfs");
-        assert_eq!(
-            output.set("/root/path", path).run().ok().text(),
-            "/marker",
-            "{path}"
-        );
+    // Beside a root file system that lacks only the marker.
+    let bundle = t.sh("ls /marker");
+    let other = bundle.dir().join("other").display().to_string();
+    t.host(
+        "cp",
+        &["-al", &bundle.rootfs().display().to_string(), &other],
+    );
+    std::fs::write(format!("{other}/marker"), "").expect("own bundle");
+    let mut bundle = bundle;
+    for path in ["other", "./other", "rootfs/../other", other.as_str()] {
+        bundle = bundle.set("/root/path", path);
+        assert_eq!(bundle.run().ok().text(), "/marker", "{path}");
     }
 }
 
@@ -174,6 +178,8 @@ fn opposite_flags_win_when_last(t: &Test) {
     for list in [["noatime", "norelatime"], ["noatime", "nostrictatime"]] {
         assert!(mounted(&tmpfs(t, &list), "/m").has("noatime"), "{list:?}");
     }
+    let mount = mounted(&tmpfs(t, &["strictatime", "nostrictatime"]), "/m");
+    assert!(mount.has("relatime"), "{mount:?}");
 }
 
 fn flags_of_the_file_system(t: &Test) {
@@ -249,6 +255,14 @@ fn unknown_data_refused_by_the_file_system(t: &Test) {
         .mount("/m", "tmpfs", "tmpfs", &["nonsense=1"])
         .run()
         .fails_with(&["/m", "invalid argument"]);
+}
+
+fn type_is_of_the_file_system(t: &Test) {
+    for kind in ["ramfs", "tmpfs"] {
+        let only = json!([{"destination": "/m", "type": kind, "source": "none"}]);
+        let mount = mounted(&t.sleeper().set("/mounts", only), "/m");
+        assert_eq!(mount.fs_type, kind);
+    }
 }
 
 fn unknown_type_refused(t: &Test) {

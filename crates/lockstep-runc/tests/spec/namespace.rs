@@ -17,7 +17,7 @@ cases! {
     network_joined_by_path,
     ipc_joined_by_path,
     uts_joined_by_path,
-    mount_joined_by_path,
+    mount_joined_by_path: "runc 1.1.5 needs /proc in the container",
     cgroup_new_hides_the_path,
     cgroup_joined_by_path,
     user_new_with_mappings,
@@ -190,11 +190,16 @@ fn uts_joined_by_path(t: &Test) {
 }
 
 fn mount_joined_by_path(t: &Test) {
-    // The root is pivoted inside the joined namespace: it must be one that only this test uses.
+    // The root is pivoted inside the joined namespace: it must be one that only this test uses, and so must the
+    // caller's, where the root is if nothing is joined.
     let owner = holder(t, &["-m", "--propagation", "private"]);
     let pid = t
         .sleeper()
         .join("mount", &format!("/proc/{owner}/ns/mnt"))
+        .set("/mounts", json!([]))
+        .remove("/linux/maskedPaths")
+        .remove("/linux/readonlyPaths")
+        .view(View::Script(":".to_owned()))
         .started()
         .pid();
     assert_eq!(ns(pid, "mnt"), ns(owner, "mnt"));

@@ -52,6 +52,7 @@ cases! {
     io_priority_out_of_range_refused: "runc 1.1.5 has no ioPriority",
     io_priority_unknown_class_refused: "runc 1.1.5 has no ioPriority",
     exec_cpu_affinity_final: "runc 1.1.5 has no execCPUAffinity",
+    exec_cpu_affinity_initial: "runc 1.1.5 has no execCPUAffinity",
     exec_cpu_affinity_in_the_process_of_exec: "runc 1.1.5 has no execCPUAffinity",
     exec_cpu_affinity_malformed_refused: "runc 1.1.5 has no execCPUAffinity",
     apparmor_profile,
@@ -580,6 +581,19 @@ fn exec_cpu_affinity_in_the_process_of_exec(t: &Test) {
         .exec(&["--process", file.to_str().expect("ASCII")], &[])
         .ok();
     assert_eq!(output.value("Cpus_allowed_list"), "0");
+}
+
+fn exec_cpu_affinity_initial(t: &Test) {
+    // Where the container's group has no cpuset, joining it changes nothing: the program keeps the initial one.
+    let c = t
+        .sleeper()
+        .view(crate::harness::View::CgroupV2)
+        .set("/process/execCPUAffinity", json!({"initial": "1"}))
+        .started();
+    let output = c
+        .exec(&[], &["grep", "Cpus_allowed_list", "/proc/self/status"])
+        .ok();
+    assert_eq!(output.value("Cpus_allowed_list"), "1");
 }
 
 fn exec_cpu_affinity_malformed_refused(t: &Test) {

@@ -31,6 +31,7 @@ cases! {
     native_is_implied,
     every_architecture_name_is_known,
     flags: "runc 1.1.5 has no flags",
+    flag_log,
     flag_spec_allow: "runc 1.1.5 has no flags",
     without_no_new_privileges,
     another_user_without_capabilities,
@@ -530,6 +531,26 @@ fn flags(t: &Test) {
             "{flags:?}"
         );
     }
+}
+
+fn flag_log(t: &Test) {
+    // With it the kernel logs every action but "allow", without it no errno.
+    let host = crate::harness::Host::get();
+    t.need(host.has_program("dmesg"), "no dmesg(1) (util-linux)");
+    let bundle = filtered(t, &[], json!([rule("SCMP_ACT_ERRNO", json!([]))]));
+    let name = format!("/probe-{}", bundle.id);
+    let program = bundle.rootfs().join(&name[1..]);
+    std::fs::rename(bundle.rootfs().join("probe"), program).expect("own rootfs");
+    let bundle = bundle
+        .set("/process/args", json!([name, "syscall", ALARM, "0"]))
+        .set("/linux/seccomp/flags", json!(["SECCOMP_FILTER_FLAG_LOG"]));
+    // The kernel drops lines when there are many at once.
+    let logged = (0..8).any(|_| {
+        assert_eq!(bundle.run().ok().value("syscall"), "-1");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        t.host("dmesg", &[]).contains(&format!("exe=\"{name}\""))
+    });
+    assert!(logged, "the refused call is not in the kernel's log");
 }
 
 fn flag_spec_allow(t: &Test) {
