@@ -11,6 +11,11 @@ pub fn is(name: &str) -> bool {
     std::env::var("LOCKSTEP_WEAK").is_ok_and(|all| all.split(',').any(|one| one == name))
 }
 
+/// A mistake of ours at this place, to see what becomes of it.
+pub fn mistake(name: &str) {
+    assert!(!is(name), "a mistake \u{1b}[2J");
+}
+
 /// Makes the window of a race wide, with and without the protection.
 pub fn pause(name: &str) {
     if is(name) {

@@ -74,9 +74,10 @@ impl From<lockstep_runtime::Error> for Failure {
             Some(reason) => format!("{}: {reason}", error.message),
             None => error.message.clone(),
         };
+        let asker = error.asker();
         let parts = [
             ("call", &error.call),
-            ("asked", &error.asked),
+            ("asked", &asker),
             ("hint", &error.hint),
         ];
         let lines = parts.iter().filter_map(|(name, text)| {

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{caller, file};
@@ -22,7 +23,7 @@ const SPEC_VERSION: &str = "1.3.0";
 
 /// The global options, as every verb needs them.
 pub(crate) struct Front {
-    pub(crate) log: Log,
+    pub(crate) log: Arc<Log>,
     root: Option<PathBuf>,
     rootless: String,
     systemd_cgroup: bool,
@@ -78,8 +79,10 @@ impl Front {
             }
             None => None,
         };
+        let log = Arc::new(Log::new(file, format, global.flag("debug")));
+        log.report_panics();
         Ok(Front {
-            log: Log::new(file, format, global.flag("debug")),
+            log,
             root: global.given("root").map(PathBuf::from),
             rootless: global.text("rootless").unwrap_or_default(),
             systemd_cgroup: global.flag("systemd-cgroup"),

@@ -6,6 +6,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use lockstep_kernel::file;
@@ -47,6 +48,15 @@ impl Log {
     /// The log before the command line is understood: text on standard error.
     pub(crate) fn bare() -> Self {
         Log::new(None, Format::Text, false)
+    }
+
+    /// Reports a panic, which is a mistake in this program, as any error: callers read only the log.
+    pub(crate) fn report_panics(self: &Arc<Self>) {
+        let log = Arc::clone(self);
+        std::panic::set_hook(Box::new(move |panic| {
+            let text = panic.to_string();
+            log.error(&Failure::new(format!("internal error: {text}")));
+        }));
     }
 
     /// Whether the caller has a file for it.

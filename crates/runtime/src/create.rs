@@ -139,6 +139,8 @@ impl Runtime<'_> {
     }
 
     fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
+        #[cfg(lockstep_weak)]
+        lockstep_kernel::weak::mistake("panic");
         let bundle = request.bundle.clone();
         let spec = self.load(&bundle, request.listen_fds)?;
         if spec.process.is_none() {

@@ -43,6 +43,8 @@ pub struct Details {
     pub reason: Option<String>,
     /// The JSON pointer of the field that asked for it.
     pub asked: Option<String>,
+    /// Which document that is, where it is not config.json.
+    pub document: Option<String>,
     /// What the user could do.
     pub hint: Option<String>,
 }
@@ -73,6 +75,7 @@ impl Error {
             call: None,
             reason: None,
             asked: None,
+            document: None,
             hint: None,
         }))
     }
@@ -93,6 +96,21 @@ impl Error {
         self
     }
 
+    /// Says which document the asking field is in, by what a user knows it.
+    #[must_use]
+    pub fn of(mut self, document: impl Into<String>) -> Error {
+        self.document = Some(document.into());
+        self
+    }
+
+    /// The asking field and its document, `/process/cwd of config.json`.
+    pub fn asker(&self) -> Option<String> {
+        let document = self.document.as_deref().unwrap_or("config.json");
+        self.asked
+            .as_ref()
+            .map(|asked| format!("{asked} of {document}"))
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
@@ -110,8 +128,8 @@ impl fmt::Display for Error {
         if let Some(reason) = &self.reason {
             write!(f, ": {reason}")?;
         }
-        if let Some(asked) = &self.asked {
-            write!(f, " (asked for by {asked} of config.json)")?;
+        if let Some(asked) = self.asker() {
+            write!(f, " (asked for by {asked})")?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "; {hint}")?;

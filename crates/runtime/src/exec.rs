@@ -19,6 +19,20 @@ use std::os::fd::AsFd;
 impl Runtime<'_> {
     /// Executes a program in a container; returns its exit status, 0 when detached.
     pub fn exec(&self, request: &ExecRequest) -> Result<i32> {
+        self.execute(request).map_err(|mut e| {
+            let field = e
+                .asked
+                .as_deref()
+                .and_then(|asked| asked.strip_prefix("/process/"));
+            if let (Some(field), ProcessSource::Json(_)) = (field, &request.process) {
+                e.asked = Some(format!("/{field}"));
+                return e.of("process.json");
+            }
+            e
+        })
+    }
+
+    fn execute(&self, request: &ExecRequest) -> Result<i32> {
         let directory = self.root.container(&request.id)?;
         let stored = self.stored(&directory)?;
         let init = running(&directory)?;

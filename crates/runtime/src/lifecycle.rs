@@ -261,9 +261,17 @@ impl Runtime<'_> {
         crate::features::features(kernel_flags(), true)
     }
 
-    /// Changes the limits of a container.
-    pub fn update(&self, id: &ContainerId, resources: &Resources, rdt: &RdtUpdate) -> Result<()> {
-        let wrong = |e: lockstep_oci::runtime::Invalid| Error::new(Kind::Invalid, e.to_string());
+    /// Changes the limits of a container. `document` is what the user knows the resources' origin by.
+    pub fn update(
+        &self,
+        id: &ContainerId,
+        resources: &Resources,
+        document: &str,
+        rdt: &RdtUpdate,
+    ) -> Result<()> {
+        let wrong = |e: lockstep_oci::runtime::Invalid| {
+            Error::new(Kind::Invalid, format!("{document}: {e}"))
+        };
         for warning in lockstep_oci::runtime::validate_resources(resources).map_err(wrong)? {
             (self.warn)(&warning.to_string());
         }
@@ -281,20 +289,15 @@ impl Runtime<'_> {
         let layout = host::cgroup_layout(proc.as_fd())?;
         let linux = stored.spec.linux.get_or_insert_default();
         let existing = linux.resources.clone().unwrap_or_default();
-        let unprivileged = lockstep_kernel::credential::euid() != 0;
         let planned = plan_cgroup::update(
             resources,
             &existing,
             &plan_cgroup::default_devices(),
             &layout,
-            unprivileged,
+            self.is_rootless(proc.as_fd())?,
         )
-        .map_err(|e| {
-            Error::new(
-                Kind::Invalid,
-                format!("{}: {} (value {:?})", e.pointer, e.reason, e.value),
-            )
-        })?;
+        .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))
+        .map_err(|e| asked_in(e, document))?;
         for warning in &planned.warnings {
             (self.warn)(warning);
         }
@@ -302,7 +305,9 @@ impl Runtime<'_> {
         // On the disk before a limit is changed: where there is no room for it, nothing is changed.
         let new_state = directory.prepare_state(&stored)?;
         let mut cgroup = Cgroup::open(&stored.cgroup);
-        for downgrade in cgroup.update(&planned, &layout)? {
+        let lost = cgroup.update(&planned, &layout);
+        for mut downgrade in lost.map_err(|e| asked_in(e.into(), document))? {
+            downgrade.because = in_resources(&downgrade.because).into();
             (self.warn)(&downgrade.to_string());
         }
         new_state.commit().during(|| format!("state of {id}"))
@@ -386,6 +391,20 @@ impl Runtime<'_> {
         }
         Ok(())
     }
+}
+
+/// A pointer of config.json as one of its resources alone.
+fn in_resources(pointer: &str) -> &str {
+    pointer.strip_prefix("/linux/resources").unwrap_or(pointer)
+}
+
+/// An error of the resources in a document of their own.
+fn asked_in(mut error: Error, document: &str) -> Error {
+    error.asked = error
+        .asked
+        .as_deref()
+        .map(|asked| in_resources(asked).into());
+    error.of(document)
 }
 
 /// The filter flags that this kernel knows.

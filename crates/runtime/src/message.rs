@@ -74,6 +74,7 @@ fn shortened(error: &Error) -> Error {
     short.call = error.call.as_ref().map(cut);
     short.reason = error.reason.as_ref().map(cut);
     short.asked = error.asked.as_ref().map(cut);
+    short.document.clone_from(&error.document);
     short.hint = error.hint.as_ref().map(cut);
     short
 }

@@ -17,8 +17,9 @@ const LIMIT: usize = 16 << 20;
 
 pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let id = super::id(args)?;
-    let resources = match args.path("resources") {
-        Some(source) => parse(&read(&source)?)?,
+    let source = args.path("resources");
+    let resources = match &source {
+        Some(source) => parse(&read(source)?)?,
         None => {
             for name in ["kernel-memory", "kernel-memory-tcp"] {
                 if args.text(name).is_some() {
@@ -33,7 +34,12 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         l3_cache_schema: args.text("l3-cache-schema"),
         mem_bw_schema: args.text("mem-bw-schema"),
     };
-    front.with_runtime(|runtime| runtime.update(&id, &resources, &rdt))?;
+    let document = match &source {
+        Some(path) if path.as_os_str() == "-" => "standard input".to_owned(),
+        Some(path) => path.display().to_string(),
+        None => "the options".to_owned(),
+    };
+    front.with_runtime(|runtime| runtime.update(&id, &resources, &document, &rdt))?;
     Ok(0)
 }
 

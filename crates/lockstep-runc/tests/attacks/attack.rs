@@ -46,6 +46,14 @@ pub(crate) fn make(test: &Test, attack: &Attack) {
     );
 }
 
+/// From here on the test calls the build for attacks, told this.
+pub(crate) fn arm_variant(test: &Test, list: &str) {
+    match variant() {
+        Some(variant) => arm(test, &variant, list),
+        None => test.skip("no build without protections: cargo xtask variant lockstep_weak"),
+    }
+}
+
 fn arm(test: &Test, variant: &Path, list: &str) {
     test.arm(variant, vec![(VARIABLE.to_owned(), list.to_owned())]);
 }

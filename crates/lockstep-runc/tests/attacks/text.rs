@@ -7,6 +7,7 @@ cases! {
     errors_and_warnings,
     log_files,
     list_and_state,
+    panics_reach_the_log: "other runtimes have their own panics",
 }
 
 /// Sets the terminal's title, clears it, begins a new line, as C1 control and as bidirectional override.
@@ -99,4 +100,26 @@ fn list_and_state(test: &Test) {
         assert!(!obeyed(&output.stdout), "{args:?}: {:?}", output.stdout);
     }
     test.call(&["delete", "--force", &bundle.id]).ok();
+}
+
+/// A mistake of ours is an error as any other: engines read only the log, and its text is escaped.
+fn panics_reach_the_log(test: &Test) {
+    for name in ["panic", "panic-in-init"] {
+        attack::arm_variant(test, name);
+        for format in ["text", "json"] {
+            let log = test.dir.join(format!("{name}.{format}"));
+            let path = log.display().to_string();
+            let bundle = test
+                .sh("true")
+                .globals(&["--log", &path, "--log-format", format]);
+            let output = bundle.run();
+            assert_ne!(output.code, 0, "{output:?}");
+            let said = std::fs::read_to_string(&log).expect("the log was written");
+            assert!(said.contains("internal error: panicked at"), "{said}");
+            assert!(said.contains("a mistake") && !obeyed(&said), "{said}");
+            assert!(!obeyed(&output.stderr), "{output:?}");
+            test.call(&["delete", "--force", &bundle.id]).ok();
+        }
+        test.disarm();
+    }
 }

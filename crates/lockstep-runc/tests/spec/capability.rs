@@ -12,6 +12,7 @@ cases! {
     absent_object_means_none,
     effective_is_limited_by_permitted,
     ambient_reaches_the_program,
+    ambient_of_runcs_own_specification_is_no_news,
     inheritable_alone_gives_nothing,
     bounding_is_dropped,
     every_capability_of_the_kernel_by_name,
@@ -277,4 +278,27 @@ fn keepcaps_is_not_left_on(t: &Test) {
     assert_eq!(output.value("keepcaps"), "0");
     assert_eq!(output.value("securebits"), "0");
     assert_eq!(output.value("dumpable"), "1");
+}
+
+/// `runc spec` makes nothing inheritable and yet names ambient ones, which no kernel grants.
+fn ambient_of_runcs_own_specification_is_no_news(t: &Test) {
+    let caps = json!(["CAP_KILL"]);
+    let bundle = t
+        .sh("grep CapAmb /proc/self/status")
+        .capabilities(&["CAP_KILL", "CAP_CHOWN"])
+        .set("/process/capabilities/ambient", caps);
+    let output = bundle.run().ok();
+    assert_eq!(
+        (output.value("CapAmb"), output.stderr.as_str()),
+        ("0000000000000000", "")
+    );
+    if t.peer_is_other() {
+        return;
+    }
+    // Where some are inheritable, the one that is not is a mistake.
+    bundle
+        .set("/process/capabilities/inheritable", json!(["CAP_CHOWN"]))
+        .run()
+        .ok()
+        .warns("not made ambient");
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::harness::{Container, Test, cases, cgroup_of, status_field, wait_until};
 
 cases! {
+    errors_name_the_process_file: "runc names no field",
     joins_every_namespace,
     sees_the_root_and_mounts,
     exit_codes,
@@ -570,4 +571,12 @@ fn umask_of_the_configuration(t: &Test) {
     let c = t.sleeper().set("/process/user/umask", 0o077).started();
     let output = c.exec(&[], &["sh", "-c", "umask"]).ok();
     assert_eq!(output.text(), "0077");
+}
+
+fn errors_name_the_process_file(t: &Test) {
+    let c = t.sleeper().started();
+    let process = json!({"user": {"uid": 0, "gid": 0}, "args": ["nowhere"], "cwd": "/"});
+    let file = t.file("process.json", &process.to_string());
+    c.call("exec", &["--process", &file.display().to_string()])
+        .fails_with(&["(asked for by /args/0 of process.json)"]);
 }

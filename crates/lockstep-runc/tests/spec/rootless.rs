@@ -26,6 +26,7 @@ cases! {
     terminal_less_hooks_run,
     bundle_of_another_user,
     root_directory_not_writable_refused,
+    update_by_root_of_a_user_namespace: "runc goes by the user id",
 }
 
 const UID: u32 = 54_321;
@@ -341,4 +342,28 @@ fn root_directory_not_writable_refused(t: &Test) {
     let dir = bundle.dir().display().to_string();
     let output = t.call_in(&one(t), &["run", "--bundle", &dir, &bundle.id]);
     output.fails_with(&["permission denied"]);
+}
+
+/// Root there is nobody outside: what it may not do to cgroups is lost visibly, as for any user.
+fn update_by_root_of_a_user_namespace(t: &Test) {
+    let c = plain(t, "sleep 1000").started();
+    let file = t.file(
+        "resources.json",
+        &json!({"devices": [{"allow": false, "access": "rwm"}]}).to_string(),
+    );
+    let file = file.display().to_string();
+    let args = ["update", "--resources", &file, &c.id];
+    let user = format!("setpriv --clear-groups --reuid={UID} --regid={UID}");
+    for inside in ["", "unshare --user --map-root-user"] {
+        let view = View::Script(format!("set -- {user} {inside} \"$@\""));
+        t.call_in(&view, &args)
+            .ok()
+            .warns("msg=\"/devices: cannot set devices limit");
+    }
+    // Said to be privileged, it is refused.
+    let view = View::Script(format!(
+        "set -- {user} unshare --user --map-root-user \"$@\""
+    ));
+    let args = [&["--rootless=false"], &args[..]].concat();
+    t.call_in(&view, &args).fails_with(&["/devices", &file]);
 }

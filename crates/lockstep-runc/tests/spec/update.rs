@@ -9,6 +9,7 @@ cases! {
     update_by_flags,
     update_by_file_and_stdin,
     update_of_a_stopped_container_refused,
+    update_names_where_a_value_came_from: "runc names no field",
     pause_stops_and_resume_continues,
     pause_twice_and_of_created,
     exec_in_a_paused_container_refused,
@@ -105,6 +106,29 @@ fn update_of_a_stopped_container_refused(t: &Test) {
         t.skip("runc 1.1.5 writes to the left-over cgroup");
     }
     assert_ne!(output.code, 0);
+}
+
+fn update_names_where_a_value_came_from(t: &Test) {
+    need_v1(t);
+    let c = limited(t, "pids", json!({"limit": 55}));
+    c.call("update", &["--cpuset-cpus", "0,8000"])
+        .fails_with(&["0,8000", "(asked for by /cpu/cpus of the options)"]);
+    let file = t.file(
+        "wrong.json",
+        &json!({"memory": {"limit": 4096, "swap": 1024}}).to_string(),
+    );
+    let file = file.display().to_string();
+    c.call("update", &["--resources", &file])
+        .fails_with(&["/memory/swap", &file, "1024"]);
+    let file = t.file("r.json", &json!({"cpu": {"cpus": "0,8000"}}).to_string());
+    let file = file.display().to_string();
+    c.call("update", &["--resources", &file])
+        .fails_with(&[&format!("(asked for by /cpu/cpus of {file})")]);
+    // A limit of config.json is still one of config.json.
+    t.sh("true")
+        .set("/linux/resources/cpu", json!({"cpus": "0,8000"}))
+        .run()
+        .fails_with(&["(asked for by /linux/resources/cpu/cpus of config.json)"]);
 }
 
 fn pause_stops_and_resume_continues(t: &Test) {

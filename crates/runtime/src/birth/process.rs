@@ -169,7 +169,10 @@ impl Birth<'_> {
 
     fn become_init(&mut self, peer: OwnedFd) -> ! {
         #[cfg(lockstep_weak)]
-        lockstep_kernel::weak::pause("slow-birth");
+        {
+            lockstep_kernel::weak::mistake("panic-in-init");
+            lockstep_kernel::weak::pause("slow-birth");
+        }
         let ready = init::fresh_start(self.plan)
             .during(|| "starting afresh".into())
             .and_then(|umask| {

@@ -3,6 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use lockstep_kernel::credential;
 use lockstep_oci::runtime::{Linux, NamespaceType, Spec};
 use lockstep_plan::Host;
 use lockstep_plan::cgroup::{self as plan, CgroupPlan};
@@ -21,7 +22,7 @@ impl Runtime<'_> {
         host: &Host,
         proc: BorrowedFd<'_>,
     ) -> Result<CgroupPlan> {
-        let rootless = self.is_rootless(linux, host, proc)?;
+        let rootless = self.is_rootless(proc)?;
         let path = linux.cgroups_path.as_deref();
         let resources = linux.resources.as_ref();
         let devices = plan::default_devices();
@@ -40,15 +41,12 @@ impl Runtime<'_> {
     }
 
     /// `--rootless`, and without it: not root, or root of a user namespace only, who may or may not have
-    /// a right to cgroups.
-    fn is_rootless(&self, linux: &Linux, host: &Host, proc: BorrowedFd<'_>) -> Result<bool> {
-        if let Some(told) = self.rootless {
-            return Ok(told);
+    /// a right to cgroups. What such a caller is refused may be a downgrade; each is tried all the same.
+    pub(crate) fn is_rootless(&self, proc: BorrowedFd<'_>) -> Result<bool> {
+        match self.rootless {
+            Some(told) => Ok(told),
+            None => Ok(credential::euid() != 0 || host::in_user_namespace(proc)?),
         }
-        // The host's fact is about the namespace that the container's process will have: with a new one
-        // it says nothing about ours.
-        let asked = linux.has_namespace(&NamespaceType::User);
-        Ok(host.uid != 0 || host.user_namespace || (asked && host::in_user_namespace(proc)?))
     }
 }
 

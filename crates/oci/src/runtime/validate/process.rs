@@ -168,7 +168,9 @@ fn check_capabilities(report: &mut Report, at: &Pointer<'_>, capabilities: &Capa
         );
     }
     let ambient = lacking(&capabilities.ambient, &[permitted, inheritable]);
-    if !ambient.is_empty() {
+    // With nothing inheritable it is what `runc spec` writes: no runtime ever granted those, and nobody who has
+    // such a file meant them.
+    if !ambient.is_empty() && !inheritable.is_empty() {
         report.warn(
             &at.key("ambient"),
             &ambient,
