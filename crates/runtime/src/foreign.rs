@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STATE: &str = include_str!("../../lockstep-runc/tests/spec/data/schema-1/state.json");
+    const STATE: &str = include_str!("../../lockstep-runc/tests/data/schema-1/state.json");
 
     #[test]
     fn fields_of_stat_behind_a_hostile_name() {

@@ -1,7 +1,7 @@
 //! State that another version of the runtime wrote: an older form is listed, stopped and deleted, and a newer
 //! one is refused without loss.
 //!
-//! `data/schema-N` keeps what version N of the form looked like; it is never edited, only added to.
+//! `../data/schema-N` keeps what version N of the form looked like; it is never edited, only added to.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,12 @@ cases! {
 }
 
 const FILES: [(&str, &str); 3] = [
-    ("state.json", include_str!("data/schema-1/state.json")),
-    ("init.json", include_str!("data/schema-1/init.json")),
-    ("outcome.json", include_str!("data/schema-1/outcome.json")),
+    ("state.json", include_str!("../data/schema-1/state.json")),
+    ("init.json", include_str!("../data/schema-1/init.json")),
+    (
+        "outcome.json",
+        include_str!("../data/schema-1/outcome.json"),
+    ),
 ];
 
 /// Field 22 of proc_pid_stat(5).
