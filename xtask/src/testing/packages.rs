@@ -34,6 +34,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "nftables",
     "iptables",
     "strace",
+    "systemd",
     "gcc",
     "libc6-dev",
 ];

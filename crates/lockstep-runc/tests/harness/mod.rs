@@ -16,16 +16,20 @@ mod container;
 mod forget;
 mod host;
 mod leftovers;
+mod machine;
 mod mountinfo;
 mod probe;
 mod procfs;
 mod runtime;
+#[path = "../../../runtime/tests/cgroup/systemd_bundle.rs"]
+mod systemd_bundle;
 mod test;
 
 pub(crate) use bundle::Bundle;
 pub(crate) use container::Container;
 pub(crate) use forget::Field;
 pub(crate) use host::{CgroupLayout, Host};
+pub(crate) use machine::Systemd;
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
 pub(crate) use runtime::{Output, Peer, Running, View, kill};

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::bundle::Bundle;
 use super::forget::Field;
 use super::host::Host;
+use super::machine::Machine;
 use super::runtime::{Invocation, Output, Peer, Running, View, kill_tree};
 use super::{leftovers, probe};
 
@@ -38,6 +39,8 @@ pub(crate) struct Test {
     companions: RefCell<Vec<Child>>,
     bundles: RefCell<u32>,
     armed: RefCell<Option<Armed>>,
+    /// A systemd that runs for the test.
+    pub(crate) machine: RefCell<Option<Machine>>,
     /// The field that the runtime under test is to know nothing of.
     pub(crate) forgotten: Option<Field>,
     number: u32,
@@ -62,6 +65,7 @@ impl Test {
             companions: RefCell::default(),
             bundles: RefCell::default(),
             armed: RefCell::default(),
+            machine: RefCell::default(),
             forgotten: None,
             number,
         }
@@ -109,6 +113,11 @@ impl Test {
     /// A bundle whose process sleeps until it is killed.
     pub(crate) fn sleeper(&self) -> Bundle<'_> {
         self.args(&["sleep", "1000"])
+    }
+
+    /// A number that no other test of this run has.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     /// The `--root` of this test.
@@ -234,6 +243,8 @@ impl Test {
     /// Removes all that the test made; what it had to remove by force, or could not.
     pub(crate) fn finish(self) -> Vec<String> {
         let mut left = leftovers::delete_containers(&self);
+        // Only then: containers may be in it.
+        drop(self.machine.take());
         // Only then: a companion may be the agent that a container waits for.
         for mut child in self.companions.take() {
             kill_tree(child.id());

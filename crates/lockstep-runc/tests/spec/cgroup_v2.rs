@@ -27,8 +27,6 @@ cases! {
     v2_block_io,
     v2_rdma,
     v2_delegation_to_the_mapped_root: "runc 1.1.5 wants a systemd-delegated tree",
-    systemd_scope,
-    systemd_properties_of_annotations,
 }
 
 fn in_v2(t: &Test) -> PathBuf {
@@ -308,47 +306,4 @@ fn v2_delegation_to_the_mapped_root(t: &Test) {
         .expect("it exists")
         .uid();
     assert_eq!(owner, 0, "a limit of the container is the container's");
-}
-
-fn need_systemd(t: &Test) {
-    let running = std::path::Path::new("/run/systemd/system").exists();
-    t.need(running, "systemd does not run here");
-}
-
-fn systemd_scope(t: &Test) {
-    need_systemd(t);
-    let bundle = t.sleeper().globals(&["--systemd-cgroup"]);
-    let path = format!("system.slice:lockstep:{}", bundle.id);
-    let bundle = bundle.set("/linux/cgroupsPath", path).set(
-        "/linux/resources",
-        json!({"pids": {"limit": 42}, "memory": {"limit": 67_108_864}}),
-    );
-    let unit = format!("lockstep-{}.scope", bundle.id);
-    let c = bundle.started();
-    let path = cgroup_of(c.pid(), "").expect("a version 2 group");
-    assert!(path.ends_with(&format!("system.slice/{unit}")), "{path}");
-    let shown = t.host(
-        "systemctl",
-        &["show", &unit, "-p", "TasksMax", "-p", "MemoryMax"],
-    );
-    assert!(
-        shown.contains("TasksMax=42") && shown.contains("MemoryMax=67108864"),
-        "{shown}"
-    );
-}
-
-fn systemd_properties_of_annotations(t: &Test) {
-    need_systemd(t);
-    let bundle = t.sleeper().globals(&["--systemd-cgroup"]);
-    let path = format!("system.slice:lockstep:{}", bundle.id);
-    let unit = format!("lockstep-{}.scope", bundle.id);
-    let _c = bundle
-        .set("/linux/cgroupsPath", path)
-        .edit(|config| {
-            config["annotations"] =
-                json!({"org.systemd.property.TimeoutStopUSec": "uint64 123456789"});
-        })
-        .started();
-    let shown = t.host("systemctl", &["show", &unit, "-p", "TimeoutStopUSec"]);
-    assert!(shown.contains("2min 3"), "{shown}");
 }

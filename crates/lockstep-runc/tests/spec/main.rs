@@ -40,6 +40,7 @@ mod rootless;
 mod schema;
 mod seccomp;
 mod state;
+mod systemd;
 mod terminal;
 mod update;
 mod wrong;
@@ -85,6 +86,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),
         ("state", state::cases()),
+        ("systemd", systemd::cases()),
         ("terminal", terminal::cases()),
         ("update", update::cases()),
         ("wrong", wrong::cases()),

@@ -17,6 +17,7 @@ mod limits;
 mod rootless;
 mod stage;
 mod systemd;
+mod systemd_bundle;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};

@@ -1,24 +1,20 @@
 //! The systemd driver against a real systemd, which runs as the first process of a container.
 //!
-//! The container is made by runc, so that what is tested does not stand on itself. Everything that its
-//! systemd can write is a tmpfs of its own, its network, host name and processes are its own, and
-//! /proc/sys is read-only: a boot must not happen to the machine.
+//! The container is made by runc, so that what is tested does not stand on itself.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::stage::{Stage, eventually, go, skip, waiting};
+use crate::systemd_bundle::{self, SYSTEMD};
+use crate::{Skip, Test};
 use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::systemd::Manager;
 use lockstep_plan::cgroup::{self as plan, CgroupPlan, Mode, systemd_property};
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
-use serde_json::json;
 
-use crate::stage::{Stage, eventually, go, skip, waiting};
-use crate::{Skip, Test};
-
-const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 const RUNC: &str = "/usr/sbin/runc";
 const BOOT: Duration = Duration::from_secs(60);
 
@@ -115,83 +111,21 @@ pub(crate) fn outside(layout: &str, filter: &str) -> ExitCode {
 
 fn bundle(work: &str, name: &str, filter: &str) {
     let program = std::env::current_exe().expect("own path");
-    for dir in ["state", "out", "rootfs/etc/systemd/system", "rootfs/test"] {
-        fs::create_dir_all(format!("{work}/{dir}")).expect("a directory");
-    }
-    for link in ["bin", "sbin", "lib", "lib64"] {
-        std::os::unix::fs::symlink(format!("usr/{link}"), format!("{work}/rootfs/{link}"))
-            .expect("a link");
-    }
-    let etc = |file: &str, text: &str| {
-        fs::write(format!("{work}/rootfs/etc/{file}"), text).expect("writable");
-    };
-    etc("machine-id", "0123456789abcdef0123456789abcdef\n");
-    etc(
-        "passwd",
-        "root:x:0:0::/:/bin/sh\nmessagebus:x:101:101::/:/bin/false\n",
-    );
-    etc("group", "root:x:0:\nmessagebus:x:101:\n");
-    etc(
-        "systemd/system/lockstep.target",
-        "[Unit]\nDefaultDependencies=no\nWants=dbus.service lockstep.service\n",
-    );
     let start = format!(
         "/bin/sh -c '/test/program --inside-systemd {filter} > /out/text 2>&1; echo $? > /out/done'"
     );
-    etc(
-        "systemd/system/lockstep.service",
-        &format!(
-            "[Unit]\nDefaultDependencies=no\nAfter=dbus.service\n[Service]\nType=oneshot\nExecStart={start}\n"
-        ),
+    let service = format!(
+        "[Unit]\nDefaultDependencies=no\nAfter=dbus.service\n[Service]\nType=oneshot\nExecStart={start}\n"
     );
+    let out = format!("{work}/out");
+    for dir in [out.clone(), format!("{work}/rootfs/test")] {
+        fs::create_dir_all(dir).expect("a directory");
+    }
     fs::copy(program, format!("{work}/rootfs/test/program")).expect("a copy");
-    let text = serde_json::to_string(&config(work, name)).expect("JSON");
-    fs::write(format!("{work}/config.json"), text).expect("writable");
-}
-
-fn config(work: &str, name: &str) -> serde_json::Value {
-    let capabilities: Vec<String> =
-        "CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD SETGID SETUID SETPCAP SYS_ADMIN SYS_PTRACE \
-         NET_ADMIN BPF PERFMON SYS_CHROOT AUDIT_WRITE"
-            .split_whitespace()
-            .map(|name| format!("CAP_{name}"))
-            .collect();
-    let tmpfs = |place: &str| {
-        json!({"destination": place, "type": "tmpfs", "source": "tmpfs",
-               "options": ["nosuid", "nodev", "mode=755"]})
-    };
-    let special = |place: &str, kind: &str, options: &[&str]| json!({"destination": place, "type": kind, "source": kind, "options": options});
-    json!({
-        "ociVersion": "1.0.2",
-        "root": {"path": format!("{work}/rootfs")},
-        "hostname": "lockstep-test",
-        "process": {
-            "args": [SYSTEMD, "--system", "--unit=lockstep.target", "--log-target=console", "--show-status=no"],
-            "env": ["PATH=/usr/sbin:/usr/bin", "container=lockstep"],
-            "cwd": "/",
-            "user": {"uid": 0, "gid": 0},
-            "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
-        },
-        "mounts": [
-            special("/proc", "proc", &[]),
-            special("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755"]),
-            special("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666"]),
-            special("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev"]),
-            special("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-            special("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "rw"]),
-            {"destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro", "nosuid"]},
-            {"destination": "/out", "type": "bind", "source": format!("{work}/out"), "options": ["bind", "rw"]},
-            tmpfs("/tmp"), tmpfs("/run"), tmpfs("/var"),
-        ],
-        "linux": {
-            "cgroupsPath": format!("/{name}"),
-            "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
-                           {"type": "mount"}, {"type": "cgroup"}],
-            "resources": {"devices": [{"allow": true, "access": "rwm"}]},
-            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
-        },
-    })
+    let wants = ["dbus.service", "lockstep.service"];
+    systemd_bundle::write(work, &format!("/{name}"), &wants, &[(&out, "/out")]);
+    let unit = format!("{work}/rootfs/etc/systemd/system/lockstep.service");
+    fs::write(unit, service).expect("writable");
 }
 
 fn manager() -> Manager {
