@@ -7,7 +7,7 @@ use crate::call::{self, Error, Result};
 use crate::file;
 use rustix::fs::OFlags;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// Opens a file to append to, made with `mode` if it is missing; openat(2) with O_APPEND|O_CREAT.
@@ -36,6 +36,18 @@ pub fn create_new(path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<()>
 pub fn is_open(number: i32) -> bool {
     // SAFETY: F_GETFD takes no pointer and changes nothing; a bad number is EBADF.
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+}
+
+/// Takes over a descriptor that the caller left open for this process, close-on-exec from now on. Each number
+/// once: whoever takes it owns it.
+pub fn take(number: i32) -> Result<OwnedFd> {
+    // SAFETY: changes a flag of a descriptor number; a closed one is EBADF.
+    let ret = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    call::check(ret.into(), || {
+        format!("fcntl({number}, F_SETFD, FD_CLOEXEC)")
+    })?;
+    // SAFETY: it is open, and by this function's contract nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Effective user and group id.

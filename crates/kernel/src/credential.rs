@@ -23,6 +23,14 @@ pub fn setuid(uid: u32) -> Result<()> {
     check(ret, || format!("setresuid({uid}, {uid}, {uid})")).map(drop)
 }
 
+/// setresuid(2) of the effective user id alone. Away from 0 it takes the effective capabilities, back to 0 it
+/// returns the permitted ones (capabilities(7)).
+pub fn set_effective_user(uid: u32) -> Result<()> {
+    // SAFETY: takes integers, -1 leaving an id as it is; the raw call, since this process has one thread.
+    let ret = unsafe { libc::syscall(libc::SYS_setresuid, -1, uid, -1) };
+    check(ret, || format!("setresuid(-1, {uid}, -1)")).map(drop)
+}
+
 /// Effective user id; geteuid(2).
 pub fn euid() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -19,6 +19,44 @@ pub fn readable<const N: usize>(fds: &[Option<BorrowedFd<'_>>; N]) -> Result<[bo
     }))
 }
 
+/// Blocks until one of the descriptors is readable or at its end, or, where the flag says so, writable; at most
+/// `timeout_ms` milliseconds. The same order comes back, all false when the time is over.
+pub fn ready(fds: &[(BorrowedFd<'_>, bool)], timeout_ms: Option<u64>) -> Result<Vec<Ready>> {
+    let wanted = |writes: bool| match writes {
+        true => PollFlags::IN | PollFlags::OUT,
+        false => PollFlags::IN,
+    };
+    let mut polled: Vec<PollFd<'_>> = fds
+        .iter()
+        .map(|(fd, writes)| PollFd::from_borrowed_fd(*fd, wanted(*writes)))
+        .collect();
+    let timeout = timeout_ms.map(|ms| Timespec {
+        tv_sec: (ms / 1000) as i64,
+        tv_nsec: (ms % 1000 * 1_000_000) as i64,
+    });
+    match poll(&mut polled, timeout.as_ref()) {
+        // A signal is a reason to look again too.
+        Err(rustix::io::Errno::INTR) => return Ok(vec![Ready::default(); fds.len()]),
+        other => other.told(|| "poll()".into())?,
+    };
+    let state = |fd: &PollFd<'_>| Ready {
+        read: fd
+            .revents()
+            .intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+        write: fd.revents().contains(PollFlags::OUT),
+    };
+    Ok(polled.iter().map(state).collect())
+}
+
+/// What a descriptor is ready for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// There is something to read, or the end.
+    pub read: bool,
+    /// A write would not block.
+    pub write: bool,
+}
+
 /// Whether a descriptor is readable at once.
 pub fn readable_now(fd: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];

@@ -74,11 +74,25 @@ pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) 
         return Ok(());
     }
     let image = Image::again(args, env)?;
-    // Any refusal (no right to mount, no overlay here, too many layers already) leaves the copy.
-    if let Ok(through) = overlay(&exe) {
-        return Err(image.exec_fd(through.as_fd()));
+    Err(image.exec_fd(unwritable(exe)?.as_fd()))
+}
+
+/// This program as a file that cannot be written, to execute another process from: what [`seal`] does for the
+/// process itself, at the price of no further execve(2).
+pub fn sealed() -> Result<OwnedFd> {
+    let exe = file::openat(file::CWD, "/proc/self/exe", OFlags::RDONLY, 0)?;
+    if is_sealed(&exe) || is_overlay(&exe) {
+        return Ok(exe);
     }
-    Err(image.exec_fd(copy(&exe)?.as_fd()))
+    unwritable(exe)
+}
+
+/// Any refusal of the overlay (no right to mount, none here, too many layers already) leaves the copy.
+fn unwritable(exe: OwnedFd) -> Result<OwnedFd> {
+    match overlay(&exe) {
+        Ok(through) => Ok(through),
+        Err(_) => copy(&exe),
+    }
 }
 
 /// Whether this is a memfd that nobody can write any more. EINVAL: it is no memfd.

@@ -96,6 +96,29 @@ pub fn read_some(file: impl AsFd) -> Result<Vec<u8>> {
     Ok(buffer)
 }
 
+/// read(2) into a buffer that is used again and again; 0 at the end.
+pub fn read_into(file: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
+    let file = file.as_fd();
+    retry(|| rustix::io::read(file, &mut *buffer)).told(|| format!("read({})", call::fd(file)))
+}
+
+/// write(2) to a descriptor that does not block: how much was taken, 0 when there is no room now.
+pub fn write_some(file: impl AsFd, bytes: &[u8]) -> Result<usize> {
+    let file = file.as_fd();
+    match retry(|| rustix::io::write(file, bytes)) {
+        Err(rustix::io::Errno::AGAIN) => Ok(0),
+        other => other.told(|| format!("write({})", call::fd(file))),
+    }
+}
+
+/// Makes reads and writes of this open file return instead of blocking; fcntl(2) F_SETFL, O_NONBLOCK.
+pub fn set_nonblocking(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    let flags = fs::fcntl_getfl(file).told(|| format!("fcntl({}, F_GETFL)", call::fd(file)))?;
+    fs::fcntl_setfl(file, flags | OFlags::NONBLOCK)
+        .told(|| format!("fcntl({}, F_SETFL, O_NONBLOCK)", call::fd(file)))
+}
+
 /// Writes to an existing file in one write(2), as kernel files (cgroup, procfs, sysctl) need it.
 pub fn write(dir: impl AsFd, path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
@@ -172,6 +195,49 @@ impl<D: AsFd> Drop for Replacement<D> {
             drop(unlink(&self.dir, &*self.temporary));
         }
     }
+}
+
+/// flock(2), exclusive: whether the lock was got. It belongs to the open file and so to everybody who inherits
+/// the descriptor; it ends with the last of them. Without `wait` a lock that somebody holds is `Ok(false)`.
+pub fn lock(file: impl AsFd, wait: bool) -> Result<bool> {
+    use fs::FlockOperation::{LockExclusive, NonBlockingLockExclusive};
+    let file = file.as_fd();
+    let operation = match wait {
+        true => LockExclusive,
+        false => NonBlockingLockExclusive,
+    };
+    match retry(|| fs::flock(file, operation)) {
+        Err(rustix::io::Errno::WOULDBLOCK) if !wait => Ok(false),
+        other => other
+            .map(|()| true)
+            .told(|| format!("flock({}, LOCK_EX)", call::fd(file))),
+    }
+}
+
+/// flock(2) LOCK_UN.
+pub fn unlock(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::flock(file, fs::FlockOperation::Unlock)
+        .told(|| format!("flock({}, LOCK_UN)", call::fd(file)))
+}
+
+/// renameat(2) within one directory.
+pub fn rename(dir: impl AsFd, from: &str, to: &str) -> Result<()> {
+    let dir = dir.as_fd();
+    fs::renameat(dir, from, dir, to)
+        .told(|| format!("renameat({}, {from:?}, {to:?})", call::fd(dir)))
+}
+
+/// ftruncate(2).
+pub fn truncate(file: impl AsFd, length: u64) -> Result<()> {
+    let file = file.as_fd();
+    fs::ftruncate(file, length).told(|| format!("ftruncate({}, {length})", call::fd(file)))
+}
+
+/// fsync(2).
+pub fn sync(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::fsync(file).told(|| format!("fsync({})", call::fd(file)))
 }
 
 /// mkdirat(2).

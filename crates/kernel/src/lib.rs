@@ -22,6 +22,7 @@ pub mod mount;
 pub mod namespace;
 pub mod network;
 pub mod process;
+pub mod random;
 pub mod root;
 pub mod schedule;
 pub mod seccomp;

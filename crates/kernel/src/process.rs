@@ -5,7 +5,7 @@
 
 use crate::call::{Error, Result, Told, check};
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Which side of a clone this is.
@@ -166,6 +166,40 @@ pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
         format!("pidfd_send_signal({}, {signal})", pidfd.as_raw_fd())
     })
     .map(drop)
+}
+
+/// Executes `image` from the open file `program` in a new process with a session of its own, whose only
+/// descriptors are `fds`: the first becomes number 0, and so on.
+pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> Result<Child> {
+    match clone(0, None)? {
+        Side::Parent(child) => Ok(child),
+        Side::Child => {
+            let ready = setsid().and_then(|()| place(fds)).and_then(|program_fds| {
+                let first = u32::try_from(fds.len()).unwrap_or(u32::MAX);
+                close_on_exec_from(first)?;
+                drop(program_fds);
+                Ok(())
+            });
+            if ready.is_ok() {
+                drop(image.exec_fd(program));
+            }
+            // The parent learns of it by the end of what it waits on; there is no other way to tell it.
+            exit(127)
+        }
+    }
+}
+
+/// Moves descriptors to the numbers from 0 on, out of the way of each other first.
+fn place(fds: &[BorrowedFd<'_>]) -> Result<Vec<OwnedFd>> {
+    let far = fds.iter().map(|fd| {
+        rustix::io::fcntl_dupfd_cloexec(fd, 16)
+            .told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", fd.as_raw_fd()))
+    });
+    let far = far.collect::<Result<Vec<OwnedFd>>>()?;
+    for (number, fd) in far.iter().enumerate() {
+        dup_onto(fd.as_fd(), i32::try_from(number).unwrap_or(i32::MAX))?;
+    }
+    Ok(far)
 }
 
 /// Strings for execve(2), made before the last security step because they allocate.

@@ -117,6 +117,17 @@ pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> R
     })
 }
 
+/// [`send`] without descriptors and without blocking (MSG_DONTWAIT): whether there was room.
+pub fn try_send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<bool> {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    match crate::file::retry(|| net::send(socket, message, flags)) {
+        Err(rustix::io::Errno::AGAIN) => Ok(false),
+        other => other
+            .map(|_| true)
+            .told(|| format!("send({}, {} bytes)", socket.as_raw_fd(), message.len())),
+    }
+}
+
 /// The longest message in bytes; a longer one is not sent. Small, because the whole buffer is touched.
 pub const MESSAGE_LIMIT: usize = 16 << 10;
 

@@ -6,6 +6,7 @@ use crate::process::{Role, limits, privileges};
 use crate::step::{Barrier, IdMaps, MapMethod, Op, Plan};
 use crate::{Error, Host, Result, landlock};
 use lockstep_oci::runtime::{Hooks, IntelRdt, Linux, Process, Spec, ValidSpec};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What the caller of the runtime decided beside config.json.
@@ -25,6 +26,31 @@ pub struct Request<'a> {
     pub keep: u32,
     /// How many of them are sockets of a service manager (sd_listen_fds(3)), which come first.
     pub sockets: u32,
+    /// What only a container with a supervisor of its own has.
+    pub supervised: Option<&'a Supervised>,
+}
+
+/// What the plan of a container with a supervisor has beyond config.json.
+#[derive(Debug, Clone, Default)]
+pub struct Supervised {
+    /// The user id that owns the container's user namespace: the supervisor goes on as this user and so keeps
+    /// every right over the container without a capability (user_namespaces(7)). `None` is the caller's own.
+    pub owner: Option<u32>,
+    /// A root file system in memory, which takes the place of config.json's directory.
+    pub memory_root: Option<MemoryRoot>,
+    /// Whether that directory is id-mapped, so that its files have the same owners inside as on the host.
+    pub idmap_root: bool,
+}
+
+/// What a root file system in memory begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryRoot {
+    /// Links (link, target) that are there before anything is mounted.
+    pub links: Vec<(String, String)>,
+    /// Directories that are made when everything is mounted.
+    pub directories: Vec<String>,
+    /// Links that are made then.
+    pub late_links: Vec<(String, String)>,
 }
 
 /// Plans a container.
@@ -47,6 +73,8 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         maps: &maps,
         cgroups: request.cgroups,
         no_pivot: request.no_pivot,
+        memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
+        idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
     };
     let opened = open_early(&mut plan, spec, &context)?;
     birth(
@@ -56,6 +84,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         &namespaces,
         host,
         (&maps, method),
+        request.supervised.and_then(|s| s.owner),
     )?;
     let Early { opened, init_steps } = opened;
     own_things(&mut plan, &namespaces, request);
@@ -73,6 +102,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         landlock: landlock::domain(spec)?,
         start_hooks: !hooks.start_container.is_empty(),
         waits: true,
+        supervised: request.supervised.is_some(),
         keep: request.keep,
         sockets: request.sockets,
         pointer: "/process",
@@ -133,8 +163,9 @@ fn birth(
     namespaces: &Namespaces,
     host: &Host,
     (maps, method): (&IdMaps, MapMethod),
+    owner: Option<u32>,
 ) -> Result<()> {
-    namespace::clone(plan, namespaces);
+    namespace::clone(plan, namespaces, owner);
     // First of all, so that everything that it makes is charged to the container.
     plan.init("/linux/cgroupsPath", Op::JoinHierarchies);
     // By the supervisor, and before the init process changes its ids: that makes its /proc files root's.

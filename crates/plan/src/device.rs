@@ -78,7 +78,7 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
     plan.init(
         "<default device>",
         Op::Symlink {
-            target: "pts/ptmx",
+            target: "pts/ptmx".into(),
             link: RootPath::new("/dev/ptmx"),
         },
     );
@@ -86,7 +86,7 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
         plan.init(
             "<default device>",
             Op::Symlink {
-                target,
+                target: target.into(),
                 link: RootPath::new(link),
             },
         );

@@ -106,6 +106,7 @@ fn role<'a>(
         landlock: landlock::domain(spec)?,
         start_hooks: false,
         waits: false,
+        supervised: false,
         keep: request.keep,
         sockets: 0,
         pointer: "/process",

@@ -1,6 +1,7 @@
 //! Mounts: the root file system, the list of config.json in its order, masked and read-only paths, the change of root.
 
 use crate::cgroup::{Layout, Version};
+use crate::create::MemoryRoot;
 use crate::mount_options::Options;
 use crate::namespace::Namespaces;
 use crate::step::{CgroupView, HostPath, IdMap, IdMaps, Op, Plan, RootPath, Slot, Source};
@@ -24,6 +25,10 @@ pub struct Context<'a> {
     pub cgroups: &'a [(usize, PathBuf)],
     /// Whether pivot_root(2) must not be used.
     pub no_pivot: bool,
+    /// A root file system in memory, in place of config.json's directory.
+    pub memory_root: Option<&'a MemoryRoot>,
+    /// Whether config.json's directory is id-mapped with the container's maps.
+    pub idmap_root: bool,
 }
 
 /// Trees that are opened on the host before the init process can no longer see or reach them.
@@ -53,7 +58,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         next += 1;
         Slot(next)
     };
-    if let (true, Some(root)) = (by_supervisor, &spec.root) {
+    if let (true, Some(root), None) = (by_supervisor, &spec.root, context.memory_root) {
         let here = slot();
         opened.root = Some(here);
         let source = HostPath::new(context.bundle, &root.path);
@@ -65,7 +70,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
                 recursive: true,
                 nofollow: false,
                 peer: false,
-                idmap: None,
+                idmap: context.idmap_root.then(|| (context.maps.clone(), true)),
             },
         );
     }
@@ -214,6 +219,7 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         .as_ref()
         .ok_or_else(|| Error::new("/root", "", "a root file system is required"))?;
     let source = match opened.root {
+        _ if context.memory_root.is_some() => Source::Memory,
         Some(slot) => Source::Slot(slot),
         None => Source::Path(HostPath::new(context.bundle, &root.path)),
     };
@@ -226,15 +232,32 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         false => HostPath::new(Path::new("/"), "/"),
     };
     plan.init("/root/path", Op::AttachRoot { source, at });
+    let memory_root = context.memory_root;
+    links(plan, memory_root.iter().flat_map(|root| &root.links));
     let mut late = Vec::new();
     for (n, mount) in spec.mounts.iter().enumerate() {
         one(plan, n, mount, opened.mounts[n], &linux, context, &mut late)?;
     }
     crate::device::plan(plan, spec, context)?;
+    for path in memory_root.iter().flat_map(|root| &root.directories) {
+        let path = RootPath::new(path);
+        plan.init("/root/path", Op::MakeDirectory { path });
+    }
+    links(plan, memory_root.iter().flat_map(|root| &root.late_links));
     for (because, op) in late {
         plan.init(because, op);
     }
     Ok(())
+}
+
+fn links<'a>(plan: &mut Plan, links: impl Iterator<Item = &'a (String, String)>) {
+    for (link, target) in links {
+        let op = Op::Symlink {
+            target: target.clone().into(),
+            link: RootPath::new(link),
+        };
+        plan.init("/root/path", op);
+    }
 }
 
 fn one(

@@ -125,7 +125,7 @@ pub fn id_maps(linux: &Linux, host: &Host) -> Result<(IdMaps, MapMethod)> {
 }
 
 /// Plans the birth of the new process: clone with namespaces, then id maps.
-pub fn clone(plan: &mut Plan, namespaces: &Namespaces) {
+pub fn clone(plan: &mut Plan, namespaces: &Namespaces, owner: Option<u32>) {
     let join = namespaces
         .join
         .iter()
@@ -136,6 +136,7 @@ pub fn clone(plan: &mut Plan, namespaces: &Namespaces) {
         Op::Clone {
             new: namespaces.at_clone(),
             join,
+            owner,
         },
     );
 }

@@ -31,6 +31,8 @@ pub struct Role<'a> {
     pub start_hooks: bool,
     /// Whether the process waits for `start`.
     pub waits: bool,
+    /// Whether the process ends with its supervisor.
+    pub supervised: bool,
     /// Descriptors that are handed over: 0..3+keep.
     pub keep: u32,
     /// How many of them are sockets of a service manager.
@@ -210,6 +212,11 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
             format!("LISTEN_FDS={}", role.sockets),
             "LISTEN_PID=1".into(),
         ]);
+    }
+    if role.supervised {
+        // After the last change of ids and capabilities, each of which clears it; and before the last barrier,
+        // where a supervisor that has ended already is noticed.
+        plan.init("<supervisor>", Op::DieWithSupervisor);
     }
     let value = |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name));
     if value("HOME=").unwrap_or_default().is_empty() {

@@ -117,6 +117,8 @@ pub enum Source {
     Path(HostPath),
     /// Opened by an earlier step.
     Slot(Slot),
+    /// A new file system in memory that nobody else has.
+    Memory,
 }
 
 /// What kind of device file.
@@ -200,10 +202,12 @@ pub enum Op {
         peer: bool,
         idmap: Option<(IdMaps, bool)>,
     },
-    /// Make the new process in these new namespaces (CLONE_NEW*), after joining others.
+    /// Make the new process in these new namespaces (CLONE_NEW*), after joining others. `owner` is the user id
+    /// that the new user namespace belongs to, where it is not the caller's.
     Clone {
         new: u64,
         join: Vec<(u64, HostPath)>,
+        owner: Option<u32>,
     },
     /// Make the new process in the namespaces of the container's first process.
     Enter { namespaces: u64 },
@@ -299,7 +303,7 @@ pub enum Op {
     BindDevice { device: Device, source: HostPath },
     /// Make a symbolic link unless something is there.
     Symlink {
-        target: &'static str,
+        target: Cow<'static, str>,
         link: RootPath,
     },
     /// Make a terminal, send its master away, and make it the standard streams and /dev/console.
@@ -377,6 +381,8 @@ pub enum Op {
         ambient: u64,
         extra: u64,
     },
+    /// End with the supervisor: PR_SET_PDEATHSIG, which a change of the user would clear.
+    DieWithSupervisor,
     /// Working directory, below the root, made if it is missing.
     ChangeDirectory { path: RootPath },
     /// Look the user's home up in the container's /etc/passwd: the value of HOME, which is not set.

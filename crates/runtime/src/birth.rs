@@ -153,7 +153,7 @@ impl<'a> Birth<'a> {
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
-            Op::Clone { new, join } => self.clone(*new, join),
+            Op::Clone { new, join, owner } => self.clone(*new, join, *owner),
             Op::Enter { namespaces } => self.enter(*namespaces),
             Op::WriteIdMaps { maps, method } => self.write_maps(maps, *method),
             Op::JoinCgroup => self.join_cgroup(),

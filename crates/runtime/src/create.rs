@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 const CONFIG_LIMIT: usize = 16 << 20;
 
 /// Everything decided before anything is made.
-struct Prepared {
+pub(crate) struct Prepared {
     spec: ValidSpec,
-    stored: Stored,
+    pub(crate) stored: Stored,
     plan: Plan,
     cgroup: plan_cgroup::CgroupPlan,
     host: Host,
@@ -111,7 +111,7 @@ impl Runtime<'_> {
         Ok(exit.status())
     }
 
-    fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
+    pub(crate) fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
         let pid = born.child.pid;
         message::send_barrier(born.peer.as_fd(), Barrier::Go)
             .during(|| "starting the program".into())?;
@@ -138,11 +138,33 @@ impl Runtime<'_> {
         })
     }
 
-    fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
         #[cfg(lockstep_weak)]
         lockstep_kernel::weak::mistake("panic");
+        let spec = self.load(&request.bundle, request.listen_fds)?;
+        let rootfs = |path: &str| {
+            let path = request.bundle.join(path);
+            file::canonicalize(&path)
+                .during(|| format!("root file system {}", path.display()))
+                .map_err(|e| e.asked("/root/path"))
+        };
+        self.decide(request, spec, &rootfs)
+    }
+
+    /// What would be done for a configuration, none of which is.
+    pub fn plan(&self, request: &CreateRequest, spec: oci::Spec) -> Result<Plan> {
+        let spec = oci::validate(spec).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
+        let rootfs = |path: &str| Ok(request.bundle.join(path));
+        Ok(self.decide(request, spec, &rootfs)?.plan)
+    }
+
+    fn decide(
+        &self,
+        request: &CreateRequest,
+        spec: ValidSpec,
+        rootfs: &dyn Fn(&str) -> Result<PathBuf>,
+    ) -> Result<Prepared> {
         let bundle = request.bundle.clone();
-        let spec = self.load(&bundle, request.listen_fds)?;
         if spec.process.is_none() {
             return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
         }
@@ -168,19 +190,13 @@ impl Runtime<'_> {
                 no_keyring: request.no_new_keyring,
                 keep: request.preserve_fds + request.listen_fds,
                 sockets: request.listen_fds,
+                supervised: request.supervised.as_ref(),
             },
         )?;
         for warning in planned.warnings.iter().chain(&cgroup.warnings) {
             (self.warn)(warning);
         }
-        let root = spec
-            .root
-            .as_ref()
-            .map(|r| bundle.join(&r.path))
-            .unwrap_or_default();
-        let rootfs = file::canonicalize(&root)
-            .during(|| format!("root file system {}", root.display()))
-            .map_err(|e| e.asked("/root/path"))?;
+        let rootfs = rootfs(spec.root.as_ref().map_or("", |root| &root.path))?;
         let stored = Stored {
             schema: SCHEMA,
             id: request.id.clone(),
@@ -231,7 +247,12 @@ impl Runtime<'_> {
     }
 
     /// Makes everything that the state names, in the order: state, cgroups, process.
-    fn make(&self, request: &CreateRequest, prepared: &mut Prepared, waits: bool) -> Result<Born> {
+    pub(crate) fn make(
+        &self,
+        request: &CreateRequest,
+        prepared: &mut Prepared,
+        waits: bool,
+    ) -> Result<Born> {
         let directory = self.root.claim(&request.id)?;
         let written = directory.write_first_state(&prepared.stored);
         // Until they are made the directories are nobody's or somebody else's: undoing must not touch them.
@@ -304,7 +325,7 @@ impl Runtime<'_> {
         write_pid_file(request.pid_file.as_deref(), born.child.pid)
     }
 
-    fn finish(
+    pub(crate) fn finish(
         &self,
         request: &CreateRequest,
         prepared: &Prepared,

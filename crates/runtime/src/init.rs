@@ -111,9 +111,7 @@ impl Init<'_> {
                 namespace::unshare(*flags).during(|| "unsharing namespaces".into())
             }
             Op::TimeOffsets { offsets } => self.time_offsets(offsets),
-            Op::LoopbackUp => {
-                network::loopback_up().during(|| "bringing the loopback device up".into())
-            }
+            Op::LoopbackUp => loopback_up(),
             Op::HostPropagation { flags } => mount::host_propagation(*flags),
             Op::AttachRoot { source, at } => self.attach_root(source, at),
             Op::Mount { .. } => self.mount(op),
@@ -187,6 +185,7 @@ impl Init<'_> {
                 permitted,
                 inheritable,
             } => privilege::final_capabilities(*effective, *permitted, *inheritable),
+            Op::DieWithSupervisor => privilege::die_with_supervisor(),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::FindHome { uid } => self.find_home(*uid),
             Op::FindProgram { program, path } => self.find_program(program, path),
@@ -324,6 +323,10 @@ fn become_root(groups: bool) -> Result<()> {
     }
     credential::setgid(0).during(|| "group of the user namespace's root".into())?;
     credential::setuid(0).during(|| "user of the user namespace's root".into())
+}
+
+fn loopback_up() -> Result<()> {
+    network::loopback_up().during(|| "bringing the loopback device up".into())
 }
 
 fn new_session() -> Result<()> {

@@ -25,6 +25,7 @@ mod message;
 mod rdt;
 mod setting;
 mod state;
+mod supervise;
 mod terminal;
 mod wait;
 
@@ -34,8 +35,10 @@ pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;
 pub use request::{
     CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings,
+    Supervised,
 };
 pub use state::ContainerId;
+pub use supervise::{Begun, Waiting};
 
 /// The version of the specification that this runtime implements.
 pub const OCI_VERSION: &str = features::NEWEST;

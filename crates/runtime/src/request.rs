@@ -1,6 +1,7 @@
 //! What callers ask for, as values: the command line of the binaries is theirs.
 
 use crate::state::ContainerId;
+pub use lockstep_plan::create::Supervised;
 use std::path::PathBuf;
 
 /// How cgroups are made.
@@ -50,6 +51,8 @@ pub struct CreateRequest {
     pub listen_fds: u32,
     /// Socket of the service manager (sd_notify(3)).
     pub notify_socket: Option<PathBuf>,
+    /// What only a container with a supervisor of its own has.
+    pub supervised: Option<Supervised>,
 }
 
 /// `run`.

@@ -59,6 +59,7 @@ fn request(front: &Front, args: &Arguments) -> Result<CreateRequest, Failure> {
         notify_socket: front::environment("NOTIFY_SOCKET")
             .filter(|path| !path.is_empty())
             .map(PathBuf::from),
+        supervised: None,
     })
 }
 

@@ -14,6 +14,7 @@ pub mod interpret;
 mod line;
 mod lower;
 mod multiplexer;
+pub mod own;
 pub mod semantics;
 mod verdict;
 

@@ -7,7 +7,7 @@ use crate::message::{self, Message};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::namespace;
 use lockstep_kernel::process::{self, Child, Side};
-use lockstep_kernel::socket;
+use lockstep_kernel::{capability, credential, socket};
 use lockstep_plan::HostPath;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -22,7 +22,12 @@ enum Through {
 impl Birth<'_> {
     /// Makes the new process, through one between when it has to join namespaces first: those of a pid
     /// namespace can only be born into it.
-    pub(super) fn clone(&mut self, new: u64, join: &[(u64, HostPath)]) -> Result<()> {
+    pub(super) fn clone(
+        &mut self,
+        new: u64,
+        join: &[(u64, HostPath)],
+        owner: Option<u32>,
+    ) -> Result<()> {
         let mut opened = Vec::new();
         for (flag, path) in join {
             let path = path.as_path();
@@ -37,7 +42,7 @@ impl Birth<'_> {
         self.tasks = self.cgroup.tasks()?;
         let (ours, theirs) = socket::pair().during(|| "making the container's process".into())?;
         if opened.is_empty() {
-            let made = self.fork(new)?;
+            let made = self.fork_owned(new, owner)?;
             match made {
                 Side::Child => {
                     drop(ours);
@@ -87,6 +92,24 @@ impl Birth<'_> {
     /// its parent is.
     fn hide(&self) -> Result<()> {
         process::set_dumpable(false).during(|| "becoming untraceable".into())
+    }
+
+    /// The owner of the new user namespace is its maker's effective user. All capabilities are kept for the
+    /// moment, because hosts that restrict user namespaces ask for one.
+    fn fork_owned(&mut self, new: u64, owner: Option<u32>) -> Result<Side> {
+        let Some(owner) = owner else {
+            return self.fork(new);
+        };
+        let what = || format!("making a user namespace for user {owner}");
+        let sets = capability::get().during(what)?;
+        credential::set_effective_user(owner).during(what)?;
+        capability::set(&sets).during(what)?;
+        let made = self.fork(new);
+        // The child has the rights of its new namespace, and is to change its user by its own step.
+        if !matches!(made, Ok(Side::Child)) {
+            credential::set_effective_user(0).during(what)?;
+        }
+        made
     }
 
     /// Into the cgroup by birth where the host has the unified hierarchy, so that no moment is uncounted.

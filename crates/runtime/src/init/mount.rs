@@ -3,7 +3,9 @@
 use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
-use lockstep_abi::mount::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE};
+use lockstep_abi::mount::{
+    MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE,
+};
 use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
@@ -81,6 +83,9 @@ pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
         .collect()
 }
 
+/// Attributes of a root file system in memory: nothing in it is a device or grants anything.
+const ROOT_IN_MEMORY: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
 impl Init<'_> {
     /// Attaches the root file system in this namespace and keeps its descriptor.
     pub(super) fn attach_root(&mut self, source: &Source, at: &HostPath) -> Result<()> {
@@ -100,6 +105,11 @@ impl Init<'_> {
                 .ok_or_else(|| Error::new(Kind::Invalid, format!("{slot:?} was not opened"))),
             Source::Path(path) => mount::open_tree(file::CWD, path.as_path(), recursive, nofollow)
                 .during(|| format!("opening mount source {}", path.as_path().display())),
+            Source::Memory => {
+                let data = ["mode=755".to_owned()];
+                filesystem("tmpfs", "rootfs", &data, ROOT_IN_MEMORY)
+                    .during(|| "root file system in memory".into())
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::Init;
 use crate::error::{For, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::capability::{self, Sets};
-use lockstep_kernel::{console, credential, file, schedule};
+use lockstep_kernel::{console, credential, file, process, schedule};
 use lockstep_plan::{Downgrade, Op};
 
 /// The highest capability number that can exist (a 64-bit mask).
@@ -144,4 +144,9 @@ pub(super) fn final_capabilities(effective: u64, permitted: u64, inheritable: u6
         inheritable,
     })
     .during(|| "capability sets".into())
+}
+
+/// The kernel ends this process with its parent; a program that gives itself other rights is free of it again.
+pub(super) fn die_with_supervisor() -> Result<()> {
+    process::die_with_parent(true).during(|| "ending with the supervisor".into())
 }

@@ -1,0 +1,71 @@
+//! A container in the hands of a process that stays beside it: made, then begun by a word, then attended.
+//!
+//! In between the supervisor gives up its rights, so what comes after it (removing the cgroups, the state) is
+//! for somebody else: [`Runtime::delete`].
+
+use crate::Runtime;
+use crate::birth::Born;
+use crate::create::Prepared;
+use crate::error::{Error, Kind, Result};
+use crate::request::CreateRequest;
+use lockstep_kernel::process::Child;
+use lockstep_plan::Outcome;
+use std::os::fd::OwnedFd;
+
+/// A container whose program has not begun.
+pub struct Waiting {
+    prepared: Prepared,
+    born: Born,
+}
+
+/// A container whose program runs.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its first process, a child of this one.
+    pub child: Child,
+    /// The terminal's master, if the configuration asks for one.
+    pub console: Option<OwnedFd>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting")
+            .field("born", &self.born)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Waiting {
+    /// The first process, in the caller's pid namespace.
+    pub fn pid(&self) -> i32 {
+        self.born.child.pid
+    }
+
+    /// What differs from the configuration.
+    pub fn outcome(&self) -> &Outcome {
+        &self.born.outcome
+    }
+}
+
+impl Runtime<'_> {
+    /// Makes a container up to its program. Of one that fails nothing is left.
+    pub fn make_waiting(&self, request: &CreateRequest) -> Result<Waiting> {
+        if request.console_socket.is_some() || request.pidfd_socket.is_some() {
+            let text = "a supervised container has no sockets of an engine";
+            return Err(Error::new(Kind::Invalid, text));
+        }
+        let mut prepared = self.prepare(request)?;
+        let born = self.make(request, &mut prepared, false)?;
+        Ok(Waiting { prepared, born })
+    }
+
+    /// Lets the program begin; the caller may have given up its rights by now. Of a container that fails the
+    /// process has ended, and the rest is left for [`Runtime::delete`].
+    pub fn begin(&self, waiting: Waiting) -> Result<Begun> {
+        self.go(&waiting.prepared, &waiting.born)?;
+        Ok(Begun {
+            child: waiting.born.child,
+            console: waiting.born.console,
+        })
+    }
+}
