@@ -1,0 +1,151 @@
+//! Both ends of a supervisor's connections: how the front starts and reaches one, and how one keeps its clients.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use lockstep_kernel::process::{self, Child, Image};
+use lockstep_kernel::{exe, file, socket};
+use lockstep_runtime::Result;
+use lockstep_runtime::error::For;
+
+use crate::job::{Job, SOCKET};
+use crate::protocol::{Reply, Request, broken};
+
+/// The front's end.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+}
+
+/// Starts the supervisor of a container: this program again, from a file that cannot be written, with `args`.
+/// It holds `lock`, the container's locked directory, as long as it lives.
+pub fn start(args: &[&str], lock: BorrowedFd<'_>, job: Job) -> Result<(Child, Connection)> {
+    let what = || "starting the supervisor".to_owned();
+    let program = exe::sealed().during(what)?;
+    let image = Image::new("", args.iter().copied(), []).during(what)?;
+    let (ours, theirs) = socket::pair().during(what)?;
+    let flags = file::OFlags::RDWR;
+    let null = file::openat(file::CWD, "/dev/null", flags, 0).during(what)?;
+    let null = null.as_fd();
+    let child = process::spawn(
+        program.as_fd(),
+        &image,
+        &[null, null, null, theirs.as_fd(), lock],
+    )
+    .during(what)?;
+    drop(theirs);
+    let connection = Connection { socket: ours };
+    connection.send(&Request::Begin(Box::new(job)))?;
+    Ok((child, connection))
+}
+
+/// Connects to the supervisor of a running container.
+pub fn connect(directory: BorrowedFd<'_>) -> Result<Connection> {
+    let socket = socket::connect(directory, SOCKET)
+        .during(|| "reaching the container's supervisor".to_owned())?;
+    Ok(Connection { socket })
+}
+
+impl Connection {
+    /// Sends a message.
+    pub fn send(&self, request: &Request) -> Result<()> {
+        socket::send(self.socket.as_fd(), &request.encode(), &[])
+            .during(|| "telling the supervisor".to_owned())
+    }
+
+    /// Sends input, in as many messages as it takes.
+    pub fn send_input(&self, bytes: &[u8]) -> Result<()> {
+        for chunk in bytes.chunks(crate::protocol::CHUNK) {
+            self.send(&Request::Input(chunk.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message.
+    pub fn receive(&self) -> Result<Reply> {
+        let (bytes, _) = socket::receive(self.socket.as_fd())
+            .during(|| "hearing from the supervisor".to_owned())?;
+        Ok(Reply::decode(&bytes))
+    }
+
+    /// Waits for the answer to [`start`]: the first process and what was downgraded.
+    pub fn started(&self) -> Result<(i32, Vec<String>)> {
+        match self.receive()? {
+            Reply::Started(pid, lost) => Ok((pid, lost)),
+            Reply::Failed(error) => Err(error),
+            _ => Err(broken("ended before the container had begun")),
+        }
+    }
+
+    /// The socket, to wait for it beside others.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The supervisor's end of one connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: OwnedFd,
+    /// Whether it gets the output.
+    pub(crate) attached: bool,
+    /// Whether it is told of the container's end.
+    pub(crate) waits: bool,
+    /// Whether it has given input.
+    pub(crate) gave_input: bool,
+    /// What it has not taken yet.
+    queue: VecDeque<Vec<u8>>,
+    /// Whether it is there no more.
+    pub(crate) gone: bool,
+}
+
+impl Client {
+    pub(crate) fn new(socket: OwnedFd) -> Client {
+        Client {
+            socket,
+            attached: false,
+            waits: false,
+            gave_input: false,
+            queue: VecDeque::new(),
+            gone: false,
+        }
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Whether it is slower than the container.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Sends now or, when the socket is full, later.
+    pub(crate) fn tell(&mut self, reply: &Reply) {
+        self.queue.push_back(reply.encode());
+        self.flush();
+    }
+
+    /// Sends what the socket takes.
+    pub(crate) fn flush(&mut self) {
+        while let Some(message) = self.queue.front() {
+            match socket::try_send(self.socket.as_fd(), message) {
+                Ok(true) => drop(self.queue.pop_front()),
+                Ok(false) => return,
+                // EPIPE, ECONNRESET: it has gone, and nobody is left to tell.
+                Err(_) => {
+                    self.gone = true;
+                    self.queue.clear();
+                }
+            }
+        }
+    }
+
+    /// Its next message; `None` when it has gone or says what this version does not understand.
+    pub(crate) fn hear(&mut self) -> Option<Request> {
+        let heard = socket::receive(self.socket.as_fd()).ok();
+        let request = heard.and_then(|(bytes, _)| Request::decode(&bytes));
+        self.gone = request.is_none();
+        request
+    }
+}

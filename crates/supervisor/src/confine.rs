@@ -1,0 +1,81 @@
+//! The supervisor gives up what it needed to make the container, before the container's first instruction.
+//!
+//! What is left: the descriptors that it holds, its socket, one directory for its log, and the right of a user
+//! namespace's owner to signal what lives in it. From here on it handles bytes of the container.
+
+use std::os::fd::OwnedFd;
+
+use lockstep_abi::arch::Arch;
+use lockstep_kernel::capability::{self, Sets};
+use lockstep_kernel::landlock::{self, Domain, Enforced};
+use lockstep_kernel::{credential, process, seccomp};
+use lockstep_profile::seccomp::{compile, own};
+use lockstep_runtime::error::For;
+use lockstep_runtime::{Error, Kind, Result};
+
+/// LANDLOCK_ACCESS_FS_* up to ABI 5, LANDLOCK_ACCESS_NET_* of ABI 4 and the scope of abstract sockets of ABI 6
+/// (linux/landlock.h); an older kernel drops what it does not know. Signals are not scoped: the container's
+/// processes are outside of this domain.
+const ALL_FS: u64 = (1 << 16) - 1;
+const ALL_NET: u64 = 0b11;
+const SCOPE_ABSTRACT_SOCKETS: u64 = 1;
+/// Write, read, make and remove regular files, truncate.
+const LOG_FS: u64 = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 8 | 1 << 14;
+
+/// CAP_KILL.
+const KILL: u64 = 1 << 5;
+
+/// Confines this process for ever. `owner` is the user of its own that it becomes; without one it keeps its
+/// user. `log` is the only directory in which it may still open files. What this kernel could not do is
+/// returned, one line each.
+pub(crate) fn confine(owner: Option<u32>, log: Option<OwnedFd>) -> Result<Vec<String>> {
+    let mut lost = Vec::new();
+    match owner {
+        Some(owner) => become_own_user(owner)?,
+        None => drop_capabilities()?,
+    }
+    process::set_dumpable(false).during(|| "becoming untraceable".into())?;
+    process::set_no_new_privs().during(|| "no_new_privs of the supervisor".into())?;
+    let domain = Domain {
+        handled_fs: ALL_FS,
+        handled_net: ALL_NET,
+        scoped: SCOPE_ABSTRACT_SOCKETS,
+        paths: log
+            .into_iter()
+            .map(|directory| (directory, LOG_FS))
+            .collect(),
+        ports: Vec::new(),
+        best_effort: true,
+    };
+    match landlock::restrict(domain).during(|| "Landlock domain of the supervisor".into())? {
+        Enforced::Fully | Enforced::Partially => {}
+        Enforced::Not => lost.push("supervisor: this kernel has no Landlock".into()),
+    }
+    let program = compile(&own::supervisor(Arch::native()), Arch::native())
+        .map_err(|e| Error::new(Kind::Invalid, format!("filter of the supervisor: {e}")))?;
+    seccomp::load(&program.insns, program.flags).during(|| "filter of the supervisor".into())?;
+    Ok(lost)
+}
+
+/// From root to a user that nobody else is; that takes every capability too (capabilities(7)).
+fn become_own_user(owner: u32) -> Result<()> {
+    let what = || format!("becoming user {owner}");
+    credential::setgroups(&[]).during(what)?;
+    credential::setgid(owner).during(what)?;
+    credential::setuid(owner).during(what)
+}
+
+/// Without a user namespace of its own the container's processes may be of any user: the right to signal them
+/// is all that root keeps.
+fn drop_capabilities() -> Result<()> {
+    let what = || "capabilities of the supervisor".to_owned();
+    let have = capability::get().during(what)?;
+    let kept = have.permitted & KILL;
+    capability::clear_ambient().during(what)?;
+    capability::set(&Sets {
+        effective: kept,
+        permitted: kept,
+        inheritable: 0,
+    })
+    .during(what)
+}

@@ -1,0 +1,130 @@
+//! What a supervisor is told when it starts, and what it leaves behind: its files in the container's directory.
+
+use std::path::PathBuf;
+
+use lockstep_plan::create::{MemoryRoot, Supervised};
+use serde::{Deserialize, Serialize};
+
+/// Name of the socket in the container's directory.
+pub const SOCKET: &str = "supervisor.sock";
+/// Name of the file that says when the container began and how it ended: [`Started`] and [`Exit`], a line each.
+pub const LIFE: &str = "life.json";
+/// Name of the directory that holds the log.
+pub const LOG: &str = "log";
+
+/// Version of [`Job`], [`Started`] and [`Exit`].
+pub const SCHEMA: u32 = 1;
+
+/// Everything beside config.json that a supervisor needs to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    /// The container's id.
+    pub id: String,
+    /// The runtime's state directory.
+    pub state: PathBuf,
+    /// The container's directory, which is its bundle.
+    pub bundle: PathBuf,
+    /// The user that the supervisor becomes and that owns the container's user namespace; `None` where it may
+    /// not become another.
+    pub owner: Option<u32>,
+    /// A root file system in memory.
+    pub memory_root: Option<MemoryRoot>,
+    /// Whether the root file system's directory is id-mapped.
+    pub idmap_root: bool,
+    /// Whether a terminal is made; else pipes are.
+    pub terminal: bool,
+    /// Whether the container's standard input stays open for clients.
+    pub stdin: bool,
+    /// Whether that input ends with the first client that gave some.
+    pub stdin_once: bool,
+    /// Whether the starting process is a client of the output from the first byte on.
+    pub attached: bool,
+    /// How the output is logged; `None` keeps none.
+    pub log: Option<LogJob>,
+    /// The host's user who may open the pipes of the standard streams again, as `/dev/stdout` does; `None`
+    /// leaves them to the caller.
+    pub stream_owner: Option<u32>,
+    /// Signal that asks the container to stop.
+    pub stop_signal: i32,
+    /// Milliseconds after which a stop becomes SIGKILL.
+    pub stop_timeout_ms: u64,
+    /// Milliseconds after which the container is stopped.
+    pub run_time_ms: Option<u64>,
+    /// Whether cgroups are made by systemd.
+    pub systemd_cgroup: bool,
+    /// `$XDG_RUNTIME_DIR` of the caller, where a user's systemd is found.
+    pub runtime_dir: Option<String>,
+}
+
+/// Limits of a container's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogJob {
+    /// Bytes after which a new file is begun; 0 never.
+    pub max_size: u64,
+    /// How many files are kept, the current one included.
+    pub max_files: u32,
+}
+
+impl Job {
+    pub(crate) fn supervised(&self) -> Supervised {
+        Supervised {
+            owner: self.owner,
+            memory_root: self.memory_root.clone(),
+            idmap_root: self.idmap_root,
+        }
+    }
+}
+
+/// That a container was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Its first process, in the supervisor's pid namespace.
+    pub pid: i32,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// What differs from its configuration, one line each.
+    pub downgrades: Vec<String>,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Exit status, 128 + n for signal n.
+    pub status: i32,
+    /// When, RFC 3339 in UTC; empty when nobody saw it.
+    pub at: String,
+    /// Whether somebody had asked for it (`stop`, `kill`).
+    pub asked: bool,
+    /// Why there is no status of the program's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Exit {
+    /// An end at this moment.
+    pub fn now(status: i32, asked: bool) -> Exit {
+        Exit {
+            schema: SCHEMA,
+            status,
+            at: lockstep_runtime::clock::now_rfc3339(),
+            asked,
+            reason: None,
+        }
+    }
+}
+
+/// What [`LIFE`] says so far; a line that was cut short by a full disk or a kill is none.
+pub fn read_life(text: &[u8]) -> (Option<Started>, Option<Exit>) {
+    let mut lines = text.split(|b| *b == b'\n');
+    let started = lines
+        .next()
+        .and_then(|line| serde_json::from_slice(line).ok());
+    let exit = lines
+        .next()
+        .and_then(|line| serde_json::from_slice(line).ok());
+    (started, exit)
+}

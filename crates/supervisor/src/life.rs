@@ -1,0 +1,420 @@
+//! A supervisor from its first to its last moment.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::process::{self, Child};
+use lockstep_kernel::{caller, event, file, signal, socket};
+use lockstep_runtime::error::For;
+use lockstep_runtime::{
+    Begun, CgroupDriver, ContainerId, CreateRequest, Error, Kind, Result, Runtime, Settings,
+};
+
+use crate::client::Client;
+use crate::confine::confine;
+use crate::job::{Exit, Job, LIFE, LOG, SCHEMA, SOCKET, Started};
+use crate::log::{Stream, Writer};
+use crate::protocol::{CHUNK, Reply, Request};
+use crate::streams::Streams;
+
+/// The descriptors that [`crate::start`] leaves behind the standard streams.
+const CONNECTION: i32 = 3;
+const DIRECTORY: i32 = 4;
+
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+const SIGINT: i32 = 2;
+const SIGHUP: i32 = 1;
+
+/// The whole life of this process; the status it ends with.
+pub fn run() -> i32 {
+    let (Ok(connection), Ok(directory)) = (caller::take(CONNECTION), caller::take(DIRECTORY))
+    else {
+        // Not started by the front: there is nobody to tell.
+        return 125;
+    };
+    let mut starter = Client::new(connection);
+    let Some(Request::Begin(job)) = starter.hear() else {
+        return 125;
+    };
+    match begin(&job, directory) {
+        Ok((attended, pid, lost)) => {
+            starter.waits = true;
+            starter.attached = job.attached;
+            starter.tell(&Reply::Started(pid, lost));
+            attended.attend(starter)
+        }
+        Err(error) => {
+            starter.tell(&Reply::Failed(error));
+            125
+        }
+    }
+}
+
+/// A running container and everything that its supervisor holds.
+struct Attended {
+    child: Child,
+    streams: Streams,
+    log: Option<Writer>,
+    listener: OwnedFd,
+    signals: OwnedFd,
+    life: OwnedFd,
+    /// Keeps the container's lock.
+    _directory: OwnedFd,
+    clients: Vec<Client>,
+    /// Whether somebody asked for the end, and when it will be forced.
+    asked: bool,
+    deadline: Option<Instant>,
+    /// When the container is stopped by itself.
+    run_until: Option<Instant>,
+    exit: Option<Exit>,
+    stop: (i32, u64),
+    stdin_once: bool,
+}
+
+/// From the job to a container whose program runs, with this process confined.
+fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> {
+    let what = |name: &'static str| move || format!("{name} in the container's directory");
+    signal::block_all().during(|| "blocking signals".into())?;
+    let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
+    let life = file::openat(&directory, LIFE, flags, 0o600).during(what(LIFE))?;
+    let (log, log_directory) = open_log(job, &directory)?;
+    // ENOENT: there was none before.
+    drop(file::unlink(&directory, SOCKET));
+    let listener = socket::listen(directory.as_fd(), SOCKET).during(what(SOCKET))?;
+    let signals = event::signals().during(|| "signals".into())?;
+    let mut streams = match job.terminal {
+        true => Streams::default(),
+        false => Streams::pipes(job.stdin, job.stream_owner)?,
+    };
+    let runtime = open_runtime(job)?;
+    let waiting = runtime.make_waiting(&CreateRequest {
+        id: ContainerId::parse(&job.id)?,
+        bundle: job.bundle.clone(),
+        console_socket: None,
+        pid_file: None,
+        pidfd_socket: None,
+        no_pivot: false,
+        no_new_keyring: false,
+        preserve_fds: 0,
+        listen_fds: 0,
+        notify_socket: None,
+        supervised: Some(job.supervised()),
+    })?;
+    let pid = waiting.pid();
+    if !job.terminal {
+        Streams::let_go()?;
+    }
+    let mut lost: Vec<String> = waiting
+        .outcome()
+        .downgrades
+        .iter()
+        .map(|d| d.to_string())
+        .collect();
+    // The last moment before the program's first instruction: from here on nothing that it does finds rights here.
+    lost.extend(confine(job.owner, log_directory)?);
+    write_line(&life, &started(pid, &lost))?;
+    let Begun { child, console } = runtime.begin(waiting)?;
+    if let Some(master) = console {
+        streams = Streams::terminal(master, job.stdin)?;
+    }
+    let attended = Attended {
+        child,
+        streams,
+        log,
+        listener,
+        signals,
+        life,
+        _directory: directory,
+        clients: Vec::new(),
+        asked: false,
+        deadline: None,
+        run_until: job
+            .run_time_ms
+            .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
+        exit: None,
+        stop: (job.stop_signal, job.stop_timeout_ms),
+        stdin_once: job.stdin_once,
+    };
+    Ok((attended, pid, lost))
+}
+
+/// What would be a warning is a downgrade too, and those the front shows.
+fn open_runtime(job: &Job) -> Result<Runtime<'static>> {
+    Runtime::open(Settings {
+        root: job.state.clone(),
+        cgroup_driver: match job.systemd_cgroup {
+            true => CgroupDriver::Systemd,
+            false => CgroupDriver::Cgroupfs,
+        },
+        rootless: None,
+        runtime_dir: job.runtime_dir.clone(),
+        warn: &|_| {},
+    })
+}
+
+fn started(pid: i32, lost: &[String]) -> Started {
+    Started {
+        schema: SCHEMA,
+        pid,
+        at: lockstep_runtime::clock::now_rfc3339(),
+        downgrades: lost.to_vec(),
+    }
+}
+
+fn write_line<T: serde::Serialize>(life: &OwnedFd, value: &T) -> Result<()> {
+    let mut text =
+        serde_json::to_vec(value).map_err(|e| Error::new(Kind::Kernel, format!("{LIFE}: {e}")))?;
+    text.push(b'\n');
+    file::write_fd(life, &text).during(|| format!("writing {LIFE}"))
+}
+
+/// The log, and its directory once more for the domain that allows it.
+fn open_log(job: &Job, directory: &OwnedFd) -> Result<(Option<Writer>, Option<OwnedFd>)> {
+    let Some(limits) = job.log else {
+        return Ok((None, None));
+    };
+    let what = || "the container's log".to_owned();
+    match file::mkdirat(directory, LOG, 0o700) {
+        Err(e) if e.is(&[Errno::EEXIST.0]) => {}
+        other => other.during(what)?,
+    }
+    if let Some(owner) = job.owner {
+        file::chown(directory, LOG, owner, owner).during(what)?;
+    }
+    let open = || file::open_dir(directory, LOG).during(what);
+    let writer = Writer::open(open()?, limits).during(what)?;
+    if let Some(owner) = job.owner {
+        file::chown(&open()?, Writer::CURRENT, owner, owner).during(what)?;
+    }
+    Ok((Some(writer), Some(open()?)))
+}
+
+/// What a descriptor in the poll set is.
+enum Watched {
+    Exit,
+    Signals,
+    Listener,
+    Output(Stream),
+    Input,
+    Client(usize),
+}
+
+impl Attended {
+    /// Serves until the container has ended and everybody who waited knows.
+    fn attend(mut self, starter: Client) -> i32 {
+        self.clients.push(starter);
+        let mut buffer = vec![0u8; CHUNK];
+        while !self.is_over() {
+            if self.wait(&mut buffer).is_err() {
+                // Nothing can be served without waiting; the container ends with this process.
+                return 125;
+            }
+            self.clients.retain(|client| !client.gone);
+            self.act_on_time();
+        }
+        0
+    }
+
+    fn act_on_time(&mut self) {
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.deadline = None;
+            self.signal(SIGKILL);
+        }
+        if self.run_until.is_some_and(|until| until <= now) {
+            self.run_until = None;
+            self.stop(None, None);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.exit.is_some() && !self.clients.iter().any(Client::is_behind)
+    }
+
+    /// One round: waits without a time limit, unless a stop is under way, and serves what is ready.
+    fn wait(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let mut watched = Vec::with_capacity(8);
+        let mut fds = Vec::with_capacity(8);
+        let mut watch = |what, fd, writes| {
+            watched.push(what);
+            fds.push((fd, writes));
+        };
+        watch(Watched::Listener, self.listener.as_fd(), false);
+        watch(Watched::Signals, self.signals.as_fd(), false);
+        if self.exit.is_none() {
+            watch(Watched::Exit, self.child.pidfd.as_fd(), false);
+        }
+        // Who reads slowly makes the container wait, as a pipe would.
+        if !self.clients.iter().any(|c| c.attached && c.is_behind()) {
+            for (stream, fd) in self.streams.outputs() {
+                watch(Watched::Output(stream), fd, false);
+            }
+        }
+        if let Some(input) = self.streams.waiting_input() {
+            watch(Watched::Input, input, true);
+        }
+        let full = self.streams.input_is_full();
+        for (n, client) in self.clients.iter().enumerate() {
+            if client.is_behind() || !(full && client.gave_input) {
+                watch(Watched::Client(n), client.as_fd(), client.is_behind());
+            }
+        }
+        let next = self.deadline.into_iter().chain(self.run_until).min();
+        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX) + 1);
+        let ready = event::ready(&fds, timeout).during(|| "waiting for the container".into())?;
+        drop(fds);
+        for (what, ready) in watched.into_iter().zip(ready) {
+            self.serve(&what, ready, buffer)?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, what: &Watched, ready: event::Ready, buffer: &mut [u8]) -> Result<()> {
+        match what {
+            Watched::Input if ready.read || ready.write => self.streams.flush(),
+            Watched::Client(n) => {
+                if ready.write {
+                    self.clients[*n].flush();
+                }
+                if ready.read && !self.clients[*n].gone {
+                    self.hear(*n);
+                }
+            }
+            _ if !ready.read => {}
+            Watched::Output(stream) => {
+                self.pass_on(*stream, buffer);
+            }
+            Watched::Listener => self.accept(),
+            Watched::Signals => {
+                let number =
+                    event::next_signal(self.signals.as_fd()).during(|| "signals".into())?;
+                // The host goes down, or somebody means the container.
+                if matches!(number, SIGTERM | SIGINT | SIGHUP) {
+                    self.stop(None, None);
+                }
+            }
+            Watched::Exit => self.ended(buffer)?,
+            Watched::Input => {}
+        }
+        Ok(())
+    }
+
+    /// Moves one read of output to the log and to who is attached; whether there was any.
+    fn pass_on(&mut self, stream: Stream, buffer: &mut [u8]) -> bool {
+        let bytes = match self.streams.read(stream, buffer) {
+            Some(bytes) if !bytes.is_empty() => bytes,
+            _ => return false,
+        };
+        if let Some(log) = &mut self.log {
+            // A full disk loses log and not the container; whoever is attached has the bytes all the same.
+            drop(log.write(stream, bytes));
+        }
+        if self.clients.iter().any(|client| client.attached) {
+            let reply = Reply::Output(stream.number(), bytes.to_vec());
+            for client in self.clients.iter_mut().filter(|client| client.attached) {
+                client.tell(&reply);
+            }
+        }
+        true
+    }
+
+    fn accept(&mut self) {
+        // ECONNABORTED, EMFILE: whoever it was tries again or has gone.
+        if let Ok(connection) = socket::accept(self.listener.as_fd()) {
+            let mut client = Client::new(connection);
+            if let Some(exit) = &self.exit {
+                client.tell(&Reply::Exited(exit.clone()));
+            }
+            self.clients.push(client);
+        }
+    }
+
+    fn hear(&mut self, n: usize) {
+        let Some(request) = self.clients[n].hear() else {
+            // The input of a container that was started with one ends with whoever gave it.
+            if self.stdin_once && self.clients[n].gave_input {
+                self.streams.end_input();
+            }
+            return;
+        };
+        match request {
+            Request::Attach => {
+                self.clients[n].attached = true;
+                self.clients[n].waits = true;
+            }
+            Request::Wait => self.clients[n].waits = true,
+            Request::Input(bytes) => {
+                self.clients[n].gave_input = true;
+                self.streams.give(&bytes);
+            }
+            Request::InputEnd => self.streams.end_input(),
+            // A log still reads.
+            Request::Hangup(number) if self.log.is_none() => self.streams.hang_up(number),
+            Request::Hangup(_) => self.clients[n].attached = false,
+            Request::Resize(rows, columns) => self.streams.resize(rows, columns),
+            Request::Signal(number) => self.signal(number),
+            Request::Stop(number, timeout) => self.stop(number, timeout),
+            // Only the first message of the first client is one.
+            Request::Begin(_) => self.clients[n].gone = true,
+        }
+    }
+
+    fn signal(&mut self, number: i32) {
+        if self.exit.is_none() {
+            self.asked |= matches!(number, SIGKILL | SIGTERM);
+            // ESRCH: it has just ended. EINVAL: no signal, which the front checked.
+            drop(process::pidfd_send_signal(self.child.pidfd.as_fd(), number));
+        }
+    }
+
+    fn stop(&mut self, number: Option<i32>, timeout_ms: Option<u64>) {
+        self.asked = true;
+        self.signal(number.unwrap_or(self.stop.0));
+        let timeout = Duration::from_millis(timeout_ms.unwrap_or(self.stop.1));
+        // A later stop can only be more impatient.
+        let deadline = Instant::now().checked_add(timeout);
+        self.deadline = match (self.deadline, deadline) {
+            (Some(old), Some(new)) => Some(old.min(new)),
+            (old, new) => old.or(new),
+        };
+    }
+
+    /// The first process has ended, and so has the container.
+    fn ended(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let what = || "the container's exit status".to_owned();
+        let Some((_, exit)) = process::wait(self.child.pid, false).during(what)? else {
+            return Err(Error::new(
+                Kind::Kernel,
+                "the container's process is not a child",
+            ));
+        };
+        (self.deadline, self.run_until) = (None, None);
+        self.drain(buffer);
+        let exit = Exit::now(exit.status(), self.asked);
+        write_line(&self.life, &exit)?;
+        for client in self.clients.iter_mut().filter(|client| client.waits) {
+            client.tell(&Reply::Exited(exit.clone()));
+        }
+        self.exit = Some(exit);
+        Ok(())
+    }
+
+    /// What was written before the end, and no more: with a shared pid namespace others may write for ever.
+    fn drain(&mut self, buffer: &mut [u8]) {
+        const MOST: usize = 1 << 10;
+        for stream in [Stream::Out, Stream::Err] {
+            for _read in 0..MOST {
+                let there = |s: &Streams| {
+                    s.outputs()
+                        .any(|(found, fd)| found == stream && event::readable_now(fd))
+                };
+                if !there(&self.streams) || !self.pass_on(stream, buffer) {
+                    break;
+                }
+            }
+        }
+    }
+}
