@@ -1,16 +1,15 @@
-//! Man pages and shell completions, written from the command line's own table.
+//! Man pages and shell completions, written from the command lines' own tables.
 //!
-//! The table is included by path, since a binary has no library: pages cannot name an option that the
+//! The tables are included by path, since a binary has no library: pages cannot name an option that the
 //! program does not have. The results are committed, so that a package needs no Rust to build them.
 
-#[path = "../../crates/lockstep-runc/src/cli/mod.rs"]
-#[allow(dead_code, reason = "parsing needs more of it than documentation")]
-mod cli;
+mod lockstep;
+mod lockstep_runc;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::{Arg, ArgAction, Command};
+use clap::Command;
 use clap_complete::Shell;
 
 use crate::Failure;
@@ -21,8 +20,10 @@ const COMPLETIONS: &str = "docs/completions";
 /// Writes the pages, or with `check` fails if one differs from what is committed.
 pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
     let mut files = BTreeMap::new();
-    pages(&mut files)?;
-    completions(&mut files);
+    for (name, command) in programs() {
+        pages(&mut files, command())?;
+        completions(&mut files, name, command);
+    }
     let mut stale = Vec::new();
     for (name, text) in &files {
         let path = root.join(name);
@@ -58,62 +59,18 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
     }
 }
 
-/// The program as clap's generators take it.
-fn command() -> Command {
-    verb(&cli::PROGRAM)
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_help_subcommand(true)
-        .subcommands(cli::VERBS.iter().map(|known| verb(known)))
+/// Makes a program's command line.
+type Generate = fn() -> Command;
+
+/// The programs as clap's generators take them.
+fn programs() -> [(&'static str, Generate); 2] {
+    [
+        (lockstep::NAME, lockstep::command),
+        (lockstep_runc::NAME, lockstep_runc::command),
+    ]
 }
 
-fn verb(verb: &'static cli::Verb) -> Command {
-    let path = match verb.name == cli::NAME {
-        true => cli::NAME.to_owned(),
-        false => format!("{} {}", cli::NAME, verb.name),
-    };
-    let mut command = Command::new(verb.name)
-        .about(verb.about)
-        .override_usage(format!("{path} {}", verb.usage).trim_end().to_owned())
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .args(verb.options().map(option))
-        .arg(
-            Arg::new("help")
-                .long("help")
-                .short('h')
-                .help("print this help")
-                .action(ArgAction::SetTrue),
-        );
-    if !verb.description.is_empty() {
-        command = command.long_about(verb.description);
-    }
-    command
-}
-
-fn option(option: &'static cli::Opt) -> Arg {
-    let arg = Arg::new(option.name)
-        .long(option.name)
-        .help(option.help)
-        .hide(option.hidden);
-    let arg = match option.short {
-        Some(short) => arg.short(short),
-        None => arg,
-    };
-    let arg = match option.default {
-        Some(default) => arg.default_value(default),
-        None => arg,
-    };
-    match option.takes {
-        cli::Takes::Nothing => arg.action(ArgAction::SetTrue),
-        cli::Takes::Text | cli::Takes::Number(..) => arg.value_name("value"),
-        cli::Takes::Texts | cli::Takes::Numbers(..) => {
-            arg.value_name("value").action(ArgAction::Append)
-        }
-    }
-}
-
-fn pages(files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Failure> {
-    let mut command = command();
+fn pages(files: &mut BTreeMap<String, Vec<u8>>, mut command: Command) -> Result<(), Failure> {
     command.build();
     for page in std::iter::once(&command).chain(command.get_subcommands()) {
         let name = page.get_display_name().unwrap_or(page.get_name());
@@ -124,14 +81,14 @@ fn pages(files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn completions(files: &mut BTreeMap<String, Vec<u8>>) {
+fn completions(files: &mut BTreeMap<String, Vec<u8>>, program: &str, command: Generate) {
     for (shell, name) in [
-        (Shell::Bash, "lockstep-runc.bash"),
-        (Shell::Zsh, "_lockstep-runc"),
-        (Shell::Fish, "lockstep-runc.fish"),
+        (Shell::Bash, format!("{program}.bash")),
+        (Shell::Zsh, format!("_{program}")),
+        (Shell::Fish, format!("{program}.fish")),
     ] {
         let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command(), cli::NAME, &mut text);
+        clap_complete::generate(shell, &mut command(), program, &mut text);
         files.insert(format!("{COMPLETIONS}/{name}"), text);
     }
 }
@@ -143,10 +100,18 @@ mod tests {
     #[test]
     fn every_verb_has_a_page_with_its_options() {
         let mut files = BTreeMap::new();
-        pages(&mut files).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(files.len(), cli::VERBS.len() + 1);
-        let exec = files.get("docs/man/lockstep-runc-exec.1").expect("a page");
-        let exec = String::from_utf8_lossy(exec);
-        assert!(exec.contains("\\-\\-ignore\\-paused"), "{exec}");
+        for (_, command) in programs() {
+            pages(&mut files, command()).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let verbs = lockstep::VERBS.len() + lockstep_runc::VERBS.len();
+        assert_eq!(files.len(), verbs + 2);
+        for (page, option) in [
+            ("lockstep-runc-exec", "\\-\\-ignore\\-paused"),
+            ("lockstep-run", "\\-\\-cap\\-drop"),
+        ] {
+            let text = files.get(&format!("docs/man/{page}.1")).expect("a page");
+            let text = String::from_utf8_lossy(text);
+            assert!(text.contains(option), "{text}");
+        }
     }
 }

@@ -1,0 +1,480 @@
+//! `run` and `create`: everything that a container can be told.
+
+use super::{Opt, Takes, Verb, flag, refused, value, values};
+
+pub(crate) const RUN: Verb = Verb {
+    name: "run",
+    aliases: &[],
+    usage: "[options] IMAGE [COMMAND [ARG...]]",
+    about: "run a program in a new container",
+    description: "IMAGE is host: (programs of this host, nothing of its data) or rootfs:DIR. Exit codes: the \
+                  program's own, 128+n for signal n, 127 not found, 126 not executable, 125 for Lockstep's own.",
+    options: &[
+        &[
+            flag("detach", "leave it running and print its id").short('d'),
+            value(
+                "detach-keys",
+                "KEYS",
+                "keys that leave an attached container (ctrl-p,ctrl-q)",
+            ),
+            flag("rm", "remove the container when it has ended"),
+            flag("sig-proxy", "pass signals on to the program (default)"),
+            value("cidfile", "FILE", "write the container's id to a new file"),
+            flag("replace", "remove a container of the same name first"),
+        ],
+        IDENTITY,
+        PROCESS,
+        PRIVILEGE,
+        NAMESPACES,
+        FILES,
+        LIMITS,
+        LIFE,
+        WHY,
+        REFUSED,
+    ],
+    min: 1,
+    max: None,
+    options_first: true,
+};
+
+pub(crate) const CREATE: Verb = Verb {
+    name: "create",
+    aliases: &[],
+    usage: "[options] IMAGE [COMMAND [ARG...]]",
+    about: "make a container without starting it",
+    description: "",
+    options: &[
+        &[
+            flag("rm", "remove the container when it has ended"),
+            value("cidfile", "FILE", "write the container's id to a new file"),
+            flag("replace", "remove a container of the same name first"),
+        ],
+        IDENTITY,
+        PROCESS,
+        PRIVILEGE,
+        NAMESPACES,
+        FILES,
+        LIMITS,
+        LIFE,
+        WHY,
+        REFUSED,
+    ],
+    min: 1,
+    max: None,
+    options_first: true,
+};
+
+const IDENTITY: &[Opt] = &[
+    value("name", "NAME", "a name; else one is made up"),
+    values("label", "KEY=VALUE", "a label").short('l'),
+    values("label-file", "FILE", "labels, one a line"),
+    values(
+        "annotation",
+        "KEY=VALUE",
+        "an annotation of the OCI configuration",
+    ),
+];
+
+/// What is executed, shared with `plan`.
+pub(super) const PROCESS: &[Opt] = &[
+    flag("interactive", "keep standard input open").short('i'),
+    flag("tty", "make a terminal").short('t'),
+    values(
+        "attach",
+        "STREAM",
+        "stdin, stdout or stderr; all by default",
+    )
+    .short('a'),
+    values(
+        "env",
+        "NAME[=VALUE]",
+        "an environment variable; without a value the caller's",
+    )
+    .short('e'),
+    values("env-file", "FILE", "environment variables, one a line"),
+    flag("env-host", "the caller's whole environment"),
+    values("unsetenv", "NAME", "take a variable of the image away"),
+    flag("unsetenv-all", "take all variables of the image away"),
+    value("workdir", "DIR", "working directory").short('w'),
+    value(
+        "user",
+        "USER[:GROUP]",
+        "names or numbers inside the container",
+    )
+    .short('u'),
+    values("group-add", "GROUP", "a further group"),
+    value("umask", "OCTAL", "file mode creation mask (0022)"),
+    value("entrypoint", "PROGRAM", "in place of the image's"),
+    value(
+        "stop-signal",
+        "SIGNAL",
+        "asks the container to stop (SIGTERM)",
+    ),
+    value(
+        "stop-timeout",
+        "SECONDS",
+        "from that signal to SIGKILL (10)",
+    ),
+    value("timeout", "SECONDS", "stop the container after this time"),
+];
+
+/// What it may do.
+pub(super) const PRIVILEGE: &[Opt] = &[
+    values("cap-add", "CAP", "a capability more, or all"),
+    values("cap-drop", "CAP", "a capability less, or all"),
+    values(
+        "security-opt",
+        "OPTION",
+        "no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, \
+         unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS",
+    ),
+    flag("privileged", "give nearly everything back, and say what"),
+    values("device", "HOST[:INSIDE[:rwm]]", "a device"),
+    values(
+        "device-cgroup-rule",
+        "RULE",
+        "a rule of the device cgroup, as 'c 1:3 rwm'",
+    ),
+    values(
+        "sysctl",
+        "KEY=VALUE",
+        "a sysctl of the container's own namespaces",
+    ),
+];
+
+/// What it shares with the host.
+pub(super) const NAMESPACES: &[Opt] = &[
+    value(
+        "network",
+        "none|host|ns:PATH",
+        "none by default: a loopback of its own",
+    ),
+    value("net", "MODE", "as --network"),
+    value(
+        "userns",
+        "auto|keep-id|nomap|host|ns:PATH",
+        "user ids inside and on the host",
+    ),
+    values(
+        "uidmap",
+        "INSIDE:HOST:COUNT",
+        "user ids, in place of a block of its own",
+    ),
+    values("gidmap", "INSIDE:HOST:COUNT", "group ids"),
+    value("pid", "private|host|ns:PATH", "process ids"),
+    value(
+        "ipc",
+        "private|host|ns:PATH",
+        "System V IPC and message queues",
+    ),
+    value("uts", "private|host|ns:PATH", "host name"),
+    value("cgroupns", "private|host|ns:PATH", "view of the cgroups"),
+    value("hostname", "NAME", "host name; the id by default").short('h'),
+    value("domainname", "NAME", "NIS domain name"),
+    values("add-host", "NAME:ADDRESS", "a line of /etc/hosts"),
+    flag("no-hosts", "leave the image's /etc/hosts"),
+];
+
+/// What it sees.
+pub(super) const FILES: &[Opt] = &[
+    flag(
+        "read-only",
+        "a root file system that cannot be written; host: has one anyway",
+    ),
+    flag(
+        "read-only-tmpfs",
+        "with --read-only, /tmp, /var/tmp and /run can be written (default)",
+    ),
+    values(
+        "volume",
+        "SOURCE:TARGET[:OPTIONS]",
+        "a directory or file of the host",
+    )
+    .short('v'),
+    values("mount", "type=TYPE,...", "bind or tmpfs, with options"),
+    values("tmpfs", "TARGET[:OPTIONS]", "a file system in memory"),
+    value("shm-size", "BYTES", "size of /dev/shm (64m)"),
+];
+
+/// How much it may use.
+pub(super) const LIMITS: &[Opt] = &[
+    value(
+        "pids-limit",
+        "N",
+        "processes and threads (2048); -1 for no limit",
+    ),
+    value("memory", "BYTES", "memory").short('m'),
+    value(
+        "memory-swap",
+        "BYTES",
+        "memory and swap together; -1 for any swap",
+    ),
+    value(
+        "memory-reservation",
+        "BYTES",
+        "memory that is taken away last",
+    ),
+    value(
+        "memory-swappiness",
+        "0-100",
+        "how readily memory is swapped out",
+    ),
+    value("cpus", "N", "processors, as 1.5"),
+    value("cpu-shares", "N", "weight against others").short('c'),
+    value("cpu-quota", "MICROSECONDS", "of each period"),
+    value("cpu-period", "MICROSECONDS", "the period"),
+    value("cpuset-cpus", "LIST", "processors, as 0-2,4"),
+    value("cpuset-mems", "LIST", "memory nodes"),
+    value("blkio-weight", "10-1000", "weight of disk I/O"),
+    values("blkio-weight-device", "DEVICE:WEIGHT", "weight on one disk"),
+    values(
+        "device-read-bps",
+        "DEVICE:BYTES",
+        "bytes read from a disk per second",
+    ),
+    values("device-write-bps", "DEVICE:BYTES", "bytes written"),
+    values(
+        "device-read-iops",
+        "DEVICE:N",
+        "reads from a disk per second",
+    ),
+    values("device-write-iops", "DEVICE:N", "writes"),
+    values("ulimit", "NAME=SOFT[:HARD]", "a limit of each process"),
+    value(
+        "oom-score-adj",
+        "-1000..1000",
+        "who is killed first when memory is out",
+    ),
+    flag(
+        "oom-kill-disable",
+        "wait instead of being killed when memory is out",
+    ),
+    value("cgroup-parent", "PATH", "the cgroup above the container's"),
+    values("cgroup-conf", "FILE=VALUE", "a setting of cgroup v2"),
+];
+
+const LIFE: &[Opt] = &[
+    value(
+        "restart",
+        "POLICY",
+        "no, on-failure[:N], always, unless-stopped",
+    ),
+    value("log-driver", "DRIVER", "k8s-file (default) or none"),
+    values("log-opt", "KEY=VALUE", "max-size=BYTES, max-file=N"),
+    value("pidfile", "FILE", "write the first process's id to a file"),
+];
+
+/// How the settings came about.
+pub(super) const WHY: &[Opt] = &[flag(
+    "why",
+    "print every setting, who asked for it, and what gives it back; start nothing",
+)];
+
+const NO_NETWORK: &str =
+    "networks with addresses and ports are not implemented yet; --network none or host is";
+const NO_REGISTRY: &str = "pulling from registries is not implemented yet";
+
+/// What people type and what cannot be honoured yet.
+const REFUSED: &[Opt] = &[
+    refused("publish", Takes::Texts, NO_NETWORK).short('p'),
+    refused("publish-all", Takes::Nothing, NO_NETWORK).short('P'),
+    refused("expose", Takes::Texts, NO_NETWORK),
+    refused("ip", Takes::Text, NO_NETWORK),
+    refused("ip6", Takes::Text, NO_NETWORK),
+    refused("mac-address", Takes::Text, NO_NETWORK),
+    refused("network-alias", Takes::Texts, NO_NETWORK),
+    refused("link", Takes::Texts, NO_NETWORK),
+    refused("link-local-ip", Takes::Texts, NO_NETWORK),
+    refused("dns", Takes::Texts, NO_NETWORK),
+    refused("dns-option", Takes::Texts, NO_NETWORK),
+    refused("dns-opt", Takes::Texts, NO_NETWORK),
+    refused("dns-search", Takes::Texts, NO_NETWORK),
+    refused("pull", Takes::Text, NO_REGISTRY),
+    refused("platform", Takes::Text, NO_REGISTRY),
+    refused("arch", Takes::Text, NO_REGISTRY),
+    refused("os", Takes::Text, NO_REGISTRY),
+    refused("variant", Takes::Text, NO_REGISTRY),
+    refused("authfile", Takes::Text, NO_REGISTRY),
+    refused("tls-verify", Takes::Text, NO_REGISTRY),
+    refused("quiet", Takes::Nothing, NO_REGISTRY).short('q'),
+    refused(
+        "disable-content-trust",
+        Takes::Nothing,
+        "signatures are not implemented yet",
+    ),
+    refused(
+        "isolation",
+        Takes::Text,
+        "only containers of Windows have isolation modes",
+    ),
+    refused(
+        "runtime",
+        Takes::Text,
+        "Lockstep makes its containers itself; lockstep-runc serves other engines",
+    ),
+    refused(
+        "storage-opt",
+        Takes::Texts,
+        "the root file system has no size limit of its own yet",
+    ),
+    refused("volume-driver", Takes::Text, "volumes have no drivers"),
+    refused(
+        "volumes-from",
+        Takes::Texts,
+        "volumes of other containers are not implemented yet",
+    ),
+    refused("rootfs", Takes::Nothing, "write rootfs:DIR as the image"),
+    refused("gpus", Takes::Text, "CDI devices are not implemented yet"),
+    refused("secret", Takes::Texts, "secrets are not implemented yet"),
+    refused(
+        "init",
+        Takes::Nothing,
+        "an init process of ours is not implemented yet",
+    ),
+    refused(
+        "init-path",
+        Takes::Text,
+        "an init process of ours is not implemented yet",
+    ),
+    refused(
+        "health-cmd",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-interval",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-retries",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-timeout",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-start-period",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-start-interval",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "health-on-failure",
+        Takes::Text,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "no-healthcheck",
+        Takes::Nothing,
+        "health checks are not implemented yet",
+    ),
+    refused(
+        "preserve-fds",
+        Takes::Text,
+        "descriptors of the caller are not handed over yet",
+    ),
+    refused(
+        "preserve-fd",
+        Takes::Texts,
+        "descriptors of the caller are not handed over yet",
+    ),
+    refused("sdnotify", Takes::Text, "sd_notify is not implemented yet"),
+    refused(
+        "systemd",
+        Takes::Text,
+        "systemd inside a container is not set up yet",
+    ),
+    refused(
+        "subuidname",
+        Takes::Text,
+        "the subordinate ids are those of the caller",
+    ),
+    refused(
+        "subgidname",
+        Takes::Text,
+        "the subordinate ids are those of the caller",
+    ),
+    refused(
+        "hostuser",
+        Takes::Texts,
+        "users of the host are not added to the image's /etc/passwd yet",
+    ),
+    refused(
+        "passwd-entry",
+        Takes::Text,
+        "/etc/passwd of the image is left alone",
+    ),
+    refused(
+        "group-entry",
+        Takes::Text,
+        "/etc/group of the image is left alone",
+    ),
+    refused(
+        "hosts-file",
+        Takes::Text,
+        "/etc/hosts is made from --add-host",
+    ),
+    refused(
+        "seccomp-policy",
+        Takes::Text,
+        "a profile in an image's annotation is not obeyed yet",
+    ),
+    refused(
+        "cgroups",
+        Takes::Text,
+        "every container has a cgroup where this user may make one",
+    ),
+    refused(
+        "pod",
+        Takes::Text,
+        "pods are for engines of Kubernetes, which use lockstep-runc",
+    ),
+    refused(
+        "requires",
+        Takes::Text,
+        "containers do not wait for others yet",
+    ),
+    refused(
+        "rdt-class",
+        Takes::Text,
+        "resctrl groups are not offered here yet",
+    ),
+    refused(
+        "personality",
+        Takes::Text,
+        "personalities are not offered here yet",
+    ),
+    refused(
+        "image-volume",
+        Takes::Text,
+        "images of this release have no volumes",
+    ),
+    refused(
+        "chrootdirs",
+        Takes::Text,
+        "there are no further root directories",
+    ),
+    refused(
+        "kernel-memory",
+        Takes::Text,
+        "the kernel no longer limits it (Linux 5.4)",
+    ),
+    refused(
+        "cpu-rt-runtime",
+        Takes::Text,
+        "real-time shares are not offered here yet",
+    ),
+    refused(
+        "cpu-rt-period",
+        Takes::Text,
+        "real-time shares are not offered here yet",
+    ),
+];

@@ -1,0 +1,92 @@
+//! Blocks of user ids: each container of root has one that no other container and no user of the host has.
+//!
+//! A block is claimed by a link `blocks/N` to the container's id, which the kernel makes for one caller alone,
+//! so nothing needs a lock. It is let go when nothing on disk can belong to its ids any more.
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file;
+
+use super::Store;
+use crate::failure::{Doing, Failure};
+
+/// Ids in a block. The last one is no user inside (as 16 bits it is -1, "no change"); on the host it is the
+/// supervisor's own.
+pub(crate) const SIZE: u32 = 65_536;
+
+/// The first id of the first block: a range that systemd's table of user ids leaves unused, above what
+/// containers of systemd-nspawn take and below 2^31, where some file systems end.
+pub(crate) const FIRST: u32 = 0x7000_0000;
+/// How many blocks there are before systemd's foreign ids.
+const COUNT: u32 = 4_093;
+
+impl Store {
+    /// Claims a block for a container; the block's first id.
+    pub(crate) fn claim_block(&self, id: &str) -> Result<u32, Failure> {
+        let what = || "blocks of user ids".to_owned();
+        let mut taken: Vec<u32> = file::list(&self.blocks, ".")
+            .doing(what)?
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        taken.sort_unstable();
+        let others = subordinate_ranges();
+        for number in (0..COUNT).filter(|n| taken.binary_search(n).is_err()) {
+            let first = FIRST + number * SIZE;
+            if others
+                .iter()
+                .any(|(start, end)| first < *end && *start < first + SIZE)
+            {
+                continue;
+            }
+            match file::symlink(id, &self.blocks, number.to_string()) {
+                Ok(()) => return Ok(first),
+                Err(e) if e.is(&[Errno::EEXIST.0]) => {}
+                Err(e) => return Err(Failure::call(what(), &e)),
+            }
+        }
+        Err(Failure::new("every block of user ids is taken")
+            .hint("remove containers with lockstep rm, or run one with --userns=host"))
+    }
+
+    /// Lets a block go.
+    pub(super) fn release_block(&self, first: u32) -> Result<(), Failure> {
+        let number = first.saturating_sub(FIRST) / SIZE;
+        match file::unlink(&self.blocks, number.to_string()) {
+            // A remover before this one was killed right behind it.
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
+            other => other.doing(|| format!("block {number} of user ids")),
+        }
+    }
+
+    /// Blocks whose containers do not exist: their claimers were killed, or the host was rebooted.
+    pub(super) fn sweep_blocks(&self) -> Result<(), Failure> {
+        let what = || "blocks of user ids".to_owned();
+        for name in file::list(&self.blocks, ".").doing(what)? {
+            let Ok(holder) = file::readlink(&self.blocks, &name) else {
+                continue;
+            };
+            if self.by_id(&holder.to_string_lossy())?.is_none() {
+                // ENOENT: another command has just done it.
+                drop(file::unlink(&self.blocks, &name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ids that the host's files give to users for containers of their own (subuid(5), subgid(5)), as half-open
+/// ranges. What cannot be read gives nothing away.
+fn subordinate_ranges() -> Vec<(u32, u32)> {
+    let mut all = Vec::new();
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        let text = file::read_at_once(file::CWD, path, 4 << 20).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        all.extend(text.lines().filter_map(|line| {
+            let mut fields = line.split(':').skip(1);
+            let start: u32 = fields.next()?.trim().parse().ok()?;
+            let count: u32 = fields.next()?.trim().parse().ok()?;
+            Some((start, start.saturating_add(count)))
+        }));
+    }
+    all
+}

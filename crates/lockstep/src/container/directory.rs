@@ -1,0 +1,233 @@
+//! One container's directory: its files, its lock, and what they say about its life.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::{self, OFlags};
+use lockstep_oci::runtime::Spec;
+use lockstep_supervisor::{Connection, Exit, LIFE, LOG, LogFiles, Started, read_life};
+use serde::Serialize;
+
+use super::record::{self, Record};
+use crate::failure::{Doing, Failure};
+
+/// Most bytes of a file in it.
+const LIMIT: usize = 16 << 20;
+
+/// Its files, beside the supervisor's.
+const CONFIG: &str = "config.json";
+const RECORD: &str = "record.json";
+
+/// An open container.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    dir: OwnedFd,
+    pub(crate) path: PathBuf,
+    pub(crate) id: String,
+}
+
+/// What a container does.
+#[derive(Debug, Clone)]
+pub(crate) enum Status {
+    /// It was never started.
+    Created,
+    /// Somebody is making, starting or removing it.
+    Busy,
+    Running(Started),
+    /// It has ended, and everybody could know.
+    Exited(Option<Started>, Exit),
+    /// Its supervisor was killed, and its end was not recorded yet.
+    Abandoned(Started),
+}
+
+impl Directory {
+    /// Opens the directory `id` of `parent`, whose path is `path`.
+    pub(super) fn open(
+        parent: &OwnedFd,
+        path: PathBuf,
+        id: &str,
+    ) -> Result<Option<Directory>, Failure> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        match file::openat(parent, id, flags, 0) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(None),
+            other => Ok(Some(Directory {
+                dir: other.doing(|| format!("container {id}"))?,
+                path: path.join(id),
+                id: id.to_owned(),
+            })),
+        }
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Takes the lock if nobody has it.
+    pub(crate) fn lock(&self) -> Result<bool, Failure> {
+        file::lock(&self.dir, false).doing(|| format!("lock of container {}", self.id))
+    }
+
+    /// Takes the lock when its holder lets go.
+    pub(crate) fn wait_lock(&self) -> Result<(), Failure> {
+        let got = file::lock(&self.dir, true).doing(|| format!("lock of container {}", self.id));
+        got.map(drop)
+    }
+
+    /// Lets the lock go.
+    pub(crate) fn unlock(&self) -> Result<(), Failure> {
+        file::unlock(&self.dir).doing(|| format!("lock of container {}", self.id))
+    }
+
+    /// Writes the configuration and the record of a new container.
+    pub(crate) fn write_new(&self, spec: &Spec, record: &Record) -> Result<(), Failure> {
+        self.write(CONFIG, &json(CONFIG, spec)?)?;
+        self.write(RECORD, &json(RECORD, record)?)
+    }
+
+    /// Replaces the configuration as a whole, for the next start.
+    pub(crate) fn reconfigure(&self, spec: &Spec) -> Result<(), Failure> {
+        let what = || format!("{CONFIG} of container {}", self.id);
+        file::replace(&self.dir, CONFIG, &json(CONFIG, spec)?, 0o644).doing(what)
+    }
+
+    /// Writes a further file of a new container.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let what = || format!("{name} of container {}", self.id);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+        let made = file::openat(&self.dir, name, flags, 0o644).doing(what)?;
+        file::write_fd(made, bytes).doing(what)
+    }
+
+    /// Writes a file that the container's root owns: id 0 of its block.
+    pub(crate) fn write_for(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        block: Option<u32>,
+    ) -> Result<(), Failure> {
+        self.write(name, bytes)?;
+        match block {
+            Some(owner) => file::chown(&self.dir, name, owner, owner)
+                .doing(|| format!("{name} of container {}", self.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Replaces the record as a whole.
+    pub(crate) fn update(&self, record: &Record) -> Result<(), Failure> {
+        let what = || format!("{RECORD} of container {}", self.id);
+        file::replace(&self.dir, RECORD, &json(RECORD, record)?, 0o600).doing(what)
+    }
+
+    /// The record; `None` when its writer was killed before it had written it.
+    pub(crate) fn record(&self) -> Result<Option<Record>, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Header {
+            schema: u32,
+        }
+        let Some(text) = self.read(RECORD)? else {
+            return Ok(None);
+        };
+        let header = serde_json::from_slice::<Header>(&text);
+        match header {
+            Err(e) if e.is_eof() => return Ok(None),
+            Ok(Header { schema }) if schema > record::SCHEMA => {
+                return Err(Failure::new(format!(
+                    "{RECORD} of container {} has schema {schema}, this version reads up to {}",
+                    self.id,
+                    record::SCHEMA
+                ))
+                .hint("use the version of lockstep that made it"));
+            }
+            _ => {}
+        }
+        let parsed = serde_json::from_slice(&text);
+        parsed
+            .map(Some)
+            .map_err(|e| Failure::new(format!("{RECORD} of container {}: {e}", self.id)))
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<Option<Vec<u8>>, Failure> {
+        self.read(CONFIG)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match file::read_at_once(&self.dir, name, LIMIT) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(None),
+            other => other
+                .map(Some)
+                .doing(|| format!("{name} of container {}", self.id)),
+        }
+    }
+
+    /// What it does now. A lock that is free is not kept.
+    pub(crate) fn status(&self) -> Result<Status, Failure> {
+        let free = self.probe()?;
+        self.status_if(free)
+    }
+
+    /// What it does while the caller holds its lock, so that nobody else does anything.
+    pub(crate) fn status_locked(&self) -> Result<Status, Failure> {
+        self.status_if(true)
+    }
+
+    fn status_if(&self, free: bool) -> Result<Status, Failure> {
+        let (started, exit) = self.life()?;
+        Ok(match (started, exit) {
+            (started, Some(exit)) => Status::Exited(started, exit),
+            (Some(started), None) if free => Status::Abandoned(started),
+            (Some(started), None) => Status::Running(started),
+            (None, None) if free => Status::Created,
+            (None, None) => Status::Busy,
+        })
+    }
+
+    /// Whether nobody holds the lock. Asked on another open file, so that a lock of our own is not let go.
+    pub(crate) fn probe(&self) -> Result<bool, Failure> {
+        let what = || format!("lock of container {}", self.id);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let other = file::openat(&self.dir, ".", flags, 0).doing(what)?;
+        file::lock(&other, false).doing(what)
+    }
+
+    /// What its supervisor has recorded.
+    pub(crate) fn life(&self) -> Result<(Option<Started>, Option<Exit>), Failure> {
+        let text = self.read(LIFE)?.unwrap_or_default();
+        Ok(read_life(&text))
+    }
+
+    /// Records an end that no supervisor could record.
+    pub(crate) fn record_end(&self, exit: &Exit) -> Result<(), Failure> {
+        let (started, _) = self.life()?;
+        let mut text = match &started {
+            Some(started) => json(LIFE, started)?,
+            None => Vec::new(),
+        };
+        text.push(b'\n');
+        text.extend(json(LIFE, exit)?);
+        text.push(b'\n');
+        let what = || format!("{LIFE} of container {}", self.id);
+        file::replace(&self.dir, LIFE, &text, 0o600).doing(what)
+    }
+
+    /// Connects to its supervisor.
+    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
+        Ok(lockstep_supervisor::connect(self.as_fd())?)
+    }
+
+    /// Its log; `None` where there is none.
+    pub(crate) fn log(&self) -> Result<Option<LogFiles>, Failure> {
+        match file::open_dir(&self.dir, LOG) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(None),
+            other => Ok(Some(LogFiles::new(
+                other.doing(|| format!("log of container {}", self.id))?,
+            ))),
+        }
+    }
+}
+
+fn json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|e| Failure::new(format!("{name}: {e}")))
+}

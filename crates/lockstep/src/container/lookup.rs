@@ -1,0 +1,41 @@
+//! From what people type to a container: a name, an id, or the beginning of one.
+
+use super::{Directory, Record, Store};
+use crate::failure::{Failure, NO_CONTAINER};
+
+impl Store {
+    /// The container that `typed` means.
+    pub(crate) fn find(&self, typed: &str) -> Result<(Directory, Record), Failure> {
+        let id = match self.holder(typed) {
+            Ok(Some(id)) => id,
+            _ => self.by_prefix(typed)?,
+        };
+        let gone = || no_container(typed);
+        let directory = self.by_id(&id)?.ok_or_else(gone)?;
+        let record = directory.record()?.ok_or_else(gone)?;
+        Ok((directory, record))
+    }
+
+    fn by_prefix(&self, typed: &str) -> Result<String, Failure> {
+        let digits = !typed.is_empty() && typed.bytes().all(|b| b.is_ascii_hexdigit());
+        let ids = match digits {
+            true => self.ids()?,
+            false => Vec::new(),
+        };
+        let mut found = ids.into_iter().filter(|id| id.starts_with(typed));
+        match (found.next(), found.next()) {
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => Err(Failure::new(format!(
+                "{typed:?} is the beginning of several ids"
+            ))),
+            _ => Err(no_container(typed)),
+        }
+    }
+}
+
+/// Whatever was typed has no container.
+fn no_container(typed: &str) -> Failure {
+    Failure::new(format!("no container {typed:?}"))
+        .hint("lockstep ps -a lists all")
+        .code(NO_CONTAINER)
+}

@@ -1,0 +1,19 @@
+//! The containers of this user: their directories, names, ids, locks and what is left of them.
+//!
+//! A container is a directory. Its lock is held by whoever makes or removes it and, from its start to its end,
+//! by its supervisor, so whether one lives is asked of the kernel and never of a file.
+
+mod block;
+mod directory;
+mod lookup;
+mod name;
+mod record;
+mod removal;
+mod store;
+
+pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE};
+pub(crate) use directory::{Directory, Status};
+pub(crate) use name::check as check_name;
+pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA};
+pub(crate) use removal::end_in_runtime;
+pub(crate) use store::{Locations, Store};

@@ -1,0 +1,114 @@
+//! What is known of a container beside its configuration: `record.json` in its directory.
+
+use std::collections::BTreeMap;
+
+use lockstep_supervisor::Job;
+use serde::{Deserialize, Serialize};
+
+use crate::why::Setting;
+
+/// Version of the file; a newer one is refused without touching it.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// A container as it was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// [`SCHEMA`].
+    pub(crate) schema: u32,
+    /// 64 hexadecimal digits.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// When, RFC 3339 in UTC.
+    pub(crate) created: String,
+    /// The image as it was named.
+    pub(crate) image: String,
+    /// Program and arguments.
+    pub(crate) command: Vec<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Whether it is removed when it has ended.
+    pub(crate) auto_remove: bool,
+    /// Whether it was made to be started by a later command (`create`).
+    pub(crate) awaits_start: bool,
+    pub(crate) restart: Restart,
+    /// Its block of user ids, where it has one.
+    pub(crate) block: Option<u32>,
+    /// How often it was started again without being asked.
+    pub(crate) restarts: u32,
+    /// What its supervisor is told.
+    pub(crate) job: Job,
+    /// Each setting with its origin.
+    pub(crate) settings: Vec<Setting>,
+    /// What the user should know although nothing fails.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Whether a container that has ended is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Restart {
+    #[default]
+    No,
+    /// After a status other than 0, so many times; 0 is without end.
+    OnFailure(u32),
+    Always,
+    UnlessStopped,
+}
+
+impl Record {
+    /// Whether nobody is going to start it.
+    pub(crate) fn goes_unstarted(&self) -> bool {
+        self.auto_remove && !self.awaits_start
+    }
+}
+
+impl Restart {
+    /// Reads Docker's spelling.
+    pub(crate) fn parse(text: &str) -> Result<Restart, String> {
+        let wrong = || {
+            format!("--restart takes no, on-failure[:N], always or unless-stopped, not {text:?}")
+        };
+        Ok(match text.split_once(':') {
+            None => match text {
+                "no" | "" => Restart::No,
+                "on-failure" => Restart::OnFailure(0),
+                "always" => Restart::Always,
+                "unless-stopped" => Restart::UnlessStopped,
+                _ => return Err(wrong()),
+            },
+            Some(("on-failure", count)) => Restart::OnFailure(
+                count
+                    .parse()
+                    .map_err(|_wrong: std::num::ParseIntError| wrong())?,
+            ),
+            Some(_) => return Err(wrong()),
+        })
+    }
+
+    /// Whether to start again after the n-th end in a row, with this status, not asked for by anybody.
+    pub(crate) fn again(self, status: i32, ends: u32) -> bool {
+        match self {
+            Restart::No => false,
+            Restart::OnFailure(0) => status != 0,
+            Restart::OnFailure(most) => status != 0 && ends <= most,
+            Restart::Always | Restart::UnlessStopped => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restart_policies_are_docker_s() {
+        assert_eq!(Restart::parse("on-failure:3"), Ok(Restart::OnFailure(3)));
+        assert_eq!(Restart::parse("unless-stopped"), Ok(Restart::UnlessStopped));
+        for wrong in ["sometimes", "always:3", "on-failure:x"] {
+            assert!(Restart::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Restart::OnFailure(2).again(1, 2));
+        assert!(!Restart::OnFailure(2).again(1, 3));
+        assert!(!Restart::OnFailure(0).again(0, 1));
+        assert!(Restart::Always.again(0, 99));
+    }
+}

@@ -1,0 +1,140 @@
+//! The end of a container's files, and of what killed commands left.
+//!
+//! The order is that of their meaning: the runtime's state and cgroups, then the files that belong to the block
+//! of user ids, then block and name, last the directory. A remover that is killed leaves a directory that the
+//! next command finds unlocked and removes to its end.
+
+use std::os::fd::OwnedFd;
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::{self, OFlags};
+use lockstep_runtime::{ContainerId, Kind, Runtime};
+use lockstep_supervisor::Exit;
+
+use super::{Directory, Record, Status, Store};
+use crate::failure::{Doing, Failure};
+
+/// Status of a container whose supervisor was killed: the kernel killed the container with SIGKILL.
+const KILLED: i32 = 137;
+
+impl Store {
+    /// Removes a container that does not run. The caller holds its lock.
+    pub(crate) fn remove(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+        record: Option<&Record>,
+    ) -> Result<(), Failure> {
+        end_in_runtime(runtime, &directory.id)?;
+        if let Some(record) = record {
+            if let Some(block) = record.block {
+                self.release_block(block)?;
+            }
+            if self.holder(&record.name)?.as_deref() == Some(&*directory.id) {
+                self.release_name(&record.name)?;
+            }
+        }
+        let passing = directory.path.starts_with(&self.at.state);
+        remove_directory(self.place(passing).0, directory)
+    }
+
+    /// Repairs what killed commands and supervisors left; what somebody works on is let be.
+    pub(crate) fn sweep(&self, runtime: &Runtime<'_>) -> Result<(), Failure> {
+        for id in self.ids()? {
+            if let Some(directory) = self.by_id(&id)? {
+                self.repair(runtime, &directory)?;
+            }
+        }
+        self.sweep_blocks()
+    }
+
+    /// One container's share of [`Store::sweep`]; whether it still exists.
+    pub(crate) fn repair(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+    ) -> Result<bool, Failure> {
+        let status = directory.status()?;
+        let created = matches!(status, Status::Created);
+        let over = matches!(status, Status::Abandoned(_) | Status::Exited(..));
+        let record = match directory.record()? {
+            // The front of a `run --rm` was killed before there was a supervisor.
+            Some(record) if over || (created && record.goes_unstarted()) => Some(record),
+            Some(_) => return Ok(true),
+            None => None,
+        };
+        if !directory.lock()? {
+            return Ok(true);
+        }
+        // Asked again under the lock: it may have been started meanwhile.
+        match (directory.status_locked()?, record) {
+            (Status::Abandoned(_), Some(record)) => {
+                end_in_runtime(runtime, &directory.id)?;
+                let reason = "its supervisor was killed, and so it was killed";
+                let mut exit = Exit::now(KILLED, false);
+                exit.reason = Some(reason.into());
+                directory.record_end(&exit)?;
+                self.after_end(runtime, directory, record)
+            }
+            (Status::Exited(..), Some(record)) => self.after_end(runtime, directory, record),
+            (Status::Created, Some(record)) if record.goes_unstarted() => self
+                .remove(runtime, directory, Some(&record))
+                .map(|()| false),
+            (_, Some(_)) => Ok(true),
+            (_, None) => self.remove(runtime, directory, None).map(|()| false),
+        }
+    }
+
+    fn after_end(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+        record: Record,
+    ) -> Result<bool, Failure> {
+        if record.auto_remove {
+            return self
+                .remove(runtime, directory, Some(&record))
+                .map(|()| false);
+        }
+        end_in_runtime(runtime, &directory.id)?;
+        directory.unlock()?;
+        Ok(true)
+    }
+}
+
+/// Removes a container's directory with everything in it.
+pub(super) fn remove_directory(parent: &OwnedFd, directory: &Directory) -> Result<(), Failure> {
+    let what = || format!("directory of container {}", directory.id);
+    empty(directory.as_fd(), 0).doing(what)?;
+    match file::rmdir(parent, &directory.id) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
+        other => other.doing(what),
+    }
+}
+
+/// Ends what the runtime still knows of a container: processes, cgroups, state.
+pub(crate) fn end_in_runtime(runtime: &Runtime<'_>, id: &str) -> Result<(), Failure> {
+    match runtime.delete(&ContainerId::parse(id)?, true) {
+        Err(e) if e.kind == Kind::NotFound => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Removes everything in a directory; no link is followed. Deeper than our own files ever are is an error.
+fn empty(directory: std::os::fd::BorrowedFd<'_>, depth: u32) -> lockstep_kernel::Result<()> {
+    const DEEPEST: u32 = 8;
+    for name in file::list(directory, ".")? {
+        match file::unlink(directory, &name) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => {}
+            // EPERM, EISDIR: it is a directory (unlink(2) of POSIX and of Linux).
+            Err(e) if e.is(&[Errno::EISDIR.0, Errno::EPERM.0]) && depth < DEEPEST => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+                let below: OwnedFd = file::openat(directory, &name, flags, 0)?;
+                empty(std::os::fd::AsFd::as_fd(&below), depth + 1)?;
+                file::rmdir(directory, &name)?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}

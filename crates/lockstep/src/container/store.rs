@@ -1,0 +1,174 @@
+//! Where everything lies: the store, which survives a reboot, and the state, which does not.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::{credential, file};
+
+use super::Directory;
+use crate::failure::{Doing, Failure};
+
+/// Paths of the store and the state, chosen from options and environment by the caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Locations {
+    pub(crate) data: PathBuf,
+    pub(crate) state: PathBuf,
+    /// `$XDG_RUNTIME_DIR`.
+    pub(crate) runtime_dir: Option<String>,
+}
+
+/// The opened directories. Containers that are kept are in the store; those that go when they end are in the
+/// state, where nothing has to reach a disk. Names and blocks of user ids are in the store for both.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) at: Locations,
+    pub(super) kept: OwnedFd,
+    pub(super) passing: OwnedFd,
+    pub(super) names: OwnedFd,
+    pub(super) blocks: OwnedFd,
+}
+
+impl Store {
+    /// Opens everything, made where it is missing, for this user alone.
+    pub(crate) fn open(at: Locations) -> Result<Store, Failure> {
+        let data = own_directory(&at.data)?;
+        let state = own_directory(&at.state)?;
+        Ok(Store {
+            kept: below(&data, &at.data, "containers")?,
+            passing: below(&state, &at.state, "containers")?,
+            names: below(&data, &at.data, "names")?,
+            blocks: below(&data, &at.data, "blocks")?,
+            at,
+        })
+    }
+
+    /// The runtime's own state directory.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.at.state.join("runtime")
+    }
+
+    /// Makes a container's directory and takes its lock.
+    pub(crate) fn create(&self, id: &str, passing: bool) -> Result<Directory, Failure> {
+        let (parent, path) = self.place(passing);
+        let what = || format!("directory of container {id}");
+        file::mkdirat(parent, id, 0o700).doing(what)?;
+        let directory = Directory::open(parent, path, id)?
+            .ok_or_else(|| Failure::new(format!("{} has gone", what())))?;
+        // A command that looks at everything may hold it for a moment.
+        directory.wait_lock()?;
+        Ok(directory)
+    }
+
+    /// Gives back everything of a container that could not be made.
+    pub(crate) fn discard(
+        &self,
+        id: &str,
+        passing: bool,
+        block: Option<u32>,
+        name: Option<&str>,
+    ) -> Result<(), Failure> {
+        block.map_or(Ok(()), |block| self.release_block(block))?;
+        name.map_or(Ok(()), |name| self.release_name(name))?;
+        let (parent, path) = self.place(passing);
+        if let Some(directory) = Directory::open(parent, path, id)? {
+            super::removal::remove_directory(parent, &directory)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a named volume unless it is there.
+    pub(crate) fn make_volume(&self, name: &str) -> Result<(), Failure> {
+        let path = self.at.data.join("volumes").join(name);
+        let what = || format!("volume {name}");
+        make_with_parents(path.parent().unwrap_or(&path))?;
+        match file::mkdirat(file::CWD, &path, 0o755) {
+            Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
+            other => other.doing(what),
+        }
+    }
+
+    /// The container of a whole id, if it exists.
+    pub(crate) fn by_id(&self, id: &str) -> Result<Option<Directory>, Failure> {
+        for passing in [false, true] {
+            let (parent, path) = self.place(passing);
+            if let Some(found) = Directory::open(parent, path, id)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ids of all containers.
+    pub(crate) fn ids(&self) -> Result<Vec<String>, Failure> {
+        let mut all = Vec::new();
+        for passing in [false, true] {
+            let (parent, path) = self.place(passing);
+            all.extend(file::list(parent, ".").doing(|| path.display().to_string())?);
+        }
+        all.retain(|name| name.len() == ID_DIGITS && name.bytes().all(|b| b.is_ascii_hexdigit()));
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Where a container's directory stands.
+    pub(super) fn place(&self, passing: bool) -> (&OwnedFd, PathBuf) {
+        match passing {
+            true => (&self.passing, self.at.state.join("containers")),
+            false => (&self.kept, self.at.data.join("containers")),
+        }
+    }
+}
+
+/// Digits of a container's id.
+pub(crate) const ID_DIGITS: usize = 64;
+
+/// A directory of this user's own. Another user who had made it first could swap what is in it: the state of an
+/// ordinary user may be below /tmp.
+fn own_directory(path: &Path) -> Result<OwnedFd, Failure> {
+    let what = || path.display().to_string();
+    let opened = match file::open_dir(file::CWD, path) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => {
+            make_with_parents(path)?;
+            file::open_dir(file::CWD, path)
+        }
+        other => other,
+    }
+    .doing(what)?;
+    let found = file::fstat(&opened).doing(what)?;
+    let user = credential::euid();
+    if found.st_uid != user || found.st_mode & 0o022 != 0 {
+        return Err(Failure::new(format!(
+            "{} belongs to user {} with mode {:o}, and must be user {user}'s and writable by nobody else",
+            path.display(),
+            found.st_uid,
+            found.st_mode & 0o7777,
+        )));
+    }
+    Ok(opened)
+}
+
+fn make_with_parents(path: &Path) -> Result<(), Failure> {
+    match file::mkdirat(file::CWD, path, 0o700) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => {
+            make_with_parents(path.parent().unwrap_or(Path::new("/")))?;
+            make_with_parents(path)
+        }
+        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
+        other => other.doing(|| path.display().to_string()),
+    }
+}
+
+fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> {
+    let what = || path.join(name).display().to_string();
+    match file::open_dir(parent, name) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => {
+            match file::mkdirat(parent, name, 0o700) {
+                Err(e) if e.is(&[Errno::EEXIST.0]) => {}
+                other => other.doing(what)?,
+            }
+            file::open_dir(parent, name).doing(what)
+        }
+        other => other.doing(what),
+    }
+}

@@ -1,0 +1,234 @@
+//! `doctor`: what this kernel and this user can do, found out by trying, and the line that gets what is missing.
+
+use std::fmt::Write as _;
+
+use lockstep_kernel::process::{self, Side};
+use lockstep_kernel::{credential, file, landlock, mount, namespace, seccomp};
+use serde::Serialize;
+
+use crate::argv::Arguments;
+use crate::failure::Failure;
+use crate::front::Front;
+
+/// CLONE_NEWUSER and CLONE_NEWNS.
+const NEWUSER: u64 = 0x1000_0000;
+const NEWNS: u64 = 0x2_0000;
+/// SECCOMP_RET_USER_NOTIF (Linux 5.0).
+const USER_NOTIF: u32 = 0x7fc0_0000;
+
+/// One fact.
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    /// Whether something is missing that a container wants.
+    missing: bool,
+    /// What is lost without it, and the line that gets it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remedy: String,
+}
+
+fn fact(name: &'static str, value: impl Into<String>) -> Fact {
+    Fact {
+        name,
+        value: value.into(),
+        missing: false,
+        remedy: String::new(),
+    }
+}
+
+fn lacking(name: &'static str, value: impl Into<String>, remedy: impl Into<String>) -> Fact {
+    Fact {
+        missing: true,
+        remedy: remedy.into(),
+        ..fact(name, value)
+    }
+}
+
+pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let caller = crate::front::probe_caller()?;
+    let at = front.locations()?;
+    let mut facts = vec![
+        fact("version", env!("CARGO_PKG_VERSION")),
+        fact("kernel", first_line("/proc/sys/kernel/osrelease")),
+        fact("user", caller.uid.to_string()),
+        fact("store", at.data.display().to_string()),
+        fact("state", at.state.display().to_string()),
+    ];
+    facts.push(user_namespace());
+    facts.push(ids(&caller));
+    facts.push(cgroups(caller.uid));
+    facts.push(overlay());
+    facts.push(match seccomp::action_available(USER_NOTIF) {
+        true => fact("seccomp", "filters and notification"),
+        false => lacking(
+            "seccomp",
+            "no notification",
+            "a kernel of 5.0 or later with CONFIG_SECCOMP_FILTER",
+        ),
+    });
+    facts.push(match landlock::abi() {
+        0 => lacking("landlock", "none", "supervisors are confined without it; a kernel with CONFIG_SECURITY_LANDLOCK and lsm=landlock,... on its command line"),
+        abi => fact("landlock", format!("ABI {abi}")),
+    });
+    facts.push(fact("lsm", first_line("/sys/kernel/security/lsm")));
+    let missing = facts.iter().any(|fact| fact.missing);
+    let text = match args.flag("json") {
+        true => {
+            serde_json::to_string_pretty(&facts).map_err(|e| Failure::new(format!("JSON: {e}")))?
+                + "\n"
+        }
+        false => table(&facts),
+    };
+    crate::front::print(&text)?;
+    Ok(u8::from(missing))
+}
+
+fn table(facts: &[Fact]) -> String {
+    let mut out = String::new();
+    for fact in facts {
+        let mark = if fact.missing { "-" } else { " " };
+        writeln!(out, "{mark} {:16} {}", fact.name, fact.value).unwrap_or_default();
+        if !fact.remedy.is_empty() {
+            writeln!(out, "  {:16} {}", "", fact.remedy).unwrap_or_default();
+        }
+    }
+    out
+}
+
+/// Whether a user namespace can be made, and mounted in: some hosts allow the first and refuse the second.
+fn user_namespace() -> Fact {
+    let tried = attempt(|| {
+        namespace::unshare(NEWUSER | NEWNS)?;
+        mount::change_propagation(std::path::Path::new("/"), 0x4_0000 | 0x4000)
+    });
+    match tried {
+        Ok(()) => fact("user namespace", "can be made"),
+        Err(why) => lacking(
+            "user namespace",
+            format!("refused: {why}"),
+            user_namespace_remedy(),
+        ),
+    }
+}
+
+/// The sysctl that refuses it, by distribution.
+fn user_namespace_remedy() -> String {
+    let is = |path: &str, value: &str| first_line(path) == value;
+    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        return "sysctl -w kernel.unprivileged_userns_clone=1".into();
+    }
+    if is(
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+    ) {
+        return "this host's AppArmor allows it by a profile alone: write one with `userns,` for this program".into();
+    }
+    if is("/proc/sys/user/max_user_namespaces", "0") {
+        return "sysctl -w user.max_user_namespaces=15000".into();
+    }
+    "without one nothing runs here; inside another container its seccomp filter or its masked /proc may refuse it".into()
+}
+
+fn ids(caller: &crate::resolve::Caller) -> Fact {
+    if caller.maps_any_id() {
+        return fact("user ids", "a block of 65,536 for each container");
+    }
+    let count: u64 = caller
+        .subuids
+        .iter()
+        .map(|(_, count)| u64::from(*count))
+        .sum();
+    let groups: u64 = caller
+        .subgids
+        .iter()
+        .map(|(_, count)| u64::from(*count))
+        .sum();
+    if count > 0 && groups > 0 {
+        return fact("user ids", format!("your own and {count} subordinate ones"));
+    }
+    let name = crate::front::user_name(caller.uid).unwrap_or_default();
+    let name = if name.is_empty() {
+        caller.uid.to_string()
+    } else {
+        name
+    };
+    lacking(
+        "user ids",
+        "your own alone: programs that change their user fail",
+        format!(
+            "apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
+        ),
+    )
+}
+
+fn cgroups(uid: u32) -> Fact {
+    let unified = file::stat(file::CWD, "/sys/fs/cgroup/cgroup.controllers", true).is_ok();
+    let any = file::stat(file::CWD, "/sys/fs/cgroup", true).is_ok();
+    let layout = match (unified, any) {
+        (true, _) => "v2",
+        (false, true) => "v1 or hybrid",
+        (false, false) => "none",
+    };
+    if uid == 0 {
+        return fact("cgroups", layout);
+    }
+    let own = first_line("/proc/self/cgroup");
+    let own = own
+        .strip_prefix("0::")
+        .filter(|_| unified)
+        .map(|path| format!("/sys/fs/cgroup{path}"));
+    let delegated = own.is_some_and(|path| {
+        let owner = file::stat(file::CWD, path, true).map(|found| found.st_uid);
+        owner.is_ok_and(|owner| owner == credential::euid())
+    });
+    match delegated {
+        true => fact("cgroups", "v2, delegated to you"),
+        false => lacking(
+            "cgroups",
+            format!("{layout}, not delegated: no limits of memory and CPU"),
+            "on systemd with cgroup v2: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids",
+        ),
+    }
+}
+
+/// The binary is executed through an overlay where one can be mounted, else through a copy in memory.
+fn overlay() -> Fact {
+    match mount::Context::open("overlay") {
+        Ok(_) => fact("overlay", "can be mounted"),
+        Err(_) if credential::euid() != 0 => fact("overlay", "not outside of a user namespace"),
+        Err(why) => lacking("overlay", format!("refused: {why}"), "modprobe overlay"),
+    }
+}
+
+/// Tries something in a process of its own, which cannot be undone in this one.
+fn attempt(action: impl FnOnce() -> lockstep_kernel::Result<()>) -> Result<(), String> {
+    let (read, write) = lockstep_kernel::socket::pipe().map_err(|e| e.to_string())?;
+    match process::clone(0, None).map_err(|e| e.to_string())? {
+        Side::Child => {
+            let said = match action() {
+                Ok(()) => String::new(),
+                Err(e) => e.to_string(),
+            };
+            // Without a word the parent takes it for a refusal.
+            drop(file::write_fd(&write, format!("{said}\n").as_bytes()));
+            process::exit(0)
+        }
+        Side::Parent(child) => {
+            drop(write);
+            let said = file::read_fd(&read, 4096).map_err(|e| e.to_string())?;
+            process::wait(child.pid, false).map_err(|e| e.to_string())?;
+            match String::from_utf8_lossy(&said).trim_end() {
+                "" if !said.is_empty() => Ok(()),
+                "" => Err("it ended without a word".into()),
+                why => Err(why.to_owned()),
+            }
+        }
+    }
+}
+
+fn first_line(path: &str) -> String {
+    let text = file::read_at_once(file::CWD, path, 4096).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,51 @@
+//! Text that a container controls, made harmless: for a terminal, and for a shell in a printed remedy.
+
+use std::borrow::Cow;
+
+/// Without control characters, which would move the cursor or forge lines, and without the characters that
+/// turn the direction of writing (CVE-2021-42574).
+pub(crate) fn text(raw: &str) -> Cow<'_, str> {
+    let hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !raw.contains(hostile) {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    for c in raw.chars() {
+        match hostile(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// As one word of a POSIX shell.
+pub(crate) fn shell(raw: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !raw.is_empty() && raw.chars().all(plain) {
+        return Cow::Borrowed(raw);
+    }
+    Cow::Owned(format!("'{}'", raw.replace('\'', "'\\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_become_visible() {
+        assert_eq!(text("plain \u{e9}"), "plain \u{e9}");
+        assert_eq!(text("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(text("\u{202e}gpj"), "\\u{202e}gpj");
+    }
+
+    #[test]
+    fn a_remedy_can_be_pasted() {
+        assert_eq!(shell("a/b=c"), "a/b=c");
+        assert_eq!(shell("it's $(x)"), "'it'\\''s $(x)'");
+        assert_eq!(shell(""), "''");
+    }
+}

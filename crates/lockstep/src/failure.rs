@@ -1,0 +1,145 @@
+//! What went wrong, as the terminal shows it, with the exit code that says so to a script.
+
+use std::fmt;
+
+use lockstep_abi::errno::Errno;
+use lockstep_runtime::{Error, Kind};
+
+use crate::escape;
+
+/// Our own error: what was asked for could not be done or makes no sense.
+pub(crate) const OURS: u8 = 125;
+/// The program cannot be executed.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// The program was not found.
+pub(crate) const NOT_FOUND: u8 = 127;
+/// There is no such container.
+pub(crate) const NO_CONTAINER: u8 = 1;
+
+/// An operation that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    /// The refused call in strace form.
+    call: Option<String>,
+    /// The field of config.json that asked for it.
+    asked: Option<String>,
+    hint: Option<String>,
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure {
+            message: message.into(),
+            call: None,
+            asked: None,
+            hint: None,
+            code: OURS,
+        }
+    }
+
+    /// A refused call of the kernel and what it was for.
+    pub(crate) fn call(message: impl Into<String>, error: &lockstep_kernel::Error) -> Failure {
+        let reason = Errno(error.errno).description().to_lowercase();
+        Failure {
+            call: Some(format!("{error} ({reason})")),
+            ..Failure::new(message)
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint.get_or_insert(hint.into());
+        self
+    }
+
+    pub(crate) fn code(mut self, code: u8) -> Failure {
+        self.code = code;
+        self
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Failure {
+        Failure::new(message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let refused = |errno: &str| {
+            let call = error.call.as_deref().unwrap_or_default();
+            call.ends_with(&format!("= {errno}"))
+        };
+        let code = match error.kind {
+            Kind::Program if refused("EACCES") || refused("ENOEXEC") => NOT_EXECUTABLE,
+            Kind::Program => NOT_FOUND,
+            _ => OURS,
+        };
+        let call = error.call.clone().map(|call| match &error.reason {
+            Some(reason) => format!("{call} ({reason})"),
+            None => call,
+        });
+        Failure {
+            message: error.message.clone(),
+            call,
+            asked: error.asked.clone(),
+            hint: error.hint.clone(),
+            code,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// What a container had a hand in (paths, names) is escaped: it must not move the terminal's cursor.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", escape::text(&self.message))?;
+        let parts = [
+            ("call", &self.call),
+            ("asked", &self.asked),
+            ("hint", &self.hint),
+        ];
+        for (name, part) in parts {
+            if let Some(part) = part {
+                write!(f, "\n  {:7}{}", format!("{name}:"), escape::text(part))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what a kernel call was for, where it failed.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T> Doing<T> for lockstep_kernel::Result<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|error| Failure::call(what(), &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_that_cannot_run_have_their_own_codes() {
+        let mut error = Error::new(Kind::Program, "exec: \"x\": permission denied");
+        error.call = Some("execve(\"x\") = EACCES".into());
+        assert_eq!(Failure::from(error).code, NOT_EXECUTABLE);
+        let error = Error::new(Kind::Program, "exec: \"x\": not found in $PATH");
+        assert_eq!(Failure::from(error).code, NOT_FOUND);
+        assert_eq!(Failure::from(Error::new(Kind::Invalid, "no")).code, OURS);
+    }
+
+    #[test]
+    fn hostile_text_cannot_drive_the_terminal() {
+        let shown = Failure::new("name \u{1b}[2J\r\nerror: forged").to_string();
+        assert!(
+            !shown.contains('\u{1b}') && !shown.contains('\r'),
+            "{shown:?}"
+        );
+        assert_eq!(shown.lines().count(), 1, "{shown:?}");
+    }
+}

@@ -1,0 +1,284 @@
+//! From the command line to a container's directory, and from there to its supervisor.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lockstep_kernel::process::Child;
+use lockstep_kernel::{file, random};
+use lockstep_runtime::clock;
+use lockstep_supervisor::{Connection, Exit, Job, LogJob};
+
+use super::{Eyes, Front, SUPERVISOR, probe_caller};
+use crate::argv::Arguments;
+use crate::container::{Directory, Record, Restart, Store};
+use crate::failure::{Doing, Failure};
+use crate::number;
+use crate::resolve::{self, Caller, Image, Input, Resolved};
+
+/// Where a mistaken mount would show keys and policies.
+const CONFIGURATION: &str = "/etc/lockstep";
+
+/// A container that its supervisor has just made.
+pub(crate) struct Launched {
+    pub(crate) supervisor: Child,
+    pub(crate) connection: Connection,
+    pub(crate) pid: i32,
+    pub(crate) downgrades: Vec<String>,
+}
+
+/// Resolves a command line; `block` is the container's block of user ids.
+fn prepare(
+    args: &Arguments,
+    store_paths: (&Path, &Path),
+    image: &Image,
+    caller: &Caller,
+    (id, block): (&str, Option<u32>),
+) -> Result<Resolved, Failure> {
+    let command = args.words(1)?;
+    let (data, state) = store_paths;
+    let own = [
+        data.to_owned(),
+        state.to_owned(),
+        PathBuf::from(CONFIGURATION),
+    ];
+    Eyes::new(image).with(|sight| {
+        resolve::resolve(&Input {
+            args,
+            image,
+            command: &command,
+            caller,
+            id,
+            block,
+            sight,
+            own: &own,
+            volumes: &data.join("volumes"),
+        })
+    })
+}
+
+/// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.
+pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Record), Failure> {
+    let image = super::open_image(args.words(0)?[0])?;
+    let caller = probe_caller()?;
+    let store = front.store()?;
+    let passing = args.flag("rm");
+    if let (true, Some(name)) = (args.flag("replace"), args.text("name")?) {
+        crate::verb::replace(front, name)?;
+    }
+    let random = random::bytes::<32>().doing(|| "an id".into())?;
+    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let directory = store.create(&id, passing)?;
+    let mut claimed = Claimed::default();
+    let made = fill(store, &directory, args, (&image, &caller), &mut claimed);
+    let made = made.and_then(|record| cidfile(args, &id).map(|()| record));
+    made.map(|record| (directory, record)).inspect_err(|_| {
+        claimed.give_back(store, &id, passing);
+    })
+}
+
+/// What a container that could not be made has to give back.
+#[derive(Default)]
+struct Claimed {
+    block: Option<u32>,
+    name: Option<String>,
+}
+
+impl Claimed {
+    /// The first error is the one to report; what cannot be given back now the next command repairs.
+    fn give_back(&self, store: &Store, id: &str, passing: bool) {
+        drop(store.discard(id, passing, self.block, self.name.as_deref()));
+    }
+}
+
+fn fill(
+    store: &Store,
+    directory: &Directory,
+    args: &Arguments,
+    (image, caller): (&Image, &Caller),
+    claimed: &mut Claimed,
+) -> Result<Record, Failure> {
+    let id = &*directory.id;
+    if resolve::wants_block(args, caller)? {
+        claimed.block = Some(store.claim_block(id)?);
+    }
+    let paths = (&*store.at.data, &*store.at.state);
+    let resolved = prepare(args, paths, image, caller, (id, claimed.block))?;
+    let seed = random::bytes::<3>().doing(|| "a name".into())?;
+    let name = store.claim_name(args.text("name")?, id, seed)?;
+    claimed.name = Some(name.clone());
+    for volume in &resolved.volumes {
+        store.make_volume(volume)?;
+    }
+    for (name, text) in &resolved.files {
+        directory.write_for(name, text.as_bytes(), claimed.block)?;
+    }
+    let record = Record {
+        schema: crate::container::RECORD_SCHEMA,
+        id: id.to_owned(),
+        name,
+        created: clock::now_rfc3339(),
+        image: image.name.clone(),
+        command: resolved.command.clone(),
+        labels: labels(args)?,
+        auto_remove: args.flag("rm"),
+        awaits_start: !args.knows("detach"),
+        restart: restart(args)?,
+        block: claimed.block,
+        restarts: 0,
+        job: job(store, directory, args, &resolved)?,
+        settings: resolved.settings,
+        warnings: resolved.warnings,
+    };
+    directory.write_new(&resolved.spec, &record)?;
+    Ok(record)
+}
+
+fn job(
+    store: &Store,
+    directory: &Directory,
+    args: &Arguments,
+    resolved: &Resolved,
+) -> Result<Job, Failure> {
+    let run_time_ms = match args.text("timeout")? {
+        Some("0") | None => None,
+        Some(text) => Some(
+            number::milliseconds(text)
+                .ok_or_else(|| Failure::new(format!("--timeout takes seconds, not {text:?}")))?,
+        ),
+    };
+    let interactive = args.flag("interactive");
+    Ok(Job {
+        id: directory.id.clone(),
+        state: store.runtime(),
+        bundle: directory.path.clone(),
+        owner: resolved.owner,
+        memory_root: resolved.memory_root.clone(),
+        idmap_root: resolved.idmap_root,
+        terminal: args.flag("tty"),
+        stdin: interactive,
+        stdin_once: interactive && !args.flag("detach"),
+        attached: false,
+        log: log(args)?,
+        stream_owner: resolved.stream_owner,
+        stop_signal: resolved.stop_signal,
+        stop_timeout_ms: resolved.stop_timeout_ms,
+        run_time_ms,
+        systemd_cgroup: false,
+        runtime_dir: store.at.runtime_dir.clone(),
+    })
+}
+
+fn log(args: &Arguments) -> Result<Option<LogJob>, Failure> {
+    let driver = args.text("log-driver")?.unwrap_or("k8s-file");
+    let mut limits = LogJob {
+        max_size: 0,
+        max_files: 1,
+    };
+    for text in args.texts("log-opt")? {
+        let wrong = || {
+            Failure::new(format!(
+                "--log-opt takes max-size=BYTES or max-file=N, not {text:?}"
+            ))
+        };
+        match text.split_once('=').ok_or_else(wrong)? {
+            ("max-size", size) => limits.max_size = number::bytes(size).ok_or_else(wrong)?,
+            ("max-file", count) => {
+                limits.max_files = count.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?;
+            }
+            _ => return Err(wrong()),
+        }
+    }
+    match driver {
+        // The files are the same; Docker's name means them here.
+        "k8s-file" | "json-file" | "local" => Ok(Some(limits)),
+        "none" => Ok(None),
+        other => Err(Failure::new(format!(
+            "--log-driver {other} is refused: k8s-file and none are implemented"
+        ))),
+    }
+}
+
+fn labels(args: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = BTreeMap::new();
+    let mut add = |text: &str| {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        labels.insert(key.to_owned(), value.to_owned());
+    };
+    for path in args.texts("label-file")? {
+        let text = file::read(file::CWD, path, 1 << 20).doing(|| format!("--label-file {path}"))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+            .for_each(&mut add);
+    }
+    args.texts("label")?.into_iter().for_each(&mut add);
+    Ok(labels)
+}
+
+fn restart(args: &Arguments) -> Result<Restart, Failure> {
+    let policy = Restart::parse(args.text("restart")?.unwrap_or_default())?;
+    if policy != Restart::No && args.flag("rm") {
+        return Err(Failure::new("--rm and --restart exclude each other"));
+    }
+    Ok(policy)
+}
+
+fn cidfile(args: &Arguments, id: &str) -> Result<(), Failure> {
+    let Some(path) = args.path("cidfile") else {
+        return Ok(());
+    };
+    let made = lockstep_kernel::caller::create_new(&path, id.as_bytes(), 0o644);
+    made.doing(|| format!("--cidfile {}", path.display()))
+}
+
+/// Starts a container's supervisor. The caller holds the container's lock, which is the supervisor's from now on.
+/// A container that cannot be started has ended.
+pub(crate) fn launch(
+    directory: &Directory,
+    record: &Record,
+    attached: bool,
+) -> Result<Launched, Failure> {
+    let job = Job {
+        attached,
+        ..record.job.clone()
+    };
+    let args = [crate::cli::NAME, SUPERVISOR, &record.name];
+    let (supervisor, connection) = lockstep_supervisor::start(&args, directory.as_fd(), job)?;
+    match connection.started() {
+        Ok((pid, downgrades)) => Ok(Launched {
+            supervisor,
+            connection,
+            pid,
+            downgrades,
+        }),
+        Err(error) => {
+            let failure = Failure::from(error);
+            // It ends by itself, right behind its last word.
+            drop(lockstep_kernel::process::wait(supervisor.pid, false));
+            let mut exit = Exit::now(failure.code.into(), false);
+            exit.reason = Some(failure.message.clone());
+            directory.record_end(&exit)?;
+            Err(failure)
+        }
+    }
+}
+
+/// `--why`: every setting of the container that the command line would make; nothing is made.
+pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let resolved = resolve_only(front, args)?;
+    super::print(&crate::why::table(&resolved.settings, &resolved.warnings))?;
+    Ok(0)
+}
+
+/// Resolves a command line for a container that is not made: its id and block are any.
+pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, Failure> {
+    let image = super::open_image(args.words(0)?[0])?;
+    let caller = probe_caller()?;
+    let at = front.locations()?;
+    let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
+    prepare(args, (&at.data, &at.state), &image, &caller, (NO_ID, block))
+}
+
+/// Stands for an id that is not chosen yet.
+const NO_ID: &str = "0000000000000000000000000000000000000000000000000000000000000000";

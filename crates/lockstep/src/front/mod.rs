@@ -1,0 +1,191 @@
+//! The process that was called: from the arguments to a verb, and what verbs share.
+
+mod caller;
+mod help;
+mod image;
+mod keeper;
+mod launch;
+mod print;
+mod session;
+mod sight;
+
+pub(crate) use caller::{probe as probe_caller, user_name};
+use image::open as open_image;
+use sight::Eyes;
+use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use lockstep_kernel::credential;
+use lockstep_runtime::{CgroupDriver, Runtime, Settings};
+
+use crate::argv::{self, Arguments};
+use crate::container::{Locations, Store};
+use crate::failure::Failure;
+use crate::{cli, verb};
+
+pub(crate) use keeper::{finish, keep};
+pub(crate) use launch::{Launched, create, explain, launch, resolve_only};
+pub(crate) use print::{note, print};
+pub(crate) use session::{Ended, Session, block_signals, detach_keys};
+
+/// The hidden first argument of a supervisor.
+pub(crate) const SUPERVISOR: &str = "supervisor";
+
+/// The global options, as every verb needs them.
+pub(crate) struct Front {
+    root: Option<PathBuf>,
+    runroot: Option<PathBuf>,
+    /// The whole command line, for a process that has to execute itself again.
+    pub(crate) args: Vec<OsString>,
+    store: OnceCell<Store>,
+}
+
+/// Does what the arguments say, reports what goes wrong, and returns the exit code.
+pub(crate) fn run(args: &[OsString]) -> u8 {
+    match dispatch(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            note(&failure.to_string());
+            failure.code
+        }
+    }
+}
+
+fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
+    let global = argv::parse(&cli::PROGRAM, args.get(1..).unwrap_or_default())?;
+    if global.flag("version") {
+        return verb::version();
+    }
+    // `docker container run` and `docker run` are the same.
+    let mut words = global.positionals.as_slice();
+    if words.len() > 1 && words[0] == "container" {
+        words = &words[1..];
+    }
+    let Some((name, rest)) = words.split_first().filter(|_| !global.help) else {
+        print(&help::program())?;
+        return Ok(0);
+    };
+    if name == "help" {
+        return help::topic(rest.first().map(OsString::as_os_str));
+    }
+    let known = name.to_str().and_then(cli::find);
+    let Some(known) = known else {
+        return Err(Failure::new(argv::unknown_verb(&name.to_string_lossy())));
+    };
+    let parsed = argv::parse(known, rest)?;
+    if parsed.help {
+        print(&help::verb(known))?;
+        return Ok(0);
+    }
+    let front = Front::new(&global, args);
+    verb::run(&front, known.name, &parsed)
+}
+
+impl Front {
+    fn new(global: &Arguments, args: &[OsString]) -> Front {
+        Front {
+            root: global.path("root"),
+            runroot: global.path("runroot"),
+            args: args.to_vec(),
+            store: OnceCell::new(),
+        }
+    }
+
+    /// The containers, opened at the first use.
+    pub(crate) fn store(&self) -> Result<&Store, Failure> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = Store::open(self.locations()?)?;
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    /// The store with what killed commands left repaired.
+    pub(crate) fn swept(&self) -> Result<&Store, Failure> {
+        let store = self.store()?;
+        self.with_runtime(store, |runtime| store.sweep(runtime))?;
+        Ok(store)
+    }
+
+    pub(crate) fn locations(&self) -> Result<Locations, Failure> {
+        let uid = credential::euid();
+        let runtime_dir =
+            environment("XDG_RUNTIME_DIR").filter(|dir| dir.as_encoded_bytes().starts_with(b"/"));
+        let from = |name: &str| {
+            environment(name)
+                .filter(|dir| !dir.is_empty())
+                .map(PathBuf::from)
+        };
+        let data = match &self.root {
+            Some(root) => absolute(root)?,
+            None if uid == 0 => PathBuf::from("/var/lib/lockstep"),
+            None => match (from("XDG_DATA_HOME"), from("HOME")) {
+                (Some(data), _) => data.join("lockstep"),
+                (None, Some(home)) => home.join(".local/share/lockstep"),
+                (None, None) => {
+                    return Err(Failure::new(
+                        "neither HOME nor XDG_DATA_HOME says where the store is",
+                    )
+                    .hint("give it with --root"));
+                }
+            },
+        };
+        let state = match (&self.runroot, &runtime_dir) {
+            (Some(root), _) => absolute(root)?,
+            (None, _) if uid == 0 => PathBuf::from("/run/lockstep"),
+            (None, Some(dir)) => PathBuf::from(dir).join("lockstep"),
+            (None, None) => PathBuf::from(format!("/tmp/lockstep-{uid}")),
+        };
+        Ok(Locations {
+            data,
+            state,
+            runtime_dir: runtime_dir.and_then(|dir| dir.into_string().ok()),
+        })
+    }
+
+    /// Calls `action` with the runtime library on this store's state.
+    pub(crate) fn with_runtime<T>(
+        &self,
+        store: &Store,
+        action: impl FnOnce(&Runtime<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let warn = |text: &str| note(&format!("warning: {}", crate::escape::text(text)));
+        let runtime = Runtime::open(Settings {
+            root: store.runtime(),
+            cgroup_driver: CgroupDriver::Cgroupfs,
+            rootless: None,
+            runtime_dir: store.at.runtime_dir.clone(),
+            warn: &warn,
+        })?;
+        action(&runtime)
+    }
+}
+
+/// A variable of the caller's environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the binary reads the environment, by name, here alone"
+)]
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// All of them, for a container that is to have them (`--env-host`) and for this program's own second execution.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the binary reads the environment"
+)]
+pub(crate) fn whole_environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// A path made absolute by the working directory.
+pub(crate) fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+/// A verb's name that is not text is no verb.
+pub(crate) fn word(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}

@@ -1,0 +1,79 @@
+//! What resolution may look at, looked up for real.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file;
+use lockstep_kernel::root::Root;
+
+use crate::failure::{Doing, Failure};
+use crate::resolve::{Image, Node, Sight, Source};
+
+/// Most bytes of a file that an option names.
+const LIMIT: usize = 4 << 20;
+
+/// The image's files are opened when they are asked for.
+pub(crate) struct Eyes {
+    root: PathBuf,
+}
+
+impl Eyes {
+    pub(crate) fn new(image: &Image) -> Eyes {
+        Eyes {
+            root: match &image.source {
+                Source::Host { .. } => PathBuf::from("/"),
+                Source::Directory(path) => path.clone(),
+            },
+        }
+    }
+
+    /// Calls `action` with everything that can be looked up.
+    pub(crate) fn with<T>(&self, action: impl FnOnce(&Sight<'_>) -> T) -> T {
+        action(&Sight {
+            read: &read,
+            look: &look,
+            absolute: &absolute,
+            image_file: &|path| self.image_file(path),
+            variable: &|name| super::environment(name)?.into_string().ok(),
+            variables: &|| {
+                let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                };
+                super::whole_environment().filter_map(text).collect()
+            },
+        })
+    }
+
+    /// Resolved below the image's root: a link of the image cannot lead to a file of the host.
+    fn image_file(&self, path: &str) -> Option<Vec<u8>> {
+        let root = Root::new(file::open_dir(file::CWD, &self.root).ok()?);
+        root.read_if_regular(Path::new(path), LIMIT).ok()?
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    file::read(file::CWD, path, LIMIT).doing(|| path.display().to_string())
+}
+
+fn look(path: &Path) -> Result<Option<Node>, Failure> {
+    let found = match file::stat(file::CWD, path, true) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
+        other => other.doing(|| path.display().to_string())?,
+    };
+    let (major, minor) = (file::major(found.st_rdev), file::minor(found.st_rdev));
+    Ok(Some(match found.st_mode & 0o170_000 {
+        0o040_000 => Node::Directory,
+        0o100_000 => Node::File,
+        0o020_000 => Node::Char(major, minor),
+        0o060_000 => Node::Block(major, minor),
+        _ => Node::Other,
+    }))
+}
+
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let found = file::canonicalize(super::absolute(path)?).doing(|| path.display().to_string())?;
+    found
+        .into_os_string()
+        .into_string()
+        .map_err(|name| Failure::new(format!("{name:?} is not UTF-8")))
+}

@@ -1,0 +1,35 @@
+//! `lockstep`: containers for people. The binary reads the arguments and the environment, prints, and chooses exit
+//! codes; what it does to containers is the libraries'.
+
+#![cfg_attr(not(test), no_main)]
+
+mod argv;
+mod cli;
+mod container;
+mod doctor;
+mod escape;
+mod failure;
+mod front;
+mod number;
+mod resolve;
+mod verb;
+mod why;
+
+use std::ffi::OsString;
+
+#[cfg(not(test))]
+lockstep_kernel::entry!(start);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this binary's own arguments, read once"
+)]
+#[cfg_attr(test, expect(dead_code, reason = "the test harness has its own entry"))]
+fn start() -> i32 {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    // Not a verb for people: what the front starts beside each container.
+    if args.get(1).is_some_and(|verb| verb == front::SUPERVISOR) {
+        return lockstep_supervisor::run();
+    }
+    front::run(&args).into()
+}

@@ -1,0 +1,210 @@
+//! From flags, image and host to a configuration: one file per subsystem, each a function of what it is given.
+//!
+//! What has to be looked up (a password file, a device's number) comes through [`Sight`], so that a test can
+//! invent it. Each setting is noted with its origin, for `--why` and `inspect`.
+
+mod capability;
+mod device;
+mod env;
+mod image;
+mod limit;
+mod mount;
+mod namespace;
+mod path;
+mod process;
+mod seccomp;
+mod security;
+mod user;
+mod userns;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lockstep_oci::runtime::{Linux, Process, Root, Spec};
+use lockstep_plan::create::MemoryRoot;
+
+use crate::argv::Arguments;
+use crate::failure::Failure;
+use crate::why::{Origin, Setting};
+
+pub(crate) use env::given as given_environment;
+pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
+pub(crate) use limit::cgroup as limits;
+pub(crate) use process::size;
+pub(crate) use user::Accounts;
+pub(crate) use userns::wants_block;
+
+/// The version of the specification that configurations are written in.
+const OCI_VERSION: &str = "1.2.0";
+
+/// Everything that decides about a container.
+pub(crate) struct Input<'a> {
+    pub(crate) args: &'a Arguments,
+    pub(crate) image: &'a Image,
+    /// What was typed behind the image.
+    pub(crate) command: &'a [&'a str],
+    pub(crate) caller: &'a Caller,
+    /// The container's id.
+    pub(crate) id: &'a str,
+    /// First id of its block, where it has one.
+    pub(crate) block: Option<u32>,
+    pub(crate) sight: &'a Sight<'a>,
+    /// Lockstep's own directories, which no container may reach.
+    pub(crate) own: &'a [PathBuf],
+    /// Where named volumes lie.
+    pub(crate) volumes: &'a Path,
+}
+
+/// Who asks, and what the kernel lets them do.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Capabilities that are effective, as bits.
+    pub(crate) capabilities: u64,
+    /// Subordinate ids (start, count), first users then groups; empty where there are none or nobody to map them.
+    pub(crate) subuids: Vec<(u32, u32)>,
+    pub(crate) subgids: Vec<(u32, u32)>,
+    /// Rows and columns of the caller's terminal.
+    pub(crate) terminal: Option<(u16, u16)>,
+}
+
+impl Caller {
+    /// Whether any user id can be mapped: CAP_SETUID and CAP_SETGID.
+    pub(crate) fn maps_any_id(&self) -> bool {
+        self.capabilities >> 6 & 0b11 == 0b11
+    }
+}
+
+/// What resolution may look at.
+pub(crate) struct Sight<'a> {
+    /// A file of the caller's.
+    pub(crate) read: &'a dyn Fn(&Path) -> Result<Vec<u8>, Failure>,
+    /// What a path of the host is.
+    pub(crate) look: &'a dyn Fn(&Path) -> Result<Option<Node>, Failure>,
+    /// A path made absolute, without links.
+    pub(crate) absolute: &'a dyn Fn(&Path) -> Result<String, Failure>,
+    /// A file of the image.
+    pub(crate) image_file: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// A variable of the caller's environment.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// All of them.
+    pub(crate) variables: &'a dyn Fn() -> Vec<(String, String)>,
+}
+
+/// What a path of the host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Node {
+    Directory,
+    File,
+    /// Character device.
+    Char(u32, u32),
+    Block(u32, u32),
+    Other,
+}
+
+/// A configuration, and what a supervisor and `inspect` need beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) spec: Spec,
+    pub(crate) memory_root: Option<MemoryRoot>,
+    pub(crate) idmap_root: bool,
+    /// The user that the supervisor becomes.
+    pub(crate) owner: Option<u32>,
+    /// The host's user behind the container's, where the supervisor has to give it the streams.
+    pub(crate) stream_owner: Option<u32>,
+    /// The whole command, for people.
+    pub(crate) command: Vec<String>,
+    /// Files for the container's directory, by name.
+    pub(crate) files: BTreeMap<&'static str, String>,
+    /// Named volumes that have to exist.
+    pub(crate) volumes: Vec<String>,
+    pub(crate) stop_signal: i32,
+    pub(crate) stop_timeout_ms: u64,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Decides everything.
+pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
+    let mut out = Resolved {
+        spec: Spec {
+            oci_version: OCI_VERSION.to_owned(),
+            process: Some(Process::default()),
+            root: Some(Root::default()),
+            linux: Some(Linux::default()),
+            ..Spec::default()
+        },
+        ..Resolved::default()
+    };
+    let options = security::options(input)?;
+    namespace::apply(input, &mut out)?;
+    userns::apply(input, &mut out)?;
+    process::apply(input, &mut out)?;
+    env::apply(input, &mut out)?;
+    user::apply(input, &mut out)?;
+    let granted = capability::apply(input, &mut out)?;
+    seccomp::apply(input, &options, granted, &mut out)?;
+    security::apply(input, &options, &mut out);
+    mount::apply(input, &options, &mut out)?;
+    path::apply(input, &options, &mut out);
+    device::apply(input, &mut out)?;
+    limit::apply(input, &mut out)?;
+    for text in input.args.texts("annotation")? {
+        let (key, value) = pair("annotation", text)?;
+        out.spec.annotations.insert(key, value.into());
+    }
+    for text in input.args.texts("sysctl")? {
+        let (key, value) = pair("sysctl", text)?;
+        out.linux().sysctl.insert(key, value.into());
+        out.note("sysctl", text, Origin::Flag, "--sysctl");
+    }
+    Ok(out)
+}
+
+impl Resolved {
+    /// Notes a setting.
+    fn note(&mut self, name: &str, value: impl Into<String>, origin: Origin, change: &str) {
+        self.settings.push(Setting {
+            name: name.into(),
+            value: value.into(),
+            origin,
+            change: change.into(),
+        });
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
+    }
+
+    fn linux(&mut self) -> &mut Linux {
+        self.spec.linux.get_or_insert_default()
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.spec.process.get_or_insert_default()
+    }
+}
+
+/// Splits `KEY=VALUE`.
+fn pair<'t>(option: &str, text: &'t str) -> Result<(&'t str, &'t str), Failure> {
+    text.split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| Failure::new(format!("--{option} takes KEY=VALUE, not {text:?}")))
+}
+
+/// The complaint about an option's value.
+fn wrong(option: &str, text: &str, takes: &str) -> Failure {
+    Failure::new(format!("--{option} takes {takes}, not {text:?}"))
+}
+
+/// Whether the flag was given, as the origin of what it decides.
+fn origin(given: bool) -> Origin {
+    match given {
+        true => Origin::Flag,
+        false => Origin::Default,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! The root file system and what is mounted in it: the image's, the kernel's, private ones, the flags'.
+//!
+//! A mount of the command line takes the place of a private one at its target, and of those below it.
+
+use std::path::Path;
+
+use lockstep_oci::runtime::{Mount, NamespaceType};
+use lockstep_plan::create::MemoryRoot;
+
+use super::image::Source;
+use super::security::Options;
+use super::{Input, Resolved, wrong};
+use crate::failure::Failure;
+use crate::number;
+use crate::why::Origin;
+
+mod flag;
+
+pub(super) fn apply(
+    input: &Input<'_>,
+    options: &Options,
+    out: &mut Resolved,
+) -> Result<(), Failure> {
+    let mut wanted = flag::mounts(input, out)?;
+    // Parents first, whatever the order on the command line.
+    wanted.sort_by_key(|mount| Path::new(&mount.destination).components().count());
+    let taken = |target: &str| {
+        wanted
+            .iter()
+            .any(|w| Path::new(target).starts_with(&w.destination))
+    };
+    let mut mounts = Vec::new();
+    root(input, out, &mut mounts, &taken)?;
+    kernel(input, options, out, &mut mounts)?;
+    mounts.extend(
+        private(input, out)?
+            .into_iter()
+            .filter(|mount| !taken(&mount.destination)),
+    );
+    files(input, out, &mut mounts, &taken)?;
+    // A default at the very same place would be mounted for nothing.
+    mounts.retain(|mount: &Mount| wanted.iter().all(|w| w.destination != mount.destination));
+    mounts.extend(wanted);
+    out.spec.mounts = mounts;
+    Ok(())
+}
+
+fn root(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    mounts: &mut Vec<Mount>,
+    taken: &dyn Fn(&str) -> bool,
+) -> Result<(), Failure> {
+    let flag = input.args.flag("read-only");
+    let root = out.spec.root.get_or_insert_default();
+    match &input.image.source {
+        Source::Host { directories, links } => {
+            // What is in memory has no directory; the bundle's own stands for it.
+            root.path = ".".into();
+            root.readonly = true;
+            for directory in directories.iter().filter(|directory| !taken(directory)) {
+                mounts.push(mount(
+                    directory,
+                    "bind",
+                    directory,
+                    &["rbind", "ro", "nosuid", "nodev"],
+                ));
+            }
+            let wanted = [
+                "/var/cache",
+                "/var/lib",
+                "/var/log",
+                "/var/spool",
+                "/run/lock",
+            ];
+            out.memory_root = Some(MemoryRoot {
+                links: links.clone(),
+                directories: wanted
+                    .iter()
+                    .filter(|path| !taken(path))
+                    .map(|p| (*p).to_owned())
+                    .collect(),
+                late_links: match taken("/var") {
+                    true => Vec::new(),
+                    false => vec![
+                        ("/var/run".into(), "../run".into()),
+                        ("/var/lock".into(), "../run/lock".into()),
+                    ],
+                },
+            });
+            let text = format!(
+                "programs of the host: {}, read-only; the rest in memory",
+                directories.join(" ")
+            );
+            out.note("root", text, Origin::Image, "rootfs:DIR");
+        }
+        Source::Directory(path) => {
+            root.path = path.to_string_lossy().into_owned();
+            root.readonly = flag;
+            out.idmap_root = input.block.is_some();
+            out.note(
+                "root",
+                path.display().to_string(),
+                Origin::Image,
+                "the image",
+            );
+            out.note(
+                "root.readonly",
+                flag.to_string(),
+                super::origin(flag),
+                "--read-only",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel brings: /proc, /sys, /dev and the cgroups.
+fn kernel(
+    input: &Input<'_>,
+    options: &Options,
+    out: &mut Resolved,
+    mounts: &mut Vec<Mount>,
+) -> Result<(), Failure> {
+    let own = |out: &mut Resolved, kind| out.linux().has_namespace(&kind);
+    let writable = if input.args.flag("privileged") {
+        "rw"
+    } else {
+        "ro"
+    };
+    let mut proc = vec!["nosuid", "noexec", "nodev"];
+    match own(out, NamespaceType::Pid) {
+        true => {
+            proc.extend(options.proc.iter().flat_map(|options| options.split(',')));
+            mounts.push(mount("/proc", "proc", "proc", &proc));
+        }
+        // Only the owner of a pid namespace may mount a procfs of it.
+        false => {
+            proc.push("rbind");
+            mounts.push(mount("/proc", "bind", "/proc", &proc));
+        }
+    }
+    let dev = ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"];
+    mounts.push(mount("/dev", "tmpfs", "tmpfs", &dev));
+    let mut pts = vec![
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620",
+    ];
+    // The group of terminals, where there is one inside.
+    let groups = &out.linux().gid_mappings;
+    if groups.is_empty()
+        || groups
+            .iter()
+            .any(|m| m.container_id <= 5 && 5 < m.container_id + m.size)
+    {
+        pts.push("gid=5");
+    }
+    mounts.push(mount("/dev/pts", "devpts", "devpts", &pts));
+    ipc(input, out, mounts)?;
+    let common = ["nosuid", "noexec", "nodev"];
+    mounts.push(mount(
+        "/sys",
+        "sysfs",
+        "sysfs",
+        &[&common[..], &[writable]].concat(),
+    ));
+    let cgroup = [&common[..], &["relatime", writable]].concat();
+    mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &cgroup));
+    Ok(())
+}
+
+/// Shared memory and message queues, which belong to the IPC namespace.
+fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result<(), Failure> {
+    let common = ["nosuid", "noexec", "nodev"];
+    if out.linux().has_namespace(&NamespaceType::Ipc) {
+        let size = match input.args.text("shm-size")? {
+            Some(text) => number::bytes(text)
+                .ok_or_else(|| wrong("shm-size", text, "a number of bytes as 64m"))?,
+            None => 64 << 20,
+        };
+        let size = format!("size={size}");
+        mounts.push(mount(
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            &[&common[..], &["mode=1777", &size]].concat(),
+        ));
+        mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
+    } else {
+        for path in ["/dev/shm", "/dev/mqueue"] {
+            mounts.push(mount(
+                path,
+                "bind",
+                path,
+                &[&common[..], &["rbind"]].concat(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// File systems in memory in place of what the host or the image has there.
+fn private(input: &Input<'_>, out: &mut Resolved) -> Result<Vec<Mount>, Failure> {
+    let host = matches!(input.image.source, Source::Host { .. });
+    let tmpfs =
+        |target: &str, mode: &str| mount(target, "tmpfs", "tmpfs", &["nosuid", "nodev", mode]);
+    if host {
+        out.note(
+            "private",
+            "/tmp /var /run /home /root, in memory",
+            Origin::Default,
+            "--volume",
+        );
+        return Ok(vec![
+            tmpfs("/tmp", "mode=1777"),
+            tmpfs("/var", "mode=755"),
+            tmpfs("/var/tmp", "mode=1777"),
+            tmpfs("/run", "mode=755"),
+            tmpfs("/home", "mode=755"),
+            tmpfs("/root", "mode=700"),
+        ]);
+    }
+    if input.args.flag("read-only") && !input.args.denied("read-only-tmpfs") {
+        out.note(
+            "private",
+            "/tmp /var/tmp /run, in memory",
+            Origin::Default,
+            "--read-only-tmpfs=false",
+        );
+        return Ok(vec![
+            tmpfs("/tmp", "mode=1777"),
+            tmpfs("/var/tmp", "mode=1777"),
+            tmpfs("/run", "mode=755"),
+        ]);
+    }
+    Ok(Vec::new())
+}
+
+/// /etc/hosts, /etc/hostname and, where the container shares the host's network, /etc/resolv.conf.
+fn files(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    mounts: &mut Vec<Mount>,
+    taken: &dyn Fn(&str) -> bool,
+) -> Result<(), Failure> {
+    let args = input.args;
+    let host_image = matches!(input.image.source, Source::Host { .. });
+    let mut bind = |name: &str, target: &str| {
+        if !taken(target) {
+            let options = ["bind", "nosuid", "nodev", "noexec"];
+            mounts.push(mount(target, "bind", name, &options));
+        }
+    };
+    let added = args.texts("add-host")?;
+    // The host's own file is part of host:, so only a line that is asked for is a reason for another.
+    if !args.flag("no-hosts") && (!host_image || !added.is_empty()) {
+        let name = out.spec.hostname.clone().unwrap_or_default();
+        out.files.insert("hosts", hosts(&name, &added)?);
+        bind("hosts", "/etc/hosts");
+    }
+    if let (Some(name), false) = (out.spec.hostname.clone(), host_image) {
+        out.files.insert("hostname", format!("{name}\n"));
+        bind("hostname", "/etc/hostname");
+    }
+    let own_network = out.linux().has_namespace(&NamespaceType::Network);
+    if !own_network {
+        // Often a link to below /run, which the container has its own of.
+        let path = Path::new("/etc/resolv.conf");
+        if (input.sight.look)(path)?.is_some() {
+            bind(&(input.sight.absolute)(path)?, "/etc/resolv.conf");
+        }
+    }
+    Ok(())
+}
+
+fn hosts(hostname: &str, added: &[&str]) -> Result<String, Failure> {
+    let mut text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+    if !hostname.is_empty() {
+        text.push_str(&format!("127.0.1.1\t{hostname}\n"));
+    }
+    for entry in added {
+        let takes = "NAME:ADDRESS";
+        let (name, address) = entry
+            .split_once(':')
+            .ok_or_else(|| wrong("add-host", entry, takes))?;
+        let valid = !name.is_empty() && !name.contains(char::is_whitespace);
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        let parsed: Result<std::net::IpAddr, _> = address.parse();
+        match (valid, parsed) {
+            (true, Ok(address)) => text.push_str(&format!("{address}\t{name}\n")),
+            (true, Err(_)) if address == "host-gateway" => {
+                return Err(Failure::new(
+                    "--add-host with host-gateway is refused: the container has no gateway",
+                ));
+            }
+            _ => return Err(wrong("add-host", entry, takes)),
+        }
+    }
+    Ok(text)
+}
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.to_owned(),
+        kind: Some(kind.to_owned()),
+        source: Some(source.to_owned()),
+        options: options.iter().map(|option| (*option).to_owned()).collect(),
+        ..Mount::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_what_was_added_and_nothing_else() {
+        let text = hosts("web", &["db:10.0.0.2", "six:[fd00::1]"]).expect("a file");
+        assert!(
+            text.ends_with("127.0.1.1\tweb\n10.0.0.2\tdb\nfd00::1\tsix\n"),
+            "{text}"
+        );
+        for wrong in [
+            "db",
+            "db:host",
+            ":1.2.3.4",
+            "a b:1.2.3.4",
+            "x:1.2.3.4\n5.6.7.8 y",
+        ] {
+            assert!(hosts("", &[wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Mounts of the command line: `--volume`, `--mount`, `--tmpfs`.
+//!
+//! A directory of the host comes in without setuid programs and devices. Root's containers see its files with
+//! the owners that they have on the host (an id-mapped mount); a user's container root is the user.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_oci::runtime::Mount;
+
+use super::mount;
+use crate::failure::Failure;
+use crate::number;
+use crate::resolve::{Input, Resolved, wrong};
+use crate::why::Origin;
+
+pub(super) fn mounts(input: &Input<'_>, out: &mut Resolved) -> Result<Vec<Mount>, Failure> {
+    let mut all: Vec<Mount> = Vec::new();
+    let mut add = |out: &mut Resolved, option: &str, text: &str, mount: Mount| {
+        if all
+            .iter()
+            .any(|other| other.destination == mount.destination)
+        {
+            return Err(Failure::new(format!(
+                "{} is a mount target twice",
+                mount.destination
+            )));
+        }
+        out.note("mount", text, Origin::Flag, &format!("--{option}"));
+        all.push(mount);
+        Ok(())
+    };
+    for text in input.args.texts("volume")? {
+        let mount = volume(input, out, text)?;
+        add(out, "volume", text, mount)?;
+    }
+    for text in input.args.texts("mount")? {
+        let mount = long(input, out, text)?;
+        add(out, "mount", text, mount)?;
+    }
+    for text in input.args.texts("tmpfs")? {
+        let (target, options) = text.split_once(':').unwrap_or((text, ""));
+        let mount =
+            tmpfs(target, options).ok_or_else(|| wrong("tmpfs", text, "TARGET[:OPTIONS]"))?;
+        add(out, "tmpfs", text, mount)?;
+    }
+    Ok(all)
+}
+
+fn volume(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Failure> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts.as_slice() {
+        [source, target] => (*source, *target, ""),
+        [source, target, options] => (*source, *target, *options),
+        [_] => {
+            return Err(Failure::new(format!(
+                "--volume {text} is refused: volumes without a name are not implemented yet"
+            ))
+            .hint("give it a name as NAME:TARGET, or use --tmpfs"));
+        }
+        _ => return Err(wrong("volume", text, "SOURCE:TARGET[:OPTIONS]")),
+    };
+    let options: Vec<&str> = options.split(',').filter(|o| !o.is_empty()).collect();
+    from_host(input, out, ("volume", text), source, target, &options)
+}
+
+/// Docker's long form.
+fn long(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Failure> {
+    let (mut kind, mut source, mut target, mut options) = ("volume", "", "", Vec::new());
+    for field in text.split(',') {
+        let (name, value) = field.split_once('=').unwrap_or((field, ""));
+        let yes = matches!(value, "" | "true" | "1");
+        match name {
+            "type" => kind = value,
+            "source" | "src" => source = value,
+            "target" | "dst" | "destination" => target = value,
+            "readonly" | "ro" if yes => options.push("ro".to_owned()),
+            "readonly" | "ro" => {}
+            "bind-propagation" => options.push(value.to_owned()),
+            "bind-nonrecursive" if yes => options.push("bind".to_owned()),
+            "tmpfs-size" => options.push(format!("size={value}")),
+            "tmpfs-mode" => options.push(format!("mode={value}")),
+            "idmap" if yes => options.push("idmap".to_owned()),
+            "noexec" | "nosuid" | "nodev" | "exec" | "suid" | "dev" if yes => {
+                options.push(name.to_owned())
+            }
+            _ => {
+                return Err(Failure::new(format!("--mount {text} is refused: it has no {name:?} here"))
+                    .hint("type, source, target, readonly, bind-propagation, bind-nonrecursive, tmpfs-size, tmpfs-mode"));
+            }
+        }
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    match kind {
+        "bind" if !source.starts_with('/') && !source.starts_with('.') => {
+            Err(wrong("mount", text, "a source that is a path"))
+        }
+        "bind" | "volume" => from_host(input, out, ("mount", text), source, target, &options),
+        "tmpfs" => tmpfs(target, &options.join(","))
+            .ok_or_else(|| wrong("mount", text, "a target and options of tmpfs")),
+        _ => Err(Failure::new(format!(
+            "--mount {text} is refused: type {kind:?} is not implemented, bind, volume and tmpfs are"
+        ))),
+    }
+}
+
+fn tmpfs(target: &str, options: &str) -> Option<Mount> {
+    if !is_target(target) {
+        return None;
+    }
+    let mut all = vec!["nosuid", "nodev"];
+    let mut size = String::new();
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("size", text)) => size = format!("size={}", number::bytes(text)?),
+            Some(("mode" | "uid" | "gid" | "nr_inodes", _)) => all.push(option),
+            None if matches!(option, "ro" | "rw" | "noexec" | "noatime") => all.push(option),
+            None if matches!(option, "exec" | "suid" | "dev") => {
+                all.retain(|o| o.strip_prefix("no") != Some(option))
+            }
+            None if matches!(option, "nosuid" | "nodev" | "tmpcopyup" | "notmpcopyup") => {
+                if option == "tmpcopyup" {
+                    all.push(option);
+                }
+            }
+            _ => return None,
+        }
+    }
+    if !options.contains("mode=") {
+        all.push("mode=1777");
+    }
+    if !size.is_empty() {
+        all.push(&size);
+    }
+    Some(mount(target, "tmpfs", "tmpfs", &all))
+}
+
+/// Whether a path can be a mount point: absolute, and not the root itself.
+fn is_target(path: &str) -> bool {
+    let plain = Path::new(path).components().skip(1);
+    path.starts_with('/')
+        && plain.clone().count() > 0
+        && plain
+            .clone()
+            .all(|c| matches!(c, std::path::Component::Normal(_)))
+}
+
+fn from_host(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    source: &str,
+    target: &str,
+    options: &[&str],
+) -> Result<Mount, Failure> {
+    if !is_target(target) {
+        return Err(wrong(option, text, "an absolute target that is not /"));
+    }
+    let by_path = source.starts_with('/') || source.starts_with('.') || source.starts_with('~');
+    let source = source_of(input, out, (option, text), source, by_path)?;
+    if by_path {
+        keep_out(input, out, (option, text), Path::new(&source), target)?;
+    }
+    let (all, idmap) = options_of(input, out, (option, text), options)?;
+    let options: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut mount = mount(target, "bind", &source, &options);
+    if idmap {
+        mount.options.push("ridmap".into());
+        // On the way to the disk every id is the one that it has inside.
+        let same = |maps: &[lockstep_oci::runtime::IdMapping]| maps.to_vec();
+        mount.uid_mappings = same(&out.linux().uid_mappings);
+        mount.gid_mappings = same(&out.linux().gid_mappings);
+    }
+    Ok(mount)
+}
+
+/// The path on the host: of a directory or file, or of a named volume.
+fn source_of(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    source: &str,
+    by_path: bool,
+) -> Result<String, Failure> {
+    Ok(match by_path {
+        true => {
+            let path = Path::new(source);
+            if (input.sight.look)(path)?.is_none() {
+                return Err(
+                    Failure::new(format!("--{option} {text}: {source} does not exist"))
+                        .hint(format!("mkdir -p {}", crate::escape::shell(source))),
+                );
+            }
+            (input.sight.absolute)(path)?
+        }
+        false => {
+            crate::container::check_name(source)
+                .map_err(|_no_name| wrong(option, text, "a path or the name of a volume"))?;
+            out.volumes.push(source.to_owned());
+            input.volumes.join(source).to_string_lossy().into_owned()
+        }
+    })
+}
+
+/// Mount options in the specification's words, and whether the mount is id-mapped.
+fn options_of(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    options: &[&str],
+) -> Result<(Vec<String>, bool), Failure> {
+    let mut all: Vec<String> = ["rbind", "nosuid", "nodev", "rprivate"]
+        .map(String::from)
+        .to_vec();
+    let mut idmap = input.block.is_some();
+    for name in options {
+        match *name {
+            "ro" | "readonly" => all.push("ro".into()),
+            "rw" | "rbind" | "copy" | "nocopy" | "nosuid" | "nodev" => {}
+            "cached" | "consistent" | "delegated" => {}
+            "bind" => all[0] = "bind".into(),
+            "noexec" => all.push("noexec".into()),
+            "exec" => all.retain(|o| o != "noexec"),
+            "suid" | "dev" => all.retain(|o| o.strip_prefix("no") != Some(name)),
+            "idmap" if input.block.is_some() => idmap = true,
+            "idmap" => {
+                return Err(refused(
+                    option,
+                    text,
+                    "an id-mapped mount needs root; a user's container root is the user",
+                ));
+            }
+            "noidmap" => idmap = false,
+            "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
+                all.retain(|o| o != "rprivate");
+                all.push((*name).into());
+            }
+            "z" | "Z" => {
+                if (input.sight.look)(Path::new("/sys/fs/selinux/enforce"))?.is_some() {
+                    return Err(refused(
+                        option,
+                        text,
+                        "files are not relabelled for SELinux yet",
+                    ));
+                }
+                out.warn(format!(
+                    "--{option} {text}: SELinux is off on this host, nothing to relabel"
+                ));
+            }
+            "U" => {
+                return Err(refused(
+                    option,
+                    text,
+                    "owners are mapped by the mount (idmap) and never changed on disk",
+                ));
+            }
+            "O" => {
+                return Err(refused(
+                    option,
+                    text,
+                    "an overlay over a volume is not implemented yet",
+                ));
+            }
+            other => {
+                return Err(Failure::new(format!(
+                    "--{option} {text}: there is no option {other:?}"
+                )));
+            }
+        }
+    }
+    Ok((all, idmap))
+}
+
+fn refused(option: &str, text: &str, why: &str) -> Failure {
+    Failure::new(format!("--{option} {text} is refused: {why}"))
+}
+
+/// Nothing of Lockstep's own comes into a container: what is inside its directories is refused, and a mount that
+/// contains them has them masked.
+fn keep_out(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    source: &Path,
+    target: &str,
+) -> Result<(), Failure> {
+    for own in input.own {
+        if source.starts_with(own) && !source.starts_with(input.volumes) {
+            return Err(refused(option, text, "it is in Lockstep's own directory"));
+        }
+        if let Ok(below) = own.strip_prefix(source) {
+            let inside: PathBuf = Path::new(target).join(below);
+            let inside = inside.to_string_lossy().into_owned();
+            out.warn(format!(
+                "--{option} {text}: {inside} is Lockstep's own and is masked"
+            ));
+            out.linux().masked_paths.push(inside);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_absolute_and_plain() {
+        assert!(is_target("/data") && is_target("/a/b"));
+        for wrong in ["", "/", "data", "/a/../b", "//"] {
+            assert!(!is_target(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_of_tmpfs_are_known_or_refused() {
+        let made = tmpfs("/x", "size=1m,noexec,mode=700").expect("a mount");
+        assert_eq!(
+            made.options,
+            ["nosuid", "nodev", "noexec", "mode=700", "size=1048576"]
+        );
+        let made = tmpfs("/x", "exec,dev").expect("a mount");
+        assert_eq!(made.options, ["nosuid", "mode=1777"]);
+        assert!(tmpfs("/x", "huge=always").is_none());
+        assert!(tmpfs("x", "").is_none());
+    }
+}

@@ -1,0 +1,115 @@
+//! Namespaces other than the user's: all of them are the container's own unless a flag shares one.
+
+use lockstep_oci::runtime::{Namespace, NamespaceType};
+
+use super::{Input, Resolved, wrong};
+use crate::failure::Failure;
+use crate::why::Origin;
+
+/// Digits of the id that make a host name.
+const SHORT: usize = 12;
+
+pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let args = input.args;
+    let namespaces = [
+        (NamespaceType::Pid, "pid"),
+        (NamespaceType::Ipc, "ipc"),
+        (NamespaceType::Uts, "uts"),
+        (NamespaceType::Cgroup, "cgroupns"),
+    ];
+    for (kind, option) in namespaces {
+        let mode = args.text(option)?;
+        one(out, kind, option, mode)?;
+    }
+    out.linux().namespaces.push(Namespace {
+        kind: NamespaceType::Mount,
+        path: None,
+    });
+    network(input, out)?;
+    let uts = out.linux().has_namespace(&NamespaceType::Uts);
+    let named = args.text("hostname")?;
+    match (named, uts) {
+        (Some(_), false) => {
+            return Err(Failure::new("--hostname and --uts host exclude each other"));
+        }
+        (Some(name), true) => out.spec.hostname = Some(name.into()),
+        (None, true) => out.spec.hostname = Some(input.id.chars().take(SHORT).collect()),
+        (None, false) => {}
+    }
+    if let Some(name) = args.text("domainname")? {
+        out.spec.domainname = Some(name.into());
+    }
+    Ok(())
+}
+
+fn one(
+    out: &mut Resolved,
+    kind: NamespaceType,
+    option: &str,
+    mode: Option<&str>,
+) -> Result<(), Failure> {
+    let path = match mode {
+        None | Some("" | "private" | "shareable") => None,
+        Some("host") => {
+            out.note(
+                &format!("{option} namespace"),
+                "the host's",
+                Origin::Flag,
+                &format!("--{option}"),
+            );
+            return Ok(());
+        }
+        Some("none") if option == "ipc" => None,
+        Some(mode) => match mode.strip_prefix("ns:") {
+            Some(path) if path.starts_with('/') => Some(path.to_owned()),
+            _ => return Err(wrong(option, mode, "private, host or ns:PATH")),
+        },
+    };
+    if mode.is_some() {
+        let shown = path.clone().unwrap_or_else(|| "its own".into());
+        out.note(
+            &format!("{option} namespace"),
+            shown,
+            Origin::Flag,
+            &format!("--{option}"),
+        );
+    }
+    out.linux().namespaces.push(Namespace { kind, path });
+    Ok(())
+}
+
+fn network(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let (long, short) = (input.args.text("network")?, input.args.text("net")?);
+    let given = long.or(short);
+    let path = match given.unwrap_or("none") {
+        "none" => None,
+        "host" => {
+            out.note("network", "the host's", Origin::Flag, "--network");
+            out.warn(
+                "--network host: the container reaches the host's loopback and every service on it",
+            );
+            return Ok(());
+        }
+        mode => match mode.strip_prefix("ns:") {
+            Some(path) if path.starts_with('/') => Some(path.to_owned()),
+            _ => {
+                return Err(Failure::new(format!("--network {mode} is refused: networks with addresses and ports are not implemented yet"))
+                    .hint("--network none, host and ns:PATH are"));
+            }
+        },
+    };
+    let shown = path
+        .clone()
+        .unwrap_or_else(|| "none: a loopback of its own".into());
+    out.note(
+        "network",
+        shown,
+        super::origin(given.is_some()),
+        "--network",
+    );
+    out.linux().namespaces.push(Namespace {
+        kind: NamespaceType::Network,
+        path,
+    });
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Whole command lines: what they become.

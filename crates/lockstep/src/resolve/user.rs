@@ -1,0 +1,175 @@
+//! The user inside: names become numbers by the image's own /etc/passwd and /etc/group.
+
+use lockstep_oci::runtime::User;
+
+use super::{Input, Resolved, wrong};
+use crate::failure::Failure;
+use crate::why::Origin;
+
+/// The image's users and groups.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    pub(crate) fn read(file: &dyn Fn(&str) -> Option<Vec<u8>>) -> Accounts {
+        let text = |path| String::from_utf8_lossy(&file(path).unwrap_or_default()).into_owned();
+        Accounts {
+            passwd: text("/etc/passwd"),
+            group: text("/etc/group"),
+        }
+    }
+
+    /// A user by name or number: uid, gid, and the groups that name it.
+    pub(crate) fn user(&self, text: &str) -> Option<(u32, u32, Vec<u32>)> {
+        let number = text.parse::<u32>().ok();
+        let known = self.passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let uid = fields.nth(1)?.parse::<u32>().ok()?;
+            let gid = fields.next()?.parse::<u32>().ok()?;
+            (name == text || Some(uid) == number).then_some((name, uid, gid))
+        });
+        match (known, number) {
+            (Some((name, uid, gid)), _) => Some((uid, gid, self.groups_of(name))),
+            // As Docker: a number that the image does not know is a user without groups.
+            (None, Some(uid)) => Some((uid, 0, Vec::new())),
+            (None, None) => None,
+        }
+    }
+
+    /// A group by name or number.
+    pub(crate) fn group(&self, text: &str) -> Option<u32> {
+        if let Ok(number) = text.parse() {
+            return Some(number);
+        }
+        self.group.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == text).then(|| fields.nth(1)?.parse().ok())?
+        })
+    }
+
+    fn groups_of(&self, name: &str) -> Vec<u32> {
+        let member = |line: &str| {
+            let mut fields = line.split(':').skip(2);
+            let gid = fields.next()?.parse().ok()?;
+            fields.next()?.split(',').any(|m| m == name).then_some(gid)
+        };
+        self.group.lines().filter_map(member).collect()
+    }
+
+    /// `USER[:GROUP]`, and further groups.
+    pub(crate) fn resolve(&self, text: &str, further: &[&str]) -> Result<User, Failure> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (user, Some(group)),
+            None => (text, None),
+        };
+        let user = if user.is_empty() { "0" } else { user };
+        let unknown = |what: &str, name: &str| {
+            Failure::new(format!("the image has no {what} {name:?}"))
+                .hint("its number works without an entry in the image's files")
+        };
+        let (uid, gid, mut additional) = self.user(user).ok_or_else(|| unknown("user", user))?;
+        let gid = match group {
+            Some(group) => {
+                additional.clear();
+                self.group(group).ok_or_else(|| unknown("group", group))?
+            }
+            None => gid,
+        };
+        for group in further {
+            additional.push(self.group(group).ok_or_else(|| unknown("group", group))?);
+        }
+        additional.sort_unstable();
+        additional.dedup();
+        Ok(User {
+            uid,
+            gid,
+            additional_gids: additional,
+            ..User::default()
+        })
+    }
+}
+
+pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let args = input.args;
+    let further = args.texts("group-add")?;
+    let keep = out.process().user.clone();
+    let (wanted, origin) = match args.text("user")? {
+        Some(text) => (text, Origin::Flag),
+        None if !input.image.config.user.is_empty() => (&*input.image.config.user, Origin::Image),
+        None => ("", Origin::Default),
+    };
+    // Root's own entry says nothing that is not known; most containers need no file for this.
+    let mut user = match (wanted, further.is_empty()) {
+        ("", true) => keep,
+        ("0" | "0:0", true) => User::default(),
+        _ => {
+            let typed = match wanted {
+                "" => format!("{}:{}", keep.uid, keep.gid),
+                typed => typed.to_owned(),
+            };
+            Accounts::read(input.sight.image_file).resolve(&typed, &further)?
+        }
+    };
+    // Whoever needs another says so; that of the caller is nothing that a container should depend on.
+    let mask = args.text("umask")?.unwrap_or("0022");
+    let parsed = u32::from_str_radix(mask, 8)
+        .ok()
+        .filter(|mask| *mask <= 0o777);
+    user.umask = Some(parsed.ok_or_else(|| wrong("umask", mask, "an octal mask"))?);
+    out.note(
+        "process.user",
+        format!("{}:{}", user.uid, user.gid),
+        origin,
+        "--user",
+    );
+    let mapped = out.linux().uid_mappings.iter().find_map(|map| {
+        let inside = user.uid.checked_sub(map.container_id)?;
+        (inside < map.size).then(|| map.host_id + inside)
+    });
+    let has_namespace = !out.linux().uid_mappings.is_empty();
+    if has_namespace && mapped.is_none() {
+        return Err(
+            Failure::new(format!("user {} is not mapped in the container", user.uid))
+                .hint("see --why for the map; more ids come from /etc/subuid, or use --user 0"),
+        );
+    }
+    // Only who maps any id can hand the pipes over; a user's own pipes belong to the user.
+    out.stream_owner = mapped.filter(|_| input.caller.maps_any_id());
+    out.process().user = user;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounts() -> Accounts {
+        Accounts {
+            passwd: "root:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/x\nbroken\n".into(),
+            group: "root:x:0:\nlog:x:4:www,other\nweb:x:34:\n".into(),
+        }
+    }
+
+    #[test]
+    fn names_come_from_the_image() {
+        let user = accounts().resolve("www", &["log"]).expect("a user");
+        assert_eq!(
+            (user.uid, user.gid, user.additional_gids),
+            (33, 34, vec![4])
+        );
+        let user = accounts().resolve("www:root", &[]).expect("a user");
+        assert_eq!((user.uid, user.gid, user.additional_gids), (33, 0, vec![]));
+        let user = accounts().resolve("1234", &["99"]).expect("a number");
+        assert_eq!(
+            (user.uid, user.gid, user.additional_gids),
+            (1234, 0, vec![99])
+        );
+        assert!(accounts().resolve("nobody", &[]).is_err());
+        assert!(accounts().resolve("0:nogroup", &[]).is_err());
+        assert!(accounts().resolve("-1", &[]).is_err());
+    }
+}

@@ -1,0 +1,309 @@
+//! The user namespace: which ids of the host stand behind those of the container.
+//!
+//! Every container has one. Root's has a block of ids of its own; a user's has the subordinate ids, else the
+//! user's own id alone. Host uid 0 is never behind a container's unless the command line says so.
+
+use lockstep_oci::runtime::{IdMapping, Namespace, NamespaceType};
+
+use super::{Caller, Input, Resolved, wrong};
+use crate::container::BLOCK_SIZE;
+use crate::failure::Failure;
+use crate::why::Origin;
+
+/// Whether the command line leaves it to us to choose ids, so that root's container needs a block.
+pub(crate) fn wants_block(args: &crate::argv::Arguments, caller: &Caller) -> Result<bool, String> {
+    let chosen = matches!(args.text("userns")?, None | Some("" | "auto" | "private"));
+    let mapped = !args.texts("uidmap")?.is_empty() || !args.texts("gidmap")?.is_empty();
+    Ok(caller.maps_any_id() && chosen && !mapped)
+}
+
+pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let args = input.args;
+    let given = args.text("userns")?;
+    let maps = (args.texts("uidmap")?, args.texts("gidmap")?);
+    if !maps.0.is_empty() || !maps.1.is_empty() {
+        return by_hand(input, out, given, &maps.0, &maps.1);
+    }
+    let mode = given.unwrap_or_default();
+    match mode.split_once(':').unwrap_or((mode, "")) {
+        ("" | "auto" | "private", "") => choose(input, out, super::origin(given.is_some())),
+        ("host", "") => host(input, out),
+        ("keep-id", options) => keep_id(input, out, options),
+        ("nomap", "") => nomap(input, out),
+        ("ns", path) if path.starts_with('/') => {
+            out.linux().namespaces.push(Namespace {
+                kind: NamespaceType::User,
+                path: Some(path.into()),
+            });
+            out.note("user namespace", path, Origin::Flag, "--userns");
+            Ok(())
+        }
+        _ => Err(wrong(
+            "userns",
+            mode,
+            "auto, keep-id, nomap, host or ns:PATH",
+        )),
+    }
+}
+
+fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), Failure> {
+    let caller = input.caller;
+    if let Some(block) = input.block {
+        // The last id of the block is no user inside, and on the host it is the supervisor's.
+        let size = BLOCK_SIZE - 1;
+        let map = [line(0, block, size)];
+        set(out, &map, &map);
+        out.owner = Some(block + size);
+        let text = format!(
+            "0-{} are {block}-{} of the host",
+            size - 1,
+            block + size - 1
+        );
+        out.note("user namespace", text, origin, "--userns, --uidmap");
+        return Ok(());
+    }
+    let users = with_subordinates(0, caller.uid, &caller.subuids);
+    let groups = with_subordinates(0, caller.gid, &caller.subgids);
+    let count = caller
+        .subuids
+        .iter()
+        .map(|(_, count)| u64::from(*count))
+        .sum::<u64>();
+    let text = match count {
+        0 => format!("0 is {} of the host, there is no other id", caller.uid),
+        _ => format!(
+            "0 is {} of the host, 1-{count} are subordinate ids",
+            caller.uid
+        ),
+    };
+    if count == 0 || caller.subgids.is_empty() {
+        set(out, &[line(0, caller.uid, 1)], &[line(0, caller.gid, 1)]);
+        out.note(
+            "user namespace",
+            text,
+            Origin::Host,
+            "/etc/subuid, /etc/subgid, newuidmap",
+        );
+        return Ok(());
+    }
+    set(out, &users, &groups);
+    out.note("user namespace", text, origin, "--userns, --uidmap");
+    Ok(())
+}
+
+fn host(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    if !input.caller.maps_any_id() {
+        return Err(Failure::new("--userns host needs root").hint(
+            "without a user namespace an ordinary user may make no other; leave the option out",
+        ));
+    }
+    out.note("user namespace", "the host's", Origin::Flag, "--userns");
+    out.warn("--userns host: root in the container is root of the host");
+    Ok(())
+}
+
+/// The caller keeps the id inside, `uid=` and `gid=` choose another.
+fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), Failure> {
+    let caller = input.caller;
+    if caller.maps_any_id() {
+        return Err(Failure::new("--userns keep-id is for ordinary users")
+            .hint("root's containers never have the host's root inside; use --uidmap"));
+    }
+    let (mut uid, mut gid) = (caller.uid, caller.gid);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let takes = "keep-id[:uid=UID,gid=GID]";
+        let (name, value) = option
+            .split_once('=')
+            .ok_or_else(|| wrong("userns", options, takes))?;
+        let value = value
+            .parse()
+            .map_err(|_wrong| wrong("userns", options, takes))?;
+        match name {
+            "uid" => uid = value,
+            "gid" => gid = value,
+            _ => return Err(wrong("userns", options, takes)),
+        }
+    }
+    match caller.subuids.is_empty() || caller.subgids.is_empty() {
+        true => set(
+            out,
+            &[line(uid, caller.uid, 1)],
+            &[line(gid, caller.gid, 1)],
+        ),
+        false => {
+            let users = with_subordinates(uid, caller.uid, &caller.subuids);
+            let groups = with_subordinates(gid, caller.gid, &caller.subgids);
+            set(out, &users, &groups);
+        }
+    }
+    out.process().user.uid = uid;
+    out.process().user.gid = gid;
+    let text = format!("{uid} is {} of the host", caller.uid);
+    out.note("user namespace", text, Origin::Flag, "--userns");
+    Ok(())
+}
+
+/// The caller's own id is not in the container at all.
+fn nomap(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let caller = input.caller;
+    if caller.maps_any_id() || caller.subuids.is_empty() || caller.subgids.is_empty() {
+        return Err(
+            Failure::new("--userns nomap needs an ordinary user with subordinate ids")
+                .hint("lockstep doctor says how to get them"),
+        );
+    }
+    let lines = |ranges: &[(u32, u32)]| place(0, ranges);
+    set(out, &lines(&caller.subuids), &lines(&caller.subgids));
+    out.note(
+        "user namespace",
+        "subordinate ids alone",
+        Origin::Flag,
+        "--userns",
+    );
+    Ok(())
+}
+
+fn by_hand(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    userns: Option<&str>,
+    users: &[&str],
+    groups: &[&str],
+) -> Result<(), Failure> {
+    if userns.is_some() {
+        return Err(Failure::new(
+            "--userns and --uidmap or --gidmap exclude each other",
+        ));
+    }
+    let parse = |option: &str, texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| mapping(option, text))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let (mut uids, mut gids) = (parse("uidmap", users)?, parse("gidmap", groups)?);
+    // As Podman: one of the two stands for both.
+    if uids.is_empty() {
+        uids.clone_from(&gids);
+    }
+    if gids.is_empty() {
+        gids.clone_from(&uids);
+    }
+    if input.caller.uid == 0 && uids.iter().any(|map| map.host_id == 0) {
+        out.warn("--uidmap: root of the host is a user of the container");
+    }
+    out.note(
+        "user namespace",
+        users.join(" "),
+        Origin::Flag,
+        "--uidmap, --gidmap",
+    );
+    set(out, &uids, &gids);
+    Ok(())
+}
+
+fn mapping(option: &str, text: &str) -> Result<IdMapping, Failure> {
+    let numbers: Vec<u32> = text
+        .split(':')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    match (numbers.as_slice(), text.split(':').count()) {
+        ([inside, outside, size], 3) if *size > 0 => Ok(line(*inside, *outside, *size)),
+        ([inside, outside], 2) => Ok(line(*inside, *outside, 1)),
+        _ => Err(wrong(option, text, "INSIDE:HOST:COUNT")),
+    }
+}
+
+fn line(container_id: u32, host_id: u32, size: u32) -> IdMapping {
+    IdMapping {
+        container_id,
+        host_id,
+        size,
+    }
+}
+
+/// Lays ranges out one behind the other from `inside` on.
+fn place(mut inside: u32, ranges: &[(u32, u32)]) -> Vec<IdMapping> {
+    let mut lines = Vec::new();
+    for (start, count) in ranges {
+        lines.push(line(inside, *start, *count));
+        inside = inside.saturating_add(*count);
+    }
+    lines
+}
+
+/// `own` at `inside`, and the subordinate ids around it.
+fn with_subordinates(inside: u32, own: u32, ranges: &[(u32, u32)]) -> Vec<IdMapping> {
+    let (mut lines, mut next, mut placed) = (Vec::new(), 0_u32, false);
+    for (start, count) in ranges {
+        let (mut start, mut count) = (*start, *count);
+        if !placed {
+            let below = inside.saturating_sub(next).min(count);
+            if below > 0 {
+                lines.push(line(next, start, below));
+                (next, start, count) = (next + below, start + below, count - below);
+            }
+            if next == inside {
+                lines.push(line(inside, own, 1));
+                (next, placed) = (next + 1, true);
+            }
+        }
+        if count > 0 && placed {
+            lines.push(line(next, start, count));
+            next = next.saturating_add(count);
+        }
+    }
+    if !placed {
+        lines.push(line(inside, own, 1));
+    }
+    lines
+}
+
+fn set(out: &mut Resolved, users: &[IdMapping], groups: &[IdMapping]) {
+    let linux = out.linux();
+    linux.namespaces.push(Namespace {
+        kind: NamespaceType::User,
+        path: None,
+    });
+    linux.uid_mappings = users.to_vec();
+    linux.gid_mappings = groups.to_vec();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(lines: &[IdMapping]) -> Vec<(u32, u32, u32)> {
+        lines
+            .iter()
+            .map(|l| (l.container_id, l.host_id, l.size))
+            .collect()
+    }
+
+    #[test]
+    fn the_own_id_stands_where_it_is_wanted_and_the_others_around_it() {
+        let ranges = [(100_000, 65_536)];
+        let root = with_subordinates(0, 1000, &ranges);
+        assert_eq!(shown(&root), [(0, 1000, 1), (1, 100_000, 65_536)]);
+        let kept = with_subordinates(1000, 1000, &ranges);
+        assert_eq!(
+            shown(&kept),
+            [(0, 100_000, 1000), (1000, 1000, 1), (1001, 101_000, 64_536)]
+        );
+        let beyond = with_subordinates(70_000, 1000, &ranges);
+        assert_eq!(shown(&beyond), [(0, 100_000, 65_536), (70_000, 1000, 1)]);
+        let two = with_subordinates(5, 9, &[(10, 2), (20, 10)]);
+        assert_eq!(shown(&two), [(0, 10, 2), (2, 20, 3), (5, 9, 1), (6, 23, 7)]);
+    }
+
+    #[test]
+    fn maps_by_hand_are_three_numbers() {
+        assert_eq!(
+            mapping("uidmap", "0:5:7").map(|m| shown(&[m])),
+            Ok(vec![(0, 5, 7)])
+        );
+        for wrong in ["", "0", "0:1:0", "a:1:2", "0:1:2:3", "0:-1:2"] {
+            assert!(mapping("uidmap", wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `inspect`: everything that is known of a container, in Docker's shape where Docker has one.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::list::{Template, state};
+use crate::argv::Arguments;
+use crate::container::{Directory, Record, Status};
+use crate::failure::Failure;
+use crate::front::{Front, print};
+
+pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    match args.text("type")?.unwrap_or("container") {
+        "container" | "all" => {}
+        other => {
+            return Err(Failure::new(format!(
+                "--type {other} is refused: containers are what there is"
+            )));
+        }
+    }
+    let store = front.store()?;
+    let mut all = Vec::new();
+    for typed in args.words(0)? {
+        let (directory, _) = store.find(typed)?;
+        front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
+        let record = directory.record()?;
+        let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
+        all.push(describe(&directory, &record)?);
+    }
+    let text = match args.text("format")? {
+        None | Some("json") => {
+            let text = serde_json::to_string_pretty(&all);
+            text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n"
+        }
+        Some(format) => {
+            let template = Template::parse(format)?;
+            let lines: Result<Vec<String>, Failure> =
+                all.iter().map(|one| template.render(one)).collect();
+            lines?.join("\n") + "\n"
+        }
+    };
+    print(&text)?;
+    Ok(0)
+}
+
+fn describe(directory: &Directory, record: &Record) -> Result<Value, Failure> {
+    let config = directory.config()?.unwrap_or_default();
+    let spec: Value = serde_json::from_slice(&config)
+        .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+    let status = directory.status()?;
+    let process = &spec["process"];
+    let downgrades = match &status {
+        Status::Running(started)
+        | Status::Abandoned(started)
+        | Status::Exited(Some(started), _) => started.downgrades.clone(),
+        _ => Vec::new(),
+    };
+    Ok(json!({
+        "Id": record.id,
+        "Name": record.name,
+        "Created": record.created,
+        "Path": record.command.first(),
+        "Args": record.command.get(1..),
+        "State": state_of(&status),
+        "Image": record.image,
+        "RestartCount": record.restarts,
+        "Mounts": mounts(&spec["mounts"]),
+        "Config": {
+            "Hostname": spec["hostname"],
+            "User": format!("{}:{}", process["user"]["uid"], process["user"]["gid"]),
+            "Tty": record.job.terminal,
+            "OpenStdin": record.job.stdin,
+            "StdinOnce": record.job.stdin_once,
+            "Env": process["env"],
+            "Cmd": record.command,
+            "Image": record.image,
+            "WorkingDir": process["cwd"],
+            "Labels": record.labels,
+            "StopSignal": lockstep_abi::signal::display(record.job.stop_signal),
+            "StopTimeout": record.job.stop_timeout_ms / 1000,
+        },
+        "HostConfig": {
+            "AutoRemove": record.auto_remove,
+            "RestartPolicy": record.restart,
+            "ReadonlyRootfs": spec["root"]["readonly"],
+            "PidsLimit": spec["linux"]["resources"]["pids"]["limit"],
+            "Memory": spec["linux"]["resources"]["memory"]["limit"],
+            "OomScoreAdj": process["oomScoreAdj"],
+        },
+        // What Docker has no name for.
+        "Lockstep": {
+            "Directory": directory.path,
+            "Settings": record.settings,
+            "Notes": record.warnings,
+            "Downgrades": downgrades,
+            "UserIds": record.block,
+            "Configuration": spec,
+        },
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: &'static str,
+    running: bool,
+    pid: i32,
+    exit_code: i32,
+    started_at: String,
+    finished_at: String,
+    error: String,
+}
+
+fn state_of(status: &Status) -> State {
+    let (started, exit) = match status {
+        Status::Running(started) | Status::Abandoned(started) => (Some(started), None),
+        Status::Exited(started, exit) => (started.as_ref(), Some(exit)),
+        Status::Created | Status::Busy => (None, None),
+    };
+    let running = matches!(status, Status::Running(_));
+    State {
+        status: state(status),
+        running,
+        pid: started.filter(|_| running).map_or(0, |started| started.pid),
+        exit_code: exit.map_or(0, |exit| exit.status),
+        started_at: started
+            .map(|started| started.at.clone())
+            .unwrap_or_default(),
+        finished_at: exit.map(|exit| exit.at.clone()).unwrap_or_default(),
+        error: exit
+            .and_then(|exit| exit.reason.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// Mounts of the host's files; the kernel's own file systems are in the configuration.
+fn mounts(all: &Value) -> Vec<Value> {
+    let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
+    let binds = all.iter().filter(|mount| mount["type"] == "bind");
+    let described = binds.map(|mount| {
+        let options = mount["options"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        json!({
+            "Type": "bind",
+            "Source": mount["source"],
+            "Destination": mount["destination"],
+            "RW": !options.iter().any(|option| option == "ro"),
+            "Options": options,
+        })
+    });
+    described.collect()
+}

@@ -1,0 +1,239 @@
+//! `ps`: what there is.
+
+use serde::Serialize;
+
+use crate::argv::Arguments;
+use crate::container::{Record, Status};
+use crate::escape;
+use crate::failure::Failure;
+use crate::front::{Front, print};
+
+mod age;
+mod template;
+
+pub(super) use age::{age, seconds};
+pub(super) use template::Template;
+
+/// Characters of an id and of a command in a table.
+const SHORT: usize = 12;
+const COMMAND: usize = 20;
+
+/// One container as it is listed, under the names that Docker's and Podman's templates use.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    #[serde(rename = "ID")]
+    id: String,
+    image: String,
+    command: String,
+    created_at: String,
+    running_for: String,
+    state: &'static str,
+    status: String,
+    names: String,
+    labels: String,
+    exit_code: Option<i32>,
+    pid: Option<i32>,
+    ports: String,
+    restarts: u32,
+}
+
+pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let filters = args.texts("filter")?;
+    let newest = match args.flag("latest") {
+        true => Some(1),
+        false => args.number::<usize>("last")?,
+    };
+    let by_state = filters
+        .iter()
+        .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
+    let all = args.flag("all") || newest.is_some() || by_state;
+    let store = front.swept()?;
+    let mut rows = Vec::new();
+    for id in store.ids()? {
+        let Some(directory) = store.by_id(&id)? else {
+            continue;
+        };
+        let Some(record) = directory.record()? else {
+            continue;
+        };
+        let status = directory.status()?;
+        let shown = all || matches!(status, Status::Running(_));
+        if shown && matches(&record, &status, &filters)? {
+            rows.push((
+                record.created.clone(),
+                row(&record, &status, args.flag("no-trunc")),
+            ));
+        }
+    }
+    rows.sort_by(|a, b| b.0.cmp(&a.0));
+    rows.truncate(newest.unwrap_or(usize::MAX));
+    let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    print(&shown(&rows, args)?)?;
+    Ok(0)
+}
+
+fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
+    if args.flag("quiet") {
+        return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
+    }
+    match args.text("format")? {
+        _ if args.flag("json") => json(rows),
+        Some("json") => json(rows),
+        Some(format) if format != "table" => {
+            Template::parse(format)?.render_rows(rows, !args.flag("noheading"))
+        }
+        _ => Ok(table(rows, !args.flag("noheading"))),
+    }
+}
+
+fn json(rows: &[Row]) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(rows);
+    text.map(|text| text + "\n")
+        .map_err(|e| Failure::new(format!("JSON: {e}")))
+}
+
+fn table(rows: &[Row], headings: bool) -> String {
+    let titles = [
+        "CONTAINER ID",
+        "IMAGE",
+        "COMMAND",
+        "CREATED",
+        "STATUS",
+        "PORTS",
+        "NAMES",
+    ]
+    .map(String::from);
+    let mut lines = Vec::new();
+    if headings {
+        lines.push(titles);
+    }
+    lines.extend(rows.iter().map(|row| {
+        let cells = [
+            &row.id,
+            &row.image,
+            &row.command,
+            &row.running_for,
+            &row.status,
+            &row.ports,
+            &row.names,
+        ];
+        cells.map(|cell| escape::text(cell).into_owned())
+    }));
+    columns(&lines)
+}
+
+/// Left-aligned columns with two blanks between them.
+pub(super) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+    let width = |n: usize| {
+        lines
+            .iter()
+            .map(|line| line[n].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut out = String::new();
+    for line in lines {
+        let mut text = String::new();
+        for (cell, width) in line.iter().zip(widths) {
+            text.push_str(&format!("{cell:width$}  "));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(record: &Record, status: &Status, whole: bool) -> Row {
+    let short = |text: &str, length: usize| match whole {
+        true => text.to_owned(),
+        false => text.chars().take(length).collect(),
+    };
+    let command = record.command.join(" ");
+    let mut shown = short(&command, COMMAND);
+    if shown.len() < command.len() {
+        shown.push_str("...");
+    }
+    let labels: Vec<String> = record
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let (exit_code, pid) = match status {
+        Status::Running(started) => (None, Some(started.pid)),
+        Status::Exited(_, exit) => (Some(exit.status), None),
+        _ => (None, None),
+    };
+    Row {
+        id: short(&record.id, SHORT),
+        image: record.image.clone(),
+        command: format!("{shown:?}"),
+        created_at: record.created.clone(),
+        running_for: format!("{} ago", age(&record.created)),
+        state: state(status),
+        status: words(status),
+        names: record.name.clone(),
+        labels: labels.join(","),
+        exit_code,
+        pid,
+        ports: String::new(),
+        restarts: record.restarts,
+    }
+}
+
+/// One word, Docker's.
+pub(super) fn state(status: &Status) -> &'static str {
+    match status {
+        Status::Created => "created",
+        Status::Busy => "starting",
+        Status::Running(_) => "running",
+        Status::Exited(..) => "exited",
+        Status::Abandoned(_) => "dead",
+    }
+}
+
+fn words(status: &Status) -> String {
+    match status {
+        Status::Created => "Created".into(),
+        Status::Busy => "Starting".into(),
+        Status::Running(started) => format!("Up {}", age(&started.at)),
+        Status::Exited(_, exit) => format!("Exited ({}) {} ago", exit.status, age(&exit.at)),
+        Status::Abandoned(_) => "Dead".into(),
+    }
+}
+
+/// Filters of one key are alternatives, different keys have to hold together, as Docker has it.
+fn matches(record: &Record, status: &Status, filters: &[&str]) -> Result<bool, Failure> {
+    let mut keys: Vec<(&str, bool)> = Vec::new();
+    for filter in filters {
+        let (key, value) = filter
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("--filter takes KEY=VALUE, not {filter:?}")))?;
+        let holds = match key {
+            "id" => record.id.starts_with(value),
+            "name" => record
+                .name
+                .contains(value.trim_start_matches('^').trim_end_matches('$')),
+            "status" => state(status) == value,
+            "exited" => {
+                matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
+            }
+            "ancestor" => record.image == value,
+            "label" => match value.split_once('=') {
+                Some((key, value)) => record.labels.get(key).is_some_and(|found| found == value),
+                None => record.labels.contains_key(value),
+            },
+            _ => {
+                return Err(Failure::new(format!(
+                    "--filter {key}= is refused: id, name, status, label, exited and ancestor are implemented"
+                )));
+            }
+        };
+        match keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, any)) => *any |= holds,
+            None => keys.push((key, holds)),
+        }
+    }
+    Ok(keys.iter().all(|(_, holds)| *holds))
+}

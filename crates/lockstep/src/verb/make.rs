@@ -1,0 +1,257 @@
+//! `run`, `create`, `start`, `attach`: a container comes to life, and somebody is there.
+
+use lockstep_supervisor::Request;
+
+use crate::argv::Arguments;
+use crate::container::{Directory, Record, Status};
+use crate::failure::{Doing, Failure};
+use crate::front::{self, Ended, Front, Launched, Session, detach_keys, keep, launch, note, print};
+
+pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    if args.flag("why") {
+        return front::explain(front, args);
+    }
+    let detached = args.flag("detach");
+    let streams = Streams::read(args)?;
+    check(args, detached)?;
+    let keys = detach_keys(args.text("detach-keys")?)?;
+    let (directory, record) = front::create(front, args)?;
+    for warning in &record.warnings {
+        note(&format!("note: {}", crate::escape::text(warning)));
+    }
+    // From here on no signal is lost: they are taken one at a time while the container lives.
+    let mask = front::block_signals()?;
+    let launched = match launch(&directory, &record, !detached) {
+        Ok(launched) => launched,
+        Err(failure) => return Err(fail(front, directory, &record, failure)),
+    };
+    // The lock is the supervisor's alone now.
+    drop(directory);
+    report(args, &launched)?;
+    if detached {
+        mask.restore().doing(|| "restoring signals".into())?;
+        let Launched { supervisor, .. } = launched;
+        keep(front, &record, supervisor)?;
+        print(&format!("{}\n", record.id))?;
+        return Ok(0);
+    }
+    attend(front, args, &record, launched, &streams, &keys)
+}
+
+/// The foreground: streams, signals, and what comes after the end.
+fn attend(
+    front: &Front,
+    args: &Arguments,
+    record: &Record,
+    launched: Launched,
+    streams: &Streams,
+    keys: &[u8],
+) -> Result<u8, Failure> {
+    let Launched {
+        supervisor,
+        connection,
+        ..
+    } = launched;
+    let restarts = record.restart != crate::container::Restart::No;
+    let input = match record.job.stdin && streams.stdin {
+        true => Some(second_connection(front, &record.id)?),
+        false => None,
+    };
+    let session = Session {
+        control: connection,
+        input,
+        terminal: record.job.terminal,
+        shown: streams.shown,
+        detach_keys: keys,
+        pass_signals: !args.denied("sig-proxy"),
+    };
+    let ended = session.serve();
+    match ended {
+        Ok(Ended::Exited(exit)) if !restarts => {
+            front::finish(front, &record.id, &supervisor)?;
+            Ok(status(exit.status))
+        }
+        other => {
+            keep(front, record, supervisor)?;
+            match other? {
+                Ended::Exited(exit) => Ok(status(exit.status)),
+                Ended::Detached => Ok(0),
+            }
+        }
+    }
+}
+
+fn second_connection(front: &Front, id: &str) -> Result<lockstep_supervisor::Connection, Failure> {
+    let directory = front.store()?.by_id(id)?;
+    let directory = directory.ok_or_else(|| Failure::new("the container's directory has gone"))?;
+    directory.connect()
+}
+
+/// A container whose program could not be started: removed with `--rm`, else left as ended.
+fn fail(front: &Front, directory: Directory, record: &Record, failure: Failure) -> Failure {
+    let cleaned = front.store().and_then(|store| {
+        front.with_runtime(store, |runtime| match record.auto_remove {
+            true => store.remove(runtime, &directory, Some(record)),
+            false => crate::container::end_in_runtime(runtime, &directory.id),
+        })
+    });
+    // The first error is the one to report; the next command repairs what is left.
+    drop(cleaned);
+    failure
+}
+
+/// What the kernel refused, and the process id for who wants it.
+fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
+    for downgrade in &launched.downgrades {
+        note(&format!(
+            "warning: not enforced: {}",
+            crate::escape::text(downgrade)
+        ));
+    }
+    if let Some(path) = args.path("pidfile") {
+        let text = launched.pid.to_string();
+        let made = lockstep_kernel::caller::create_new(&path, text.as_bytes(), 0o644);
+        made.doing(|| format!("--pidfile {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Combinations that would lose a stream.
+fn check(args: &Arguments, detached: bool) -> Result<(), Failure> {
+    if detached && !args.texts("attach")?.is_empty() {
+        return Err(Failure::new("--detach and --attach exclude each other"));
+    }
+    let [stdin, ..] = lockstep_kernel::console::standard_streams();
+    let terminal = lockstep_kernel::console::size(stdin).is_some();
+    if args.flag("tty") && args.flag("interactive") && !detached && !terminal {
+        return Err(Failure::new("the input device is not a terminal").hint("leave -t out"));
+    }
+    Ok(())
+}
+
+/// Which streams the caller wants.
+struct Streams {
+    stdin: bool,
+    shown: [bool; 2],
+}
+
+impl Streams {
+    fn read(args: &Arguments) -> Result<Streams, Failure> {
+        let named = args.texts("attach")?;
+        let mut streams = Streams {
+            stdin: named.is_empty(),
+            shown: [named.is_empty(); 2],
+        };
+        for name in named {
+            match name.to_ascii_lowercase().as_str() {
+                "stdin" => streams.stdin = true,
+                "stdout" => streams.shown[0] = true,
+                "stderr" => streams.shown[1] = true,
+                _ => {
+                    return Err(Failure::new(format!(
+                        "--attach takes stdin, stdout or stderr, not {name:?}"
+                    )));
+                }
+            }
+        }
+        Ok(streams)
+    }
+}
+
+pub(super) fn create(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    if args.flag("why") {
+        return front::explain(front, args);
+    }
+    let (_, record) = front::create(front, args)?;
+    for warning in &record.warnings {
+        note(&format!("note: {}", crate::escape::text(warning)));
+    }
+    print(&format!("{}\n", record.id))?;
+    Ok(0)
+}
+
+pub(super) fn start(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let (attached, interactive) = (args.flag("attach"), args.flag("interactive"));
+    if !attached && !interactive {
+        return super::each(args, |typed| begin(front, typed).map(|()| true));
+    }
+    let words = args.words(0)?;
+    let [typed] = words.as_slice() else {
+        return Err(Failure::new("one container alone can be attached to"));
+    };
+    let keys = detach_keys(args.text("detach-keys")?)?;
+    let (directory, record) = ready(front, typed)?;
+    let _mask = front::block_signals()?;
+    let launched = launch(&directory, &record, true)?;
+    drop(directory);
+    let streams = Streams {
+        stdin: interactive,
+        shown: [true; 2],
+    };
+    attend(front, args, &record, launched, &streams, &keys)
+}
+
+/// Starts a container behind which nobody waits.
+pub(super) fn begin(front: &Front, typed: &str) -> Result<(), Failure> {
+    let (directory, record) = match ready(front, typed) {
+        // Docker's answer to a container that runs is that it does.
+        Err(failure) if failure.message.ends_with(RUNS) => return Ok(()),
+        other => other?,
+    };
+    let launched = launch(&directory, &record, false)?;
+    drop(directory);
+    keep(front, &record, launched.supervisor)
+}
+
+const RUNS: &str = "runs already";
+
+/// Takes the lock of a container that can be started, with nothing left of its last run.
+fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
+    let store = front.store()?;
+    let (directory, record) = store.find(typed)?;
+    front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
+    if !directory.lock()? {
+        return Err(match directory.status()? {
+            Status::Running(_) => Failure::new(format!("container {typed} {RUNS}")),
+            _ => Failure::new(format!("container {typed} is being started or removed")),
+        });
+    }
+    front.with_runtime(store, |runtime| {
+        crate::container::end_in_runtime(runtime, &record.id)
+    })?;
+    Ok((directory, record))
+}
+
+pub(super) fn attach(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let typed = args.words(0)?[0];
+    let (directory, record) = front.store()?.find(typed)?;
+    if !matches!(directory.status()?, Status::Running(_)) {
+        return Err(Failure::new(format!("container {typed} does not run"))
+            .hint(format!("lockstep start -a {typed}")));
+    }
+    let keys = detach_keys(args.text("detach-keys")?)?;
+    let _mask = front::block_signals()?;
+    let control = directory.connect()?;
+    control.send(&Request::Attach)?;
+    let input = match record.job.stdin && !args.flag("no-stdin") {
+        true => Some(directory.connect()?),
+        false => None,
+    };
+    let session = Session {
+        control,
+        input,
+        terminal: record.job.terminal,
+        shown: [true; 2],
+        detach_keys: &keys,
+        pass_signals: !args.denied("sig-proxy"),
+    };
+    match session.serve()? {
+        Ended::Exited(exit) => Ok(status(exit.status)),
+        Ended::Detached => Ok(0),
+    }
+}
+
+/// A container's exit status as this program's own: the kernel keeps eight bits of one.
+fn status(status: i32) -> u8 {
+    u8::try_from(status).unwrap_or(u8::MAX)
+}

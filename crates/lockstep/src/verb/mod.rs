@@ -1,0 +1,104 @@
+//! What the verbs do, one file per group as on the command line.
+
+mod exec;
+mod inspect;
+mod life;
+mod list;
+mod log;
+mod make;
+mod question;
+mod reap;
+mod update;
+mod usage;
+
+use crate::argv::Arguments;
+use crate::cli;
+use crate::failure::Failure;
+use crate::front::{Front, print};
+
+pub(crate) use reap::replace;
+
+/// Carries out a verb of the table; the exit code.
+pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Failure> {
+    match name {
+        "run" => make::run(front, args),
+        "create" => make::create(front, args),
+        "start" => make::start(front, args),
+        "attach" => make::attach(front, args),
+        "exec" => exec::exec(front, args),
+        "stop" => life::stop(front, args),
+        "kill" => life::kill(front, args),
+        "restart" => life::restart(front, args),
+        "pause" => life::pause(front, args, true),
+        "unpause" => life::pause(front, args, false),
+        "wait" => life::wait(front, args),
+        "rename" => life::rename(front, args),
+        "rm" => reap::rm(front, args),
+        "ps" => list::ps(front, args),
+        "logs" => log::logs(front, args),
+        "inspect" => inspect::inspect(front, args),
+        "top" => usage::top(front, args),
+        "stats" => usage::stats(front, args),
+        "port" => port(front, args),
+        "update" => update::update(front, args),
+        "plan" => question::plan(front, args),
+        "doctor" => crate::doctor::doctor(front, args),
+        "version" => version(),
+        other => Err(Failure::new(format!(
+            "{} {other} is in the table but not in the program",
+            cli::NAME
+        ))),
+    }
+}
+
+pub(crate) fn version() -> Result<u8, Failure> {
+    print(&format!(
+        "{} version {}\n",
+        cli::NAME,
+        env!("CARGO_PKG_VERSION")
+    ))?;
+    Ok(0)
+}
+
+/// No container has published ports yet, which is an answer and no error.
+fn port(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    for typed in args.words(0)? {
+        front.store()?.find(typed)?;
+    }
+    Ok(0)
+}
+
+/// Does something to each container that was named and prints it as it was typed; the first failure's code, when
+/// all were tried.
+fn each(
+    args: &Arguments,
+    action: impl FnMut(&str) -> Result<bool, Failure>,
+) -> Result<u8, Failure> {
+    each_of(
+        args.words(0)?.into_iter().map(str::to_owned).collect(),
+        action,
+    )
+}
+
+/// As [`each`], for names that are known otherwise.
+fn each_of(
+    names: Vec<String>,
+    mut action: impl FnMut(&str) -> Result<bool, Failure>,
+) -> Result<u8, Failure> {
+    let mut first: Option<Failure> = None;
+    for typed in names {
+        match action(&typed) {
+            Ok(true) => print(&format!("{typed}\n"))?,
+            Ok(false) => {}
+            Err(failure) => {
+                if let Some(earlier) = first.replace(failure) {
+                    crate::front::note(&earlier.to_string());
+                }
+            }
+        }
+    }
+    match first {
+        None => Ok(0),
+        Some(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,45 @@
+//! `plan`: what `run` would do, in the kernel's words.
+
+use lockstep_runtime::{ContainerId, CreateRequest, Supervised};
+
+use crate::argv::Arguments;
+use crate::failure::Failure;
+use crate::front::{self, Front, note, print};
+
+pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    if args.flag("why") {
+        return front::explain(front, args);
+    }
+    let resolved = front::resolve_only(front, args)?;
+    for warning in &resolved.warnings {
+        note(&format!("note: {}", crate::escape::text(warning)));
+    }
+    let request = CreateRequest {
+        id: ContainerId::parse("plan")?,
+        bundle: "/bundle".into(),
+        console_socket: None,
+        pid_file: None,
+        pidfd_socket: None,
+        no_pivot: false,
+        no_new_keyring: false,
+        preserve_fds: 0,
+        listen_fds: 0,
+        notify_socket: None,
+        supervised: Some(Supervised {
+            owner: resolved.owner,
+            memory_root: resolved.memory_root,
+            idmap_root: resolved.idmap_root,
+        }),
+    };
+    let spec = resolved.spec;
+    let plan = front.with_runtime(front.store()?, |runtime| Ok(runtime.plan(&request, spec)?))?;
+    let text = match args.flag("json") {
+        true => {
+            let text = serde_json::to_string_pretty(&plan.steps);
+            text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n"
+        }
+        false => plan.to_string(),
+    };
+    print(&text)?;
+    Ok(0)
+}

@@ -1,0 +1,64 @@
+//! `rm`: containers go.
+
+use lockstep_supervisor::Request;
+
+use crate::argv::Arguments;
+use crate::container::Status;
+use crate::failure::{Failure, NO_CONTAINER};
+use crate::front::Front;
+
+pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let force = args.flag("force");
+    let tolerant = force || args.flag("ignore");
+    let asked = args.number::<u64>("time")?;
+    if args.flag("all") {
+        let store = front.swept()?;
+        for id in store.ids()? {
+            remove(front, &id, force, asked)?;
+            crate::front::print(&format!("{id}\n"))?;
+        }
+        return Ok(0);
+    }
+    super::each(args, |typed| match remove(front, typed, force, asked) {
+        Err(failure) if tolerant && failure.code == NO_CONTAINER => Ok(false),
+        other => other.map(|()| true),
+    })
+}
+
+/// Removes the container of a name, if there is one, for one that takes its place.
+pub(crate) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
+    match remove(front, name, true, None) {
+        Err(failure) if failure.code == NO_CONTAINER => Ok(()),
+        other => other,
+    }
+}
+
+fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result<(), Failure> {
+    const SIGKILL: i32 = 9;
+    let store = front.store()?;
+    let (directory, record) = store.find(typed)?;
+    if let Status::Running(_) = directory.status()? {
+        if !force {
+            return Err(Failure::new(format!("container {typed} runs"))
+                .hint(format!(
+                    "stop it first, or lockstep rm -f {}",
+                    crate::escape::shell(typed)
+                ))
+                .code(2));
+        }
+        // ECONNREFUSED, ENOENT: it has just ended, or its supervisor was killed; then the lock is free.
+        if let Ok(supervisor) = directory.connect() {
+            let stop = match asked {
+                Some(seconds) => Request::Stop(None, Some(seconds.saturating_mul(1000))),
+                None => Request::Stop(Some(SIGKILL), Some(0)),
+            };
+            drop(supervisor.send(&stop));
+        }
+        super::life::thaw(front, &record.id)?;
+    }
+    directory.wait_lock()?;
+    // A keeper may have removed it while this waited; then there is nothing left to do.
+    front.with_runtime(store, |runtime| {
+        store.remove(runtime, &directory, Some(&record))
+    })
+}

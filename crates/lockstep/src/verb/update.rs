@@ -1,0 +1,75 @@
+//! `update`: other limits for containers, and another restart policy.
+
+use lockstep_oci::runtime::{Resources, Spec};
+use lockstep_runtime::{ContainerId, RdtUpdate};
+
+use crate::argv::Arguments;
+use crate::container::{Restart, Status};
+use crate::failure::Failure;
+use crate::front::Front;
+use crate::resolve;
+
+pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let mut changed = Resources::default();
+    let given = resolve::limits(args, &mut changed)?;
+    let restart = args.text("restart")?.map(Restart::parse).transpose()?;
+    if given.is_empty() && restart.is_none() {
+        return Err(Failure::new("no limit was given").hint("lockstep update --help lists them"));
+    }
+    super::each(args, |typed| {
+        let store = front.store()?;
+        let (directory, mut record) = store.find(typed)?;
+        if !given.is_empty() {
+            let id = ContainerId::parse(&record.id)?;
+            if let Status::Running(_) = directory.status()? {
+                front.with_runtime(store, |runtime| {
+                    Ok(runtime.update(&id, &changed, &RdtUpdate::default())?)
+                })?;
+            }
+            // Kept for the next start.
+            let config = directory.config()?.unwrap_or_default();
+            let mut spec: Spec = serde_json::from_slice(&config)
+                .map_err(|e| Failure::new(format!("config.json of {typed}: {e}")))?;
+            let resources = spec
+                .linux
+                .get_or_insert_default()
+                .resources
+                .get_or_insert_default();
+            merge(resources, &changed);
+            directory.reconfigure(&spec)?;
+        }
+        if let Some(restart) = restart {
+            if restart != Restart::No && record.auto_remove {
+                return Err(Failure::new("--rm and --restart exclude each other"));
+            }
+            record.restart = restart;
+            directory.update(&record)?;
+        }
+        Ok(true)
+    })
+}
+
+/// What was given replaces what was there, field by field.
+fn merge(old: &mut Resources, new: &Resources) {
+    if let Some(pids) = &new.pids {
+        old.pids = Some(pids.clone());
+    }
+    if let Some(memory) = &new.memory {
+        let all = old.memory.get_or_insert_default();
+        all.limit = memory.limit.or(all.limit);
+        all.swap = memory.swap.or(all.swap);
+        all.reservation = memory.reservation.or(all.reservation);
+    }
+    if let Some(cpu) = &new.cpu {
+        let all = old.cpu.get_or_insert_default();
+        all.shares = cpu.shares.or(all.shares);
+        all.quota = cpu.quota.or(all.quota);
+        all.period = cpu.period.or(all.period);
+        all.cpus = cpu.cpus.clone().or(all.cpus.take());
+        all.mems = cpu.mems.clone().or(all.mems.take());
+    }
+    if let Some(io) = &new.block_io {
+        let all = old.block_io.get_or_insert_default();
+        all.weight = io.weight.or(all.weight);
+    }
+}

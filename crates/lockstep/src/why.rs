@@ -1,0 +1,57 @@
+//! Why each setting of a container is as it is: `--why`.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::escape;
+
+/// Who asked for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// A flag on the command line.
+    Flag,
+    /// The image's configuration.
+    Image,
+    /// Lockstep's own default.
+    Default,
+    /// What this kernel or user can do.
+    Host,
+}
+
+/// One resolved setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    /// What is set, in the specification's words.
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+    /// The flag that changes it.
+    pub(crate) change: String,
+}
+
+/// All settings as a table for people.
+pub(crate) fn table(settings: &[Setting], warnings: &[String]) -> String {
+    let name = settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for setting in settings {
+        let origin = match setting.origin {
+            Origin::Flag => "flag",
+            Origin::Image => "image",
+            Origin::Default => "default",
+            Origin::Host => "host",
+        };
+        let value = escape::text(&setting.value);
+        // Writing to a string cannot fail.
+        write!(out, "{:name$}  {origin:7}  {value}", setting.name).unwrap_or_default();
+        if !setting.change.is_empty() {
+            write!(out, "   [change: {}]", setting.change).unwrap_or_default();
+        }
+        out.push('\n');
+    }
+    for warning in warnings {
+        writeln!(out, "note: {}", escape::text(warning)).unwrap_or_default();
+    }
+    out
+}

@@ -1,0 +1,522 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_lockstep_global_optspecs
+    string join \n root= runroot= v/version help
+end
+
+function __fish_lockstep_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_lockstep_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_lockstep_using_subcommand
+    set -l cmd (__fish_lockstep_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c lockstep -n "__fish_lockstep_needs_command" -l root -d 'the store, in place of /var/lib/lockstep or the user\'s' -r
+complete -c lockstep -n "__fish_lockstep_needs_command" -l runroot -d 'the state, in place of /run/lockstep or the user\'s' -r
+complete -c lockstep -n "__fish_lockstep_needs_command" -s v -l version -d 'print the version'
+complete -c lockstep -n "__fish_lockstep_needs_command" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "run" -d 'run a program in a new container'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "create" -d 'make a container without starting it'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "start" -d 'start containers that were created or have ended'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "exec" -d 'run another program in a running container'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "attach" -d 'connect to a running container\'s standard streams'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ps" -d 'list containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ls" -d 'list containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "list" -d 'list containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "logs" -d 'print what a container has written'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "top" -d 'list the processes of a container'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "stats" -d 'print what containers use'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "port" -d 'list published ports: a container of this release has none'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "stop" -d 'ask containers to end, and after a time kill them'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "kill" -d 'send a signal to the first process'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "restart" -d 'stop containers and start them again'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "pause" -d 'stop every process where it is'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "unpause" -d 'let them go on'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "wait" -d 'wait until containers have ended and print their exit codes'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rm" -d 'remove containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rename" -d 'give a container another name'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "update" -d 'change the limits of containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "plan" -d 'print the kernel operations that run would carry out, and do none'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "doctor" -d 'print what this kernel and this user can do, what is missing, and how to get it'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "info" -d 'print what this kernel and this user can do, what is missing, and how to get it'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "version" -d 'print the version'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l detach-keys -d 'keys that leave an attached container (ctrl-p,ctrl-q)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cidfile -d 'write the container\'s id to a new file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l name -d 'a name; else one is made up' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s l -l label -d 'a label' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l label-file -d 'labels, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l env-file -d 'environment variables, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l unsetenv -d 'take a variable of the image away' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s w -l workdir -d 'working directory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l group-add -d 'a further group' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l umask -d 'file mode creation mask (0022)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l entrypoint -d 'in place of the image\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l stop-signal -d 'asks the container to stop (SIGTERM)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l stop-timeout -d 'from that signal to SIGKILL (10)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l timeout -d 'stop the container after this time' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cap-add -d 'a capability more, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cap-drop -d 'a capability less, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l network -d 'none by default: a loopback of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l net -d 'as --network' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l userns -d 'user ids inside and on the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l uidmap -d 'user ids, in place of a block of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gidmap -d 'group ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pid -d 'process ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l ipc -d 'System V IPC and message queues' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l uts -d 'host name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroupns -d 'view of the cgroups' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s h -l hostname -d 'host name; the id by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l domainname -d 'NIS domain name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l add-host -d 'a line of /etc/hosts' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tmpfs -d 'a file system in memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s m -l memory -d 'memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l memory-reservation -d 'memory that is taken away last' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l memory-swappiness -d 'how readily memory is swapped out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpus -d 'processors, as 1.5' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s c -l cpu-shares -d 'weight against others' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpu-quota -d 'of each period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpu-period -d 'the period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpuset-cpus -d 'processors, as 0-2,4' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpuset-mems -d 'memory nodes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l blkio-weight -d 'weight of disk I/O' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l blkio-weight-device -d 'weight on one disk' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-read-bps -d 'bytes read from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-write-bps -d 'bytes written' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-read-iops -d 'reads from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-write-iops -d 'writes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l ulimit -d 'a limit of each process' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l oom-score-adj -d 'who is killed first when memory is out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroup-parent -d 'the cgroup above the container\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroup-conf -d 'a setting of cgroup v2' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l restart -d 'no, on-failure[:N], always, unless-stopped' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-driver -d 'k8s-file (default) or none' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-opt -d 'max-size=BYTES, max-file=N' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s p -l publish -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l expose -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l ip6 -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l mac-address -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l network-alias -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l link -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l link-local-ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l dns -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l dns-option -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l dns-opt -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l dns-search -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pull -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l platform -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l arch -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l os -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l variant -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l authfile -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tls-verify -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l isolation -d 'refused: only containers of Windows have isolation modes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: an init process of ours is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-retries -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-timeout -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-period -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-interval -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-on-failure -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subgidname -d 'refused: the subordinate ids are those of the caller' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l hostuser -d 'refused: users of the host are not added to the image\'s /etc/passwd yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l passwd-entry -d 'refused: /etc/passwd of the image is left alone' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l group-entry -d 'refused: /etc/group of the image is left alone' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l hosts-file -d 'refused: /etc/hosts is made from --add-host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l seccomp-policy -d 'refused: a profile in an image\'s annotation is not obeyed yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroups -d 'refused: every container has a cgroup where this user may make one' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pod -d 'refused: pods are for engines of Kubernetes, which use lockstep-runc' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l requires -d 'refused: containers do not wait for others yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l personality -d 'refused: personalities are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l image-volume -d 'refused: images of this release have no volumes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l chrootdirs -d 'refused: there are no further root directories' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpu-rt-runtime -d 'refused: real-time shares are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpu-rt-period -d 'refused: real-time shares are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s d -l detach -d 'leave it running and print its id'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rm -d 'remove the container when it has ended'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sig-proxy -d 'pass signals on to the program (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s i -l interactive -d 'keep standard input open'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s t -l tty -d 'make a terminal'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l privileged -d 'give nearly everything back, and say what'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l disable-content-trust -d 'refused: signatures are not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'refused: write rootfs:DIR as the image'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init -d 'refused: an init process of ours is not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-healthcheck -d 'refused: health checks are not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cidfile -d 'write the container\'s id to a new file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l name -d 'a name; else one is made up' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s l -l label -d 'a label' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l label-file -d 'labels, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l env-file -d 'environment variables, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l unsetenv -d 'take a variable of the image away' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s w -l workdir -d 'working directory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l group-add -d 'a further group' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l umask -d 'file mode creation mask (0022)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l entrypoint -d 'in place of the image\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l stop-signal -d 'asks the container to stop (SIGTERM)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l stop-timeout -d 'from that signal to SIGKILL (10)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l timeout -d 'stop the container after this time' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cap-add -d 'a capability more, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cap-drop -d 'a capability less, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l network -d 'none by default: a loopback of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l net -d 'as --network' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l userns -d 'user ids inside and on the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l uidmap -d 'user ids, in place of a block of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gidmap -d 'group ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pid -d 'process ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l ipc -d 'System V IPC and message queues' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l uts -d 'host name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroupns -d 'view of the cgroups' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s h -l hostname -d 'host name; the id by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l domainname -d 'NIS domain name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l add-host -d 'a line of /etc/hosts' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tmpfs -d 'a file system in memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s m -l memory -d 'memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l memory-reservation -d 'memory that is taken away last' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l memory-swappiness -d 'how readily memory is swapped out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpus -d 'processors, as 1.5' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s c -l cpu-shares -d 'weight against others' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpu-quota -d 'of each period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpu-period -d 'the period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpuset-cpus -d 'processors, as 0-2,4' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpuset-mems -d 'memory nodes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l blkio-weight -d 'weight of disk I/O' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l blkio-weight-device -d 'weight on one disk' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-read-bps -d 'bytes read from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-write-bps -d 'bytes written' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-read-iops -d 'reads from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-write-iops -d 'writes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l ulimit -d 'a limit of each process' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l oom-score-adj -d 'who is killed first when memory is out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroup-parent -d 'the cgroup above the container\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroup-conf -d 'a setting of cgroup v2' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l restart -d 'no, on-failure[:N], always, unless-stopped' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-driver -d 'k8s-file (default) or none' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-opt -d 'max-size=BYTES, max-file=N' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s p -l publish -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l expose -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l ip6 -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l mac-address -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l network-alias -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l link -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l link-local-ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l dns -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l dns-option -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l dns-opt -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l dns-search -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pull -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l platform -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l arch -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l os -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l variant -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l authfile -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tls-verify -d 'refused: pulling from registries is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l isolation -d 'refused: only containers of Windows have isolation modes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: an init process of ours is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-retries -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-timeout -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-period -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-interval -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-on-failure -d 'refused: health checks are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subgidname -d 'refused: the subordinate ids are those of the caller' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l hostuser -d 'refused: users of the host are not added to the image\'s /etc/passwd yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l passwd-entry -d 'refused: /etc/passwd of the image is left alone' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l group-entry -d 'refused: /etc/group of the image is left alone' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l hosts-file -d 'refused: /etc/hosts is made from --add-host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l seccomp-policy -d 'refused: a profile in an image\'s annotation is not obeyed yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroups -d 'refused: every container has a cgroup where this user may make one' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pod -d 'refused: pods are for engines of Kubernetes, which use lockstep-runc' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l requires -d 'refused: containers do not wait for others yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l personality -d 'refused: personalities are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l image-volume -d 'refused: images of this release have no volumes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l chrootdirs -d 'refused: there are no further root directories' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpu-rt-runtime -d 'refused: real-time shares are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpu-rt-period -d 'refused: real-time shares are not offered here yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rm -d 'remove the container when it has ended'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s i -l interactive -d 'keep standard input open'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s t -l tty -d 'make a terminal'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l privileged -d 'give nearly everything back, and say what'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l disable-content-trust -d 'refused: signatures are not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'refused: write rootfs:DIR as the image'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init -d 'refused: an init process of ours is not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-healthcheck -d 'refused: health checks are not implemented yet'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l detach-keys -d 'keys that leave it (ctrl-p,ctrl-q)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l checkpoint -d 'refused: checkpoints are not implemented' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -s a -l attach -d 'attach to its output'
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -s i -l interactive -d 'attach to its input too'
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l sig-proxy -d 'pass signals on to the program (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l all -d 'refused: name the containers'
+complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s e -l env -d 'an environment variable' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l env-file -d 'environment variables, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s w -l workdir -d 'working directory; the container\'s by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l detach-keys -d 'refused: an exec session is not left by keys; end it or use -d' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s d -l detach -d 'do not wait for it'
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s i -l interactive -d 'keep standard input open'
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s t -l tty -d 'make a terminal'
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l privileged -d 'refused: a later process never gets more than the container\'s first one'
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l detach-keys -d 'keys that leave it (ctrl-p,ctrl-q)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l no-stdin -d 'the output alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l sig-proxy -d 'pass signals on to the program (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s n -l last -d 'the N newest, whatever they do' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s a -l all -d 'also those that do not run'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l no-trunc -d 'whole ids and commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s l -l latest -d 'the newest, whatever it does'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s n -l last -d 'the N newest, whatever they do' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s a -l all -d 'also those that do not run'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l no-trunc -d 'whole ids and commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s l -l latest -d 'the newest, whatever it does'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s n -l last -d 'the N newest, whatever they do' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s a -l all -d 'also those that do not run'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l no-trunc -d 'whole ids and commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s l -l latest -d 'the newest, whatever it does'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s n -l tail -d 'the last N lines, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l since -d 'not older: RFC 3339, seconds, or as 10m' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l until -d 'not newer' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s f -l follow -d 'go on until it has ended'
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s t -l timestamps -d 'with the time of each line'
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l details -d 'refused: lines have no further attributes'
+complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s f -l format -d 'json or a template as {{.State.Status}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand top" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l format -d 'json, table or a template as {{.Name}} {{.MemUsage}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -s i -l interval -d 'time between two prints (5)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l no-stream -d 'once'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -s a -l all -d 'also those that do not run'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l no-trunc -d 'whole ids'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand port" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -s t -l time -d 'until SIGKILL; the container\'s own by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -l timeout -d 'as --time' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -s s -l signal -d 'in place of the container\'s stop signal' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -s i -l ignore -d 'a missing container is no error'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -s a -l all -d 'all running containers'
+complete -c lockstep -n "__fish_lockstep_using_subcommand stop" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand kill" -s s -l signal -d 'SIGKILL by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand kill" -s a -l all -d 'all running containers'
+complete -c lockstep -n "__fish_lockstep_using_subcommand kill" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand restart" -s t -l time -d 'until SIGKILL; the container\'s own by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand restart" -l timeout -d 'as --time' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand restart" -s s -l signal -d 'in place of the container\'s stop signal' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand restart" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand pause" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand unpause" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l condition -d 'what to wait for' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l ignore -d 'a missing container is no error and prints -1'
+complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s t -l time -d 'with --force, ask first and wait so long' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s f -l force -d 'kill what runs; a missing container is no error'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s a -l all -d 'all containers'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s i -l ignore -d 'a missing container is no error'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s v -l volumes -d 'remove its unnamed volumes too: a container of this release has none'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s l -l link -d 'refused: there are no links between containers'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rename" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l pids-limit -d 'processes and threads; -1 for no limit' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -s m -l memory -d 'memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l memory-reservation -d 'memory that is taken away last' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l cpus -d 'processors, as 1.5' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -s c -l cpu-shares -d 'weight against others' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l cpu-quota -d 'of each period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l cpu-period -d 'the period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l cpuset-cpus -d 'processors, as 0-2,4' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l cpuset-mems -d 'memory nodes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l blkio-weight -d 'weight of disk I/O' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l restart -d 'no, on-failure[:N], always, unless-stopped' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-file -d 'environment variables, one a line' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l unsetenv -d 'take a variable of the image away' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s w -l workdir -d 'working directory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l group-add -d 'a further group' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l umask -d 'file mode creation mask (0022)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l entrypoint -d 'in place of the image\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l stop-signal -d 'asks the container to stop (SIGTERM)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l stop-timeout -d 'from that signal to SIGKILL (10)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l timeout -d 'stop the container after this time' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cap-add -d 'a capability more, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cap-drop -d 'a capability less, or all' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l network -d 'none by default: a loopback of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l net -d 'as --network' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l userns -d 'user ids inside and on the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l uidmap -d 'user ids, in place of a block of its own' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l gidmap -d 'group ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l pid -d 'process ids' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l ipc -d 'System V IPC and message queues' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l uts -d 'host name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cgroupns -d 'view of the cgroups' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s h -l hostname -d 'host name; the id by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l domainname -d 'NIS domain name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l add-host -d 'a line of /etc/hosts' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l tmpfs -d 'a file system in memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s m -l memory -d 'memory' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l memory-reservation -d 'memory that is taken away last' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l memory-swappiness -d 'how readily memory is swapped out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cpus -d 'processors, as 1.5' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s c -l cpu-shares -d 'weight against others' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cpu-quota -d 'of each period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cpu-period -d 'the period' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cpuset-cpus -d 'processors, as 0-2,4' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cpuset-mems -d 'memory nodes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l blkio-weight -d 'weight of disk I/O' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l blkio-weight-device -d 'weight on one disk' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-read-bps -d 'bytes read from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-write-bps -d 'bytes written' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-read-iops -d 'reads from a disk per second' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-write-iops -d 'writes' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l ulimit -d 'a limit of each process' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l oom-score-adj -d 'who is killed first when memory is out' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cgroup-parent -d 'the cgroup above the container\'s' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cgroup-conf -d 'a setting of cgroup v2' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l json -d 'as JSON'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s i -l interactive -d 'keep standard input open'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s t -l tty -d 'make a terminal'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l privileged -d 'give nearly everything back, and say what'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand doctor" -l json -d 'as JSON'
+complete -c lockstep -n "__fish_lockstep_using_subcommand doctor" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand info" -l json -d 'as JSON'
+complete -c lockstep -n "__fish_lockstep_using_subcommand info" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand version" -l help -d 'print this help'
