@@ -23,7 +23,8 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             let id = ContainerId::parse(&record.id)?;
             if let Status::Running(_) = directory.status()? {
                 front.with_runtime(store, |runtime| {
-                    Ok(runtime.update(&id, &changed, &RdtUpdate::default())?)
+                    let none = RdtUpdate::default();
+                    Ok(runtime.update(&id, &changed, "command line", &none)?)
                 })?;
             }
             // Kept for the next start.
