@@ -104,6 +104,7 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         no_keyring: false,
         keep: 0,
         sockets: 0,
+        supervised: None,
     };
     judge(create::plan(spec, host, &request));
     let Some(process) = spec.process.as_ref() else {
