@@ -68,6 +68,16 @@ pub fn readable_now(fd: BorrowedFd<'_>) -> bool {
         && polled[0].revents().contains(PollFlags::IN)
 }
 
+/// Waits for the other end of a pipe to be closed, at most so long; whether it was.
+pub fn ends_within(fd: BorrowedFd<'_>, time: std::time::Duration) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+    let time = Timespec {
+        tv_sec: time.as_secs().cast_signed(),
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    poll(&mut polled, Some(&time)).is_ok_and(|n| n > 0)
+}
+
 /// A descriptor that delivers every signal of this process, which has to block them; signalfd(2).
 pub fn signals() -> Result<OwnedFd> {
     // SAFETY: sigset_t is an array of integers; sigfillset fills it.

@@ -66,6 +66,37 @@ pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A datagram socket named `name` in a directory given by descriptor; bind(2).
+pub fn bind_datagram(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let socket = datagram()?;
+    net::bind(&socket, &short_address(dir, name)?)
+        .told(|| format!("bind({}, {name:?})", call::fd(dir)))?;
+    Ok(socket)
+}
+
+/// Connects a datagram socket to an absolute path, or with a leading `@` to an abstract name (unix(7)).
+pub fn connect_datagram(path: &Path) -> Result<OwnedFd> {
+    use std::os::unix::ffi::OsStrExt;
+    let socket = datagram()?;
+    let address = match path.as_os_str().as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddrUnix::new_abstract_name(name),
+        None => SocketAddrUnix::new(path),
+    };
+    let address = address.told(|| format!("sockaddr_un({})", call::path(path)))?;
+    net::connect(&socket, &address).told(|| format!("connect({})", call::path(path)))?;
+    Ok(socket)
+}
+
+fn datagram() -> Result<OwnedFd> {
+    net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .told(|| "socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC)".into())
+}
+
 fn seqpacket() -> Result<OwnedFd> {
     net::socket_with(
         AddressFamily::UNIX,

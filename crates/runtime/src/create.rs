@@ -4,6 +4,7 @@ use crate::birth::{Birth, Born};
 use crate::cgroup::{Cgroup, CgroupState, driver};
 use crate::error::{Error, For, Kind, Result};
 use crate::message::{self, Message};
+use crate::notify::{self, Notify};
 use crate::request::{CreateRequest, RunRequest};
 use crate::state::{self, ContainerId, Directory, SCHEMA, START, State as Stored};
 use crate::{Runtime, clock, host, setting, terminal};
@@ -42,7 +43,8 @@ impl Runtime<'_> {
     }
 
     /// Lets a created container execute its program (runtime.md, "Start").
-    pub fn start(&self, id: &ContainerId) -> Result<()> {
+    /// Where the caller has a service manager, returns when the program is ready (sd_notify(3)).
+    pub fn start(&self, id: &ContainerId, notify_socket: Option<&Path>) -> Result<()> {
         let directory = self.root.container(id)?;
         let stored = self.stored(&directory)?;
         let (status, init) = directory.status()?;
@@ -64,6 +66,7 @@ impl Runtime<'_> {
         }
         let peer = socket::connect(directory.as_fd(), START)
             .during(|| format!("reaching container {id}"))?;
+        let notify = Notify::bind(&directory, notify_socket)?;
         message::send_barrier(peer.as_fd(), Barrier::Go)
             .during(|| format!("starting container {id}"))?;
         let hooks = stored.spec.hooks.clone().unwrap_or_default();
@@ -77,7 +80,20 @@ impl Runtime<'_> {
         if let Err(e) = directory.started() {
             (self.warn)(&e.to_string());
         }
-        self.poststart(id, &hooks, &told)
+        self.poststart(id, &hooks, &told)?;
+        self.await_ready(notify, pid)
+    }
+
+    /// The program runs whether or not its readiness can be told.
+    fn await_ready(&self, notify: Option<Notify>, pid: i32) -> Result<()> {
+        let Some(notify) = notify else { return Ok(()) };
+        // ESRCH: it has ended already, and there is nothing to tell.
+        if let Ok(process) = process::pidfd_open(pid)
+            && let Err(e) = notify.wait(process.as_fd(), pid)
+        {
+            (self.warn)(&e.to_string());
+        }
+        Ok(())
     }
 
     /// `create`, `start`, wait and `delete` in one; returns the program's exit status, 128+n for signal n.
@@ -95,20 +111,34 @@ impl Runtime<'_> {
         // From here on no signal is lost: they are taken one at a time while waiting for the container.
         let mask = signal::block_all().during(|| "blocking signals".into())?;
         let born = self.make(create, &mut prepared, false)?;
+        let mut notify = None;
         let result = terminal::hand_over(socket.as_ref(), born.console.as_ref())
             .and_then(|()| self.publish(create, &prepared, &born))
-            .and_then(|()| self.go(&prepared, &born));
+            .and_then(|()| {
+                notify = self.notify(create)?;
+                self.go(&prepared, &born)
+            });
         self.finish(create, &prepared, result)?;
         if request.detach {
+            // Whoever waits for readiness must be able to give up.
+            mask.restore().during(|| "restoring signals".into())?;
+            self.await_ready(notify, born.child.pid)?;
             return Ok(0);
         }
         let terminal = if socket.is_some() { None } else { born.console };
-        let exit = crate::wait::attend(&born.child, terminal)?;
+        let exit = crate::wait::attend(&born.child, terminal, notify, self.warn)?;
         mask.restore().during(|| "restoring signals".into())?;
         if !request.keep {
             self.delete_ended(&create.id, &prepared.stored, true)?;
         }
         Ok(exit.status())
+    }
+
+    fn notify(&self, create: &CreateRequest) -> Result<Option<Notify>> {
+        match &create.notify_socket {
+            Some(host) => Notify::bind(&self.root.container(&create.id)?, Some(host)),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
@@ -141,7 +171,7 @@ impl Runtime<'_> {
     pub(crate) fn prepare(&self, request: &CreateRequest) -> Result<Prepared> {
         #[cfg(lockstep_weak)]
         lockstep_kernel::weak::mistake("panic");
-        let spec = self.load(&request.bundle, request.listen_fds)?;
+        let spec = self.load(&request.bundle, request)?;
         let rootfs = |path: &str| {
             let path = request.bundle.join(path);
             file::canonicalize(&path)
@@ -217,7 +247,7 @@ impl Runtime<'_> {
         })
     }
 
-    fn load(&self, bundle: &Path, listen_fds: u32) -> Result<ValidSpec> {
+    fn load(&self, bundle: &Path, request: &CreateRequest) -> Result<ValidSpec> {
         let path = bundle.join("config.json");
         let text = file::read_at_once(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
             let mut error = Error::call(format!("reading {}", path.display()), &e);
@@ -234,10 +264,13 @@ impl Runtime<'_> {
                 path.display()
             ));
         }
-        if let (1.., Some(process)) = (listen_fds, &mut parsed.spec.process) {
+        if let (count @ 1.., Some(process)) = (request.listen_fds, &mut parsed.spec.process) {
             // sd_listen_fds(3) checks that they are meant for it: the program is the container's first process.
-            let variables = [format!("LISTEN_FDS={listen_fds}"), "LISTEN_PID=1".into()];
+            let variables = [format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()];
             process.env.extend(variables);
+        }
+        if request.notify_socket.is_some() {
+            notify::add_to(&mut parsed.spec, &self.root.path_of(&request.id));
         }
         let spec = oci::validate(parsed.spec).map_err(|e| wrong(e.to_string()))?;
         for warning in spec.warnings() {
@@ -258,6 +291,9 @@ impl Runtime<'_> {
         // Until they are made the directories are nobody's or somebody else's: undoing must not touch them.
         let intended = std::mem::take(&mut prepared.stored.cgroup);
         let made = written.and_then(|()| {
+            if request.notify_socket.is_some() {
+                directory.make_notify()?;
+            }
             let listener = if waits {
                 Some(
                     socket::listen(directory.as_fd(), START)

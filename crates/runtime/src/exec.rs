@@ -90,7 +90,7 @@ impl Runtime<'_> {
         } else {
             born.console
         };
-        let exit = crate::wait::attend(&born.child, terminal)?;
+        let exit = crate::wait::attend(&born.child, terminal, None, self.warn)?;
         mask.restore().during(|| "restoring signals".into())?;
         Ok(exit.status())
     }

@@ -22,6 +22,7 @@ mod host;
 mod init;
 mod lifecycle;
 mod message;
+mod notify;
 mod rdt;
 mod setting;
 mod state;

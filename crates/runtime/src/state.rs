@@ -4,6 +4,7 @@
 //! process it became. So a runtime that is killed at any moment leaves enough behind to be cleaned up after.
 
 use crate::error::{Error, For, Kind, Result};
+use crate::notify;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{self as kernel, file, process, socket};
 use lockstep_oci::runtime::Spec;
@@ -25,6 +26,9 @@ const INIT: &str = "init.json";
 const OUTCOME: &str = "outcome.json";
 /// The socket on which a created container waits for `start`.
 pub(crate) const START: &str = "start.sock";
+
+/// The program's own notification socket.
+const NOTIFY: &str = "notify/notify.sock";
 
 /// A container's name: 1 to 1024 of the characters that runc allows, and no path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +136,11 @@ impl Root {
         })
     }
 
+    /// Where a container's directory is or will be.
+    pub(crate) fn path_of(&self, id: &ContainerId) -> PathBuf {
+        self.path.join(id.as_str())
+    }
+
     /// The ids of all containers.
     pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
         let names = file::list(&self.dir, ".")
@@ -183,6 +192,8 @@ impl Root {
             Err(e) if e.is(&[Errno::ENOTEMPTY.0]) => {}
             other => return absent_is_fine(other).during(what),
         }
+        absent_is_fine(file::unlink(&directory.dir, NOTIFY)).during(what)?;
+        absent_is_fine(file::rmdir(&directory.dir, notify::DIRECTORY)).during(what)?;
         for name in file::list(&directory.dir, ".").during(what)? {
             absent_is_fine(file::unlink(&directory.dir, &name)).during(what)?;
         }
@@ -217,6 +228,14 @@ impl Directory {
     /// The directory itself.
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// Makes the directory for the program's notification socket, which the container's mount names.
+    pub(crate) fn make_notify(&self) -> Result<()> {
+        let what = || format!("state of {}", self.id);
+        file::mkdirat(&self.dir, notify::DIRECTORY, 0o755).during(what)?;
+        // Whatever the caller's umask.
+        file::chmod(&self.dir, notify::DIRECTORY, 0o755).during(what)
     }
 
     /// Writes the state, before anything that it names is made.

@@ -1,6 +1,7 @@
 //! Attends a foreground container: passes signals on, relays its terminal, and learns how it ended.
 
 use crate::error::{For, Result};
+use crate::notify::Notify;
 use lockstep_kernel::console::{self, Raw};
 use lockstep_kernel::process::{self, Child, Exit};
 use lockstep_kernel::{event, file, signal};
@@ -12,10 +13,15 @@ const SIGURG: i32 = 23;
 const SIGWINCH: i32 = 28;
 
 /// Waits for a child while every signal of this process is blocked.
-pub(crate) fn attend(child: &Child, terminal: Option<OwnedFd>) -> Result<Exit> {
-    match terminal {
-        Some(master) => relay(child, &master),
-        None => forward(child),
+pub(crate) fn attend(
+    child: &Child,
+    terminal: Option<OwnedFd>,
+    notify: Option<Notify>,
+    warn: &dyn Fn(&str),
+) -> Result<Exit> {
+    match (terminal, notify) {
+        (None, None) => forward(child),
+        (terminal, notify) => relay(child, terminal.as_ref(), notify, warn),
     }
 }
 
@@ -55,39 +61,79 @@ fn pass_on(child: &Child, number: i32) -> Result<()> {
     }
 }
 
-fn relay(child: &Child, master: &OwnedFd) -> Result<Exit> {
+fn relay(
+    child: &Child,
+    master: Option<&OwnedFd>,
+    mut notify: Option<Notify>,
+    warn: &dyn Fn(&str),
+) -> Result<Exit> {
     let what = || "relaying the terminal".to_string();
     let [stdin, stdout, _] = console::standard_streams();
     let signals = event::signals().during(what)?;
-    follow_size(stdin, master.as_fd());
-    let raw = Raw::enter(stdin).during(what)?;
-    let mut open_input = true;
+    let raw = master.map(|master| {
+        follow_size(stdin, master.as_fd());
+        Raw::enter(stdin).during(what)
+    });
+    let raw = raw.transpose()?;
+    let mut open_input = master.is_some();
     let exit = loop {
         let input = if open_input { Some(stdin) } else { None };
-        let ready =
-            event::readable(&[Some(master.as_fd()), Some(signals.as_fd()), input]).during(what)?;
-        if ready[0] && !pump(master.as_fd(), stdout) && !ready[1] {
+        let [output, signal, typed, said] = event::readable(&[
+            master.map(AsFd::as_fd),
+            Some(signals.as_fd()),
+            input,
+            notify.as_ref().map(Notify::as_fd),
+        ])
+        .during(what)?;
+        if let Some(master) = master.filter(|_| output)
+            && !pump(master.as_fd(), stdout)
+            && !signal
+        {
             // EIO: nobody has the terminal open any more; the end of the process is what is left to hear of.
             break forward(child)?;
         }
-        if ready[2] {
+        if let Some(master) = master.filter(|_| typed) {
             open_input = pump(stdin, master.as_fd());
         }
-        if ready[1] {
+        if said {
+            notify = hear(notify, warn);
+        }
+        if signal {
             let number = event::next_signal(signals.as_fd()).during(what)?;
-            if number == SIGWINCH {
-                follow_size(stdin, master.as_fd());
-            } else {
-                pass_on(child, number)?;
+            match master {
+                Some(master) if number == SIGWINCH => follow_size(stdin, master.as_fd()),
+                _ => pass_on(child, number)?,
             }
             if let Some(exit) = reap(child)? {
-                while event::readable_now(master.as_fd()) && pump(master.as_fd(), stdout) {}
+                if let Some(master) = master {
+                    while event::readable_now(master.as_fd()) && pump(master.as_fd(), stdout) {}
+                }
                 break exit;
             }
         }
     };
     drop(raw);
     Ok(exit)
+}
+
+/// Passes on that the program is ready; then nobody listens any more. This process stays to be watched.
+fn hear(notify: Option<Notify>, warn: &dyn Fn(&str)) -> Option<Notify> {
+    let notify = notify?;
+    let told = notify.says_ready().and_then(|ready| {
+        if ready {
+            notify.tell(process::id()).map(Some)
+        } else {
+            Ok(None)
+        }
+    });
+    match told {
+        Ok(None) => Some(notify),
+        Ok(Some(_manager)) => None,
+        Err(e) => {
+            warn(&e.to_string());
+            None
+        }
+    }
 }
 
 fn follow_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {

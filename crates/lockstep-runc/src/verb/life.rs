@@ -7,7 +7,8 @@ use crate::number;
 
 pub(super) fn start(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let id = super::id(args)?;
-    front.with_runtime(|runtime| runtime.start(&id))?;
+    let notify = super::make::notify_socket();
+    front.with_runtime(|runtime| runtime.start(&id, notify.as_deref()))?;
     Ok(0)
 }
 

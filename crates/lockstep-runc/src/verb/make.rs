@@ -56,9 +56,7 @@ fn request(front: &Front, args: &Arguments) -> Result<CreateRequest, Failure> {
         no_new_keyring: args.flag("no-new-keyring"),
         preserve_fds,
         listen_fds,
-        notify_socket: front::environment("NOTIFY_SOCKET")
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from),
+        notify_socket: notify_socket(),
         supervised: None,
     })
 }
@@ -73,6 +71,13 @@ fn bundle(given: Option<&Path>) -> Result<PathBuf, Failure> {
 pub(super) fn option_path(args: &Arguments, name: &str) -> Result<Option<PathBuf>, Failure> {
     let path = args.path(name);
     path.map(|path| front::absolute(&path)).transpose()
+}
+
+/// The service manager's socket (sd_notify(3)).
+pub(super) fn notify_socket() -> Option<PathBuf> {
+    front::environment("NOTIFY_SOCKET")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 /// How many sockets the service manager passed to this process (sd_listen_fds(3)).

@@ -278,6 +278,24 @@ static void agent(const char *path, const char *file, const char *how)
 	}
 }
 
+/* tell SOCKET TEXT: a datagram to a unix socket; "\\n" in the text is a line break */
+static void tell(const char *path, const char *text)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+	char line[4096];
+	size_t size = 0;
+	for (; *text && size < sizeof line; text++) {
+		if (text[0] == '\\' && text[1] == 'n')
+			text++, line[size++] = '\n';
+		else
+			line[size++] = *text;
+	}
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	report("tell", sendto(fd, line, size, 0, (struct sockaddr *)&address, sizeof address));
+	close(fd);
+}
+
 static void argument_zero(char **argv)
 {
 	extern char *program_invocation_name;
@@ -320,6 +338,8 @@ static void one(char **argv)
 		connect_to(argv[1]);
 	else if (!strcmp(what, "agent"))
 		agent(argv[1], argv[2], argv[3]);
+	else if (!strcmp(what, "tell"))
+		tell(argv[1], argv[2]);
 	else if (!strcmp(what, "argv0"))
 		argument_zero(argv);
 	else if (!strcmp(what, "sleep"))

@@ -39,6 +39,7 @@ mod propagation;
 mod rootless;
 mod schema;
 mod seccomp;
+mod service;
 mod state;
 mod systemd;
 mod terminal;
@@ -85,6 +86,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("rootless", rootless::cases()),
         ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),
+        ("service", service::cases()),
         ("state", state::cases()),
         ("systemd", systemd::cases()),
         ("terminal", terminal::cases()),
