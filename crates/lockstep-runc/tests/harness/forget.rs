@@ -34,6 +34,7 @@ const STAND_INS: &[(&str, &str)] = &[
     ("linux.gidMappings[].size", "1"),
     ("linux.devices[].type", r#""c""#),
     ("linux.resources.devices[].access", r#""rwm""#),
+    ("linux.resources.blockIO.weightDevice[].weight", "100"),
     ("linux.resources.hugepageLimits[].pageSize", r#""1GB""#),
     ("linux.memoryPolicy.mode", r#""MPOL_DEFAULT""#),
     ("linux.personality.domain", r#""LINUX""#),

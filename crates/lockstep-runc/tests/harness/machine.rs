@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bundle::cgroup_parent;
@@ -15,12 +16,20 @@ use super::test::{Test, run_directory};
 const RUNC: &str = "/usr/sbin/runc";
 const BOOT: Duration = Duration::from_secs(60);
 
+/// Held by whoever needs the set of control group hierarchies to stay as it is, or changes it: a systemd makes
+/// groups in all that there are.
+pub(crate) fn hierarchies_alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A container whose first process is a systemd; it ends with the value.
 pub(crate) struct Machine {
     work: PathBuf,
     name: String,
     /// Process id of its systemd.
     pid: u32,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Machine {
@@ -34,7 +43,12 @@ impl Machine {
         let shared = run_directory().display().to_string();
         let cgroup = format!("{}/{name}", cgroup_parent());
         systemd_bundle::write(&text, &cgroup, &[], &[(&shared, &shared)]);
-        let mut machine = Machine { work, name, pid: 0 };
+        let mut machine = Machine {
+            work,
+            name,
+            pid: 0,
+            _alone: hierarchies_alone(),
+        };
         assert!(
             machine.runc(&["run", "-d", "--bundle", &text]),
             "{}",

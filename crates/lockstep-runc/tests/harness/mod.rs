@@ -29,7 +29,7 @@ pub(crate) use bundle::Bundle;
 pub(crate) use container::Container;
 pub(crate) use forget::Field;
 pub(crate) use host::{CgroupLayout, Host};
-pub(crate) use machine::Systemd;
+pub(crate) use machine::{Systemd, hierarchies_alone};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
 pub(crate) use runtime::{Output, Peer, Running, View, kill};

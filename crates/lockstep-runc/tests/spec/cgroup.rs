@@ -39,13 +39,8 @@ cases! {
     pids_limit,
     pids_limit_unlimited,
     pids_limit_refuses_fork,
-    block_io_weight,
-    block_io_weight_device,
-    block_io_throttles,
-    block_io_leaf_weight_is_not_silent: "runc 1.1.5 asks for a file that this kernel lacks",
     hugepage_limits_in_hybrid: "runc 1.1.5 ignores the version 2 tree",
     hugepage_unknown_size_refused: "runc 1.1.5 ignores the version 2 tree",
-    network_class_refused_without_controller: "runc 1.1.5 ignores it",
     rdma_refused_without_controller: "runc 1.1.5 ignores it",
     unified_refused_on_v1,
     v1_only_view,
@@ -405,94 +400,6 @@ fn pids_limit_refuses_fork(t: &Test) {
     assert_eq!(output.value("forkerrno"), "11");
 }
 
-fn block_io_weight(t: &Test) {
-    need_v1(t);
-    let c = t.sleeper().started();
-    let file = "blkio.bfq.weight";
-    t.need(
-        dir(&c, "blkio").join(file).exists(),
-        "no weight file (CONFIG_BFQ_GROUP_IOSCHED)",
-    );
-    let c = limited(t, "blockIO", json!({"weight": 123}));
-    assert_eq!(value(&c, "blkio", file), "123");
-}
-
-fn block_io_weight_device(t: &Test) {
-    need_v1(t);
-    let (major, minor) = disk(t);
-    let c = t.sleeper().started();
-    let file = "blkio.bfq.weight_device";
-    t.need(
-        dir(&c, "blkio").join(file).exists(),
-        "no weight file (CONFIG_BFQ_GROUP_IOSCHED)",
-    );
-    let scheduler =
-        std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/queue/scheduler"));
-    t.need(
-        scheduler.is_ok_and(|names| names.contains("[bfq]")),
-        "the disk's scheduler is not bfq, so a weight of its own cannot be set",
-    );
-    let entry = json!([{"major": major, "minor": minor, "weight": 321}]);
-    let c = limited(t, "blockIO", json!({"weightDevice": entry}));
-    assert!(value(&c, "blkio", file).contains(&format!("{major}:{minor} 321")));
-}
-
-/// Major and minor number of the disk below the root file system.
-pub(crate) fn disk(t: &Test) -> (u64, u64) {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").expect("own mounts");
-    let root = crate::harness::parse_mounts(&text)
-        .into_iter()
-        .find(|mount| mount.point == "/");
-    let device = root.expect("a root").device;
-    t.need(
-        !device.starts_with("0:"),
-        "the root file system is on no block device",
-    );
-    let (major, minor) = device.split_once(':').expect("major:minor");
-    (
-        major.parse().expect("a number"),
-        minor.parse().expect("a number"),
-    )
-}
-
-fn block_io_throttles(t: &Test) {
-    let (major, minor) = disk(t);
-    let entry = |rate: u64| json!([{"major": major, "minor": minor, "rate": rate}]);
-    let c = limited(
-        t,
-        "blockIO",
-        json!({
-            "throttleReadBpsDevice": entry(1_000_000),
-            "throttleWriteBpsDevice": entry(2_000_000),
-            "throttleReadIOPSDevice": entry(300),
-            "throttleWriteIOPSDevice": entry(400)
-        }),
-    );
-    for (file, rate) in [
-        ("read_bps", 1_000_000),
-        ("write_bps", 2_000_000),
-        ("read_iops", 300),
-        ("write_iops", 400),
-    ] {
-        let text = value(&c, "blkio", &format!("blkio.throttle.{file}_device"));
-        assert_eq!(text, format!("{major}:{minor} {rate}"));
-    }
-}
-
-fn block_io_leaf_weight_is_not_silent(t: &Test) {
-    need_v1(t);
-    for (value, file) in [
-        (json!({"leafWeight": 500}), "blkio.leaf_weight"),
-        (
-            json!({"weightDevice": [{"major": 254, "minor": 0, "leafWeight": 500}]}),
-            "blkio.leaf_weight_device",
-        ),
-    ] {
-        let output = t.sh("true").set("/linux/resources/blockIO", value).run();
-        assert!(output.stderr.contains(file), "{output:?}");
-    }
-}
-
 pub(crate) fn unified_tree(t: &Test) -> PathBuf {
     let tree = Host::get().controllers.get("").cloned();
     let tree = tree.unwrap_or_else(|| t.skip("no version 2 tree is mounted here"));
@@ -532,24 +439,6 @@ fn hugepage_unknown_size_refused(t: &Test) {
         .set("/linux/resources/hugepageLimits", limits)
         .run()
         .fails_with(&["hugepageLimits", "3MB"]);
-}
-
-fn network_class_refused_without_controller(t: &Test) {
-    let host = Host::get();
-    t.need(
-        !host.controllers.contains_key("net_cls"),
-        "net_cls is mounted here",
-    );
-    for (value, words) in [
-        (json!({"classID": 1_048_577}), ["net_cls", "1048577"]),
-        (
-            json!({"priorities": [{"name": "lo", "priority": 5}]}),
-            ["net_prio", "lo 5"],
-        ),
-    ] {
-        let bundle = t.sh("true").set("/linux/resources/network", value);
-        bundle.run().fails_with(&words);
-    }
 }
 
 fn rdma_refused_without_controller(t: &Test) {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::cgroup::{disk, unified_tree};
+use crate::cgroup::unified_tree;
+use crate::cgroup_block::disk;
 use crate::cgroup_device::{RDONLY, RDWR, WRONLY, fuse_rule};
 use crate::harness::{CgroupLayout, Container, Host, Test, View, cases, cgroup_of, wait_until};
 

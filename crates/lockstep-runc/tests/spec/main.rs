@@ -15,7 +15,9 @@ mod harness;
 mod bind;
 mod capability;
 mod cgroup;
+mod cgroup_block;
 mod cgroup_device;
+mod cgroup_network;
 mod cgroup_v2;
 mod cli;
 mod device;
@@ -62,7 +64,9 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("bind", bind::cases()),
         ("capability", capability::cases()),
         ("cgroup", cgroup::cases()),
+        ("cgroup_block", cgroup_block::cases()),
         ("cgroup_device", cgroup_device::cases()),
+        ("cgroup_network", cgroup_network::cases()),
         ("cgroup_v2", cgroup_v2::cases()),
         ("cli", cli::cases()),
         ("device", device::cases()),
