@@ -48,8 +48,8 @@ pub(crate) struct Writer {
     file: OwnedFd,
     limits: LogJob,
     written: u64,
-    /// Whether the last entry of a stream was a part of a line: 1 stdout, 2 stderr.
-    entry: Vec<u8>,
+    /// Entries that go to the file in one write(2).
+    batch: Vec<u8>,
 }
 
 impl Writer {
@@ -65,7 +65,7 @@ impl Writer {
             file,
             limits,
             written,
-            entry: Vec::new(),
+            batch: Vec::new(),
         })
     }
 
@@ -73,33 +73,40 @@ impl Writer {
     /// container: the caller is told, and goes on.
     pub(crate) fn write(&mut self, stream: Stream, mut bytes: &[u8]) -> kernel::Result<()> {
         let now = clock::now_rfc3339();
-        self.entry.clear();
+        let head = now.len() + " stdout F \n".len();
         while !bytes.is_empty() {
             let window = &bytes[..bytes.len().min(LINE)];
             let (text, tag, taken) = match window.iter().position(|b| *b == b'\n') {
                 Some(end) => (&bytes[..end], b'F', end + 1),
                 None => (window, b'P', window.len()),
             };
-            self.entry.extend_from_slice(now.as_bytes());
-            self.entry.push(b' ');
-            self.entry.extend_from_slice(stream.name().as_bytes());
-            self.entry.extend_from_slice(&[b' ', tag, b' ']);
-            self.entry.extend_from_slice(text);
-            self.entry.push(b'\n');
+            self.make_room(head + text.len())?;
+            self.batch.extend_from_slice(now.as_bytes());
+            self.batch.push(b' ');
+            self.batch.extend_from_slice(stream.name().as_bytes());
+            self.batch.extend_from_slice(&[b' ', tag, b' ']);
+            self.batch.extend_from_slice(text);
+            self.batch.push(b'\n');
             bytes = &bytes[taken..];
         }
-        self.rotate()?;
-        file::write_fd(&self.file, &self.entry)?;
-        self.written += self.entry.len() as u64;
-        Ok(())
+        self.flush()
     }
 
-    fn rotate(&mut self) -> kernel::Result<()> {
-        let full =
-            self.written > 0 && self.written + self.entry.len() as u64 > self.limits.max_size;
+    fn flush(&mut self) -> kernel::Result<()> {
+        let written = file::write_fd(&self.file, &self.batch);
+        self.written += self.batch.len() as u64;
+        self.batch.clear();
+        written
+    }
+
+    /// Turns over to the next file where an entry of so many bytes would make this one too long.
+    fn make_room(&mut self, length: usize) -> kernel::Result<()> {
+        let before = self.written + self.batch.len() as u64;
+        let full = before > 0 && before + length as u64 > self.limits.max_size;
         if self.limits.max_size == 0 || !full {
             return Ok(());
         }
+        self.flush()?;
         if self.limits.max_files <= 1 {
             file::truncate(&self.file, 0)?;
         } else {

@@ -110,6 +110,12 @@ pub(crate) const GROUPS: &[Group] = &[
         ..LIVE
     },
     Group {
+        name: "people",
+        prefixes: &["people"],
+        sample: 30,
+        ..LIVE
+    },
+    Group {
         name: "kernel",
         sample: 50,
         ..LIVE

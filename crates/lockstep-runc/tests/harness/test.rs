@@ -14,13 +14,8 @@ use super::forget::Field;
 use super::host::Host;
 use super::machine::Machine;
 use super::runtime::{Invocation, Output, Peer, Running, View, kill_tree};
+use super::suite::Skip;
 use super::{leftovers, probe};
-
-/// Ends a test as skipped; the panic payload that [`Test::skip`] throws.
-pub(crate) struct Skip {
-    /// Which part of the machine is missing.
-    pub(crate) reason: String,
-}
 
 /// A container id that the test used.
 pub(crate) struct Used {

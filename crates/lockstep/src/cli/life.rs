@@ -15,36 +15,42 @@ pub(crate) const START: Verb = on_containers(
     ]],
 );
 
-pub(crate) const STOP: Verb = on_containers(
-    "stop",
-    "ask containers to end, and after a time kill them",
-    &[&[
-        value(
-            "time",
-            "SECONDS",
-            "until SIGKILL; the container's own by default",
-        )
-        .short('t'),
-        value("timeout", "SECONDS", "as --time"),
-        value(
-            "signal",
-            "SIGNAL",
-            "in place of the container's stop signal",
-        )
-        .short('s'),
-        flag("ignore", "a missing container is no error").short('i'),
-        flag("all", "all running containers").short('a'),
-    ]],
-);
+pub(crate) const STOP: Verb = Verb {
+    min: 0,
+    ..on_containers(
+        "stop",
+        "ask containers to end, and after a time kill them",
+        &[&[
+            value(
+                "time",
+                "SECONDS",
+                "until SIGKILL; the container's own by default",
+            )
+            .short('t'),
+            value("timeout", "SECONDS", "as --time"),
+            value(
+                "signal",
+                "SIGNAL",
+                "in place of the container's stop signal",
+            )
+            .short('s'),
+            flag("ignore", "a missing container is no error").short('i'),
+            flag("all", "all running containers").short('a'),
+        ]],
+    )
+};
 
-pub(crate) const KILL: Verb = on_containers(
-    "kill",
-    "send a signal to the first process",
-    &[&[
-        value("signal", "SIGNAL", "SIGKILL by default").short('s'),
-        flag("all", "all running containers").short('a'),
-    ]],
-);
+pub(crate) const KILL: Verb = Verb {
+    min: 0,
+    ..on_containers(
+        "kill",
+        "send a signal to the first process",
+        &[&[
+            value("signal", "SIGNAL", "SIGKILL by default").short('s'),
+            flag("all", "all running containers").short('a'),
+        ]],
+    )
+};
 
 pub(crate) const RESTART: Verb = on_containers(
     "restart",
@@ -83,32 +89,35 @@ pub(crate) const WAIT: Verb = on_containers(
     ]],
 );
 
-pub(crate) const RM: Verb = on_containers(
-    "rm",
-    "remove containers",
-    &[&[
-        flag("force", "kill what runs; a missing container is no error").short('f'),
-        flag("all", "all containers").short('a'),
-        flag("ignore", "a missing container is no error").short('i'),
-        value(
-            "time",
-            "SECONDS",
-            "with --force, ask first and wait so long",
-        )
-        .short('t'),
-        flag(
-            "volumes",
-            "remove its unnamed volumes too: a container of this release has none",
-        )
-        .short('v'),
-        refused(
-            "link",
-            Takes::Nothing,
-            "there are no links between containers",
-        )
-        .short('l'),
-    ]],
-);
+pub(crate) const RM: Verb = Verb {
+    min: 0,
+    ..on_containers(
+        "rm",
+        "remove containers",
+        &[&[
+            flag("force", "kill what runs; a missing container is no error").short('f'),
+            flag("all", "all containers").short('a'),
+            flag("ignore", "a missing container is no error").short('i'),
+            value(
+                "time",
+                "SECONDS",
+                "with --force, ask first and wait so long",
+            )
+            .short('t'),
+            flag(
+                "volumes",
+                "remove its unnamed volumes too: a container of this release has none",
+            )
+            .short('v'),
+            refused(
+                "link",
+                Takes::Nothing,
+                "there are no links between containers",
+            )
+            .short('l'),
+        ]],
+    )
+};
 
 pub(crate) const RENAME: Verb = Verb {
     usage: "CONTAINER NAME",

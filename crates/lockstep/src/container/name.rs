@@ -86,6 +86,18 @@ impl Store {
         }
     }
 
+    /// Names whose containers do not exist: their claimers were killed, or the host was rebooted.
+    pub(super) fn sweep_names(&self) -> Result<(), Failure> {
+        for name in file::list(&self.names, ".").doing(|| "names".into())? {
+            if let Some(holder) = self.holder(&name)?
+                && self.by_id(&holder)?.is_none()
+            {
+                self.release_name(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets a name go.
     pub(crate) fn release_name(&self, name: &str) -> Result<(), Failure> {
         match file::unlink(&self.names, name) {

@@ -45,7 +45,8 @@ impl Store {
                 self.repair(runtime, &directory)?;
             }
         }
-        self.sweep_blocks()
+        self.sweep_blocks()?;
+        self.sweep_names()
     }
 
     /// One container's share of [`Store::sweep`]; whether it still exists.

@@ -191,12 +191,11 @@ fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result
         mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
     } else {
         for path in ["/dev/shm", "/dev/mqueue"] {
-            mounts.push(mount(
-                path,
-                "bind",
-                path,
-                &[&common[..], &["rbind"]].concat(),
-            ));
+            // Not every host mounts both.
+            if (input.sight.look)(Path::new(path))?.is_some() {
+                let options = [&common[..], &["rbind"]].concat();
+                mounts.push(mount(path, "bind", path, &options));
+            }
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ fn not_running(typed: &str) -> Failure {
 /// The names on the command line, or those of all that run.
 fn named(front: &Front, args: &Arguments) -> Result<Vec<String>, Failure> {
     if !args.flag("all") {
-        return Ok(args.words(0)?.into_iter().map(str::to_owned).collect());
+        return super::named(args);
     }
     let store = front.swept()?;
     let mut names = Vec::new();

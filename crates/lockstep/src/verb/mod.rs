@@ -74,10 +74,16 @@ fn each(
     args: &Arguments,
     action: impl FnMut(&str) -> Result<bool, Failure>,
 ) -> Result<u8, Failure> {
-    each_of(
-        args.words(0)?.into_iter().map(str::to_owned).collect(),
-        action,
-    )
+    each_of(named(args)?, action)
+}
+
+/// The containers that were named: one at least.
+fn named(args: &Arguments) -> Result<Vec<String>, Failure> {
+    let names: Vec<String> = args.words(0)?.into_iter().map(str::to_owned).collect();
+    match names.is_empty() {
+        true => Err(Failure::new("no container was named").hint("name one, or add --all")),
+        false => Ok(names),
+    }
 }
 
 /// As [`each`], for names that are known otherwise.

@@ -18,8 +18,8 @@ const SUPERVISOR: &[&str] = &[
 
 /// `TIOCSWINSZ`: the size of the container's terminal.
 const SET_TERMINAL_SIZE: u64 = 0x5414;
-/// `F_SETFL`, and what the C library asks of a descriptor.
-const DESCRIPTOR_COMMANDS: [u64; 4] = [1, 2, 3, 4];
+/// `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`, `F_DUPFD_CLOEXEC`.
+const DESCRIPTOR_COMMANDS: [u64; 5] = [1, 2, 3, 4, 1030];
 const PROT_EXEC: u64 = 4;
 const EPERM: u32 = 1;
 

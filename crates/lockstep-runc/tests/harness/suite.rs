@@ -1,0 +1,72 @@
+//! What a run of live tests is made of, whatever program they are of: skips that are counted, and samples.
+
+#![allow(
+    dead_code,
+    reason = "several test binaries include this module and none uses all of it"
+)]
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+/// The panic payload of a test that ends itself as one that cannot run on this machine.
+pub(crate) struct Skip {
+    /// Which part of the machine is missing.
+    pub(crate) reason: String,
+}
+
+/// A skipped test is a hole in the proof: it is printed, and counted by whoever collects the file.
+pub(crate) fn announce_skip(name: &str, reason: &str) {
+    println!("SKIP {name}: {reason}");
+    if let Some(path) = std::env::var_os("LOCKSTEP_SKIPS") {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .expect("LOCKSTEP_SKIPS can be appended to");
+        // One write: tests run in parallel and lines must not interleave.
+        file.write_all(format!("{name}\t{reason}\n").as_bytes())
+            .expect("a line can be appended to LOCKSTEP_SKIPS");
+    }
+}
+
+/// The seeded share of the tests that a short run takes.
+pub(crate) struct Sample {
+    percent: u64,
+    seed: u64,
+}
+
+impl Sample {
+    /// From `LOCKSTEP_TEST_SAMPLE`, "percent,seed".
+    pub(crate) fn from_env() -> Option<Self> {
+        let text = std::env::var("LOCKSTEP_TEST_SAMPLE").ok()?;
+        let (percent, seed) = text.split_once(',').unwrap_or((&text, "0"));
+        Some(Self {
+            percent: percent.trim().parse().expect("a percentage"),
+            seed: seed.trim().parse().expect("a seed"),
+        })
+    }
+
+    /// Whether the run takes this part of a case.
+    pub(crate) fn takes_point(name: &str) -> bool {
+        Self::from_env().is_none_or(|sample| sample.takes(name))
+    }
+
+    /// Whether this run takes everything.
+    pub(crate) fn is_full() -> bool {
+        Self::from_env().is_none()
+    }
+
+    /// The sample's share of a number of repetitions, at least one.
+    pub(crate) fn share(count: u64) -> u64 {
+        Self::from_env().map_or(count, |sample| (count * sample.percent / 100).max(1))
+    }
+
+    /// FNV-1a of seed and name: the choice depends on neither the order nor the number of tests.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.seed.to_le_bytes().iter().chain(name.as_bytes()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        (hash ^ (hash >> 32)) % 100 < self.percent
+    }
+}

@@ -1,0 +1,155 @@
+//! Nothing on a command line is ignored in silence.
+
+use crate::stage::Stage;
+
+crate::cases![
+    what_is_refused_says_why,
+    environment,
+    process_settings,
+    files_that_are_written
+];
+
+fn what_is_refused_says_why(t: &Stage) {
+    for options in [
+        &["-p", "80:80"][..],
+        &["-P"],
+        &["--init"],
+        &["--gpus", "all"],
+        &["--health-cmd", "true"],
+        &["--dns", "1.1.1.1"],
+        &["--volumes-from", "x"],
+        &["--runtime", "runc"],
+        &["--platform", "linux/arm64"],
+        &["--network", "container:x"],
+        &["--log-driver", "syslog"],
+        &["--security-opt", "magic=1"],
+        &["--userns", "magic"],
+        &["-v", "/anonymous"],
+    ] {
+        let refused = t.sh(options, "true").refused(125);
+        assert!(
+            refused.starts_with("error: ") && refused.contains(options[0]),
+            "{options:?}: {refused}"
+        );
+    }
+    assert!(
+        t.call(&["run", "alpine", "true"])
+            .refused(125)
+            .contains("alpine")
+    );
+    assert!(
+        t.call(&["run", "--rm", "--volum", "/a:/b", "host:"])
+            .refused(125)
+            .contains("did you mean --volume?")
+    );
+}
+
+fn environment(t: &Stage) {
+    let file = t.dir.join("env");
+    std::fs::write(&file, "# comment\nF=file\nBOTH=file\n").expect("a file");
+    let mut command = t.command(&[
+        "run",
+        "--rm",
+        "-e",
+        "BOTH=flag",
+        "-e",
+        "CALLER",
+        "-e",
+        "ABSENT",
+        "--env-file",
+        &file.display().to_string(),
+        "--unsetenv",
+        "container",
+        "host:",
+        "env",
+    ]);
+    command
+        .env("CALLER", "mine")
+        .env("SECRET", "x")
+        .env_remove("ABSENT");
+    let seen = crate::stage::output(command, b"").text();
+    for wanted in ["F=file", "BOTH=flag", "CALLER=mine", "HOME=/root"] {
+        assert!(
+            seen.lines().any(|line| line == wanted),
+            "{wanted} in {seen}"
+        );
+    }
+    for absent in ["SECRET", "ABSENT", "container="] {
+        assert!(!seen.contains(absent), "{absent} in {seen}");
+    }
+    assert!(seen.contains("PATH=/usr/local/sbin:"), "{seen}");
+}
+
+fn process_settings(t: &Stage) {
+    assert_eq!(t.sh(&["-w", "/tmp"], "pwd").text(), "/tmp");
+    assert_eq!(t.sh(&[], "umask").text(), "0022");
+    assert_eq!(t.sh(&["--umask", "077"], "umask").text(), "0077");
+    assert_eq!(
+        t.call(&["run", "--rm", "--entrypoint", "echo", "host:", "a", "b"])
+            .text(),
+        "a b"
+    );
+    assert_eq!(
+        t.sh(&["-u", "daemon:games"], "id -un; id -gn").text(),
+        "daemon\ngames"
+    );
+    assert_eq!(
+        t.sh(&["-u", "1234", "--group-add", "games"], "id -u; id -G")
+            .text(),
+        "1234\n0 60"
+    );
+    let script = "trap 'exit 9' HUP; while :; do sleep 0.05; done";
+    t.call(&[
+        "run",
+        "-d",
+        "--name",
+        "s",
+        "--stop-signal",
+        "HUP",
+        "host:",
+        "sh",
+        "-c",
+        script,
+    ])
+    .text();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    t.call(&["stop", "s"]).text();
+    assert_eq!(t.field("s", "{{.State.ExitCode}}"), "9");
+}
+
+fn files_that_are_written(t: &Stage) {
+    let (cid, pid) = (t.dir.join("cid"), t.dir.join("pid"));
+    let args = [
+        "run",
+        "-d",
+        "--name",
+        "w",
+        "--cidfile",
+        &cid.display().to_string(),
+        "--pidfile",
+        &pid.display().to_string(),
+        "host:",
+        "sleep",
+        "1000",
+    ];
+    let id = t.call(&args).text();
+    assert_eq!(std::fs::read_to_string(&cid).expect("an id"), id);
+    assert_eq!(
+        std::fs::read_to_string(&pid).expect("a pid"),
+        t.pid("w").to_string()
+    );
+    // An existing file means another container.
+    let again = t
+        .call(&[
+            "run",
+            "--rm",
+            "--cidfile",
+            &cid.display().to_string(),
+            "host:",
+            "true",
+        ])
+        .refused(125);
+    assert!(again.contains("--cidfile"), "{again}");
+    t.call(&["rm", "-f", "w"]).text();
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+}

@@ -1,0 +1,280 @@
+//! `ps`, `inspect`, `top`, `stats`, `plan`, `doctor`, `--why`, `--help`.
+
+use crate::stage::Stage;
+
+crate::cases![
+    lists_and_filters,
+    templates,
+    inspect_is_docker_s_shape,
+    top_shows_both_numbers,
+    stats_shows_use,
+    why_names_who_asked,
+    plan_does_nothing,
+    doctor_answers,
+    help_names_every_verb,
+    hostile_text_is_escaped,
+];
+
+fn lists_and_filters(t: &Stage) {
+    t.call(&[
+        "run", "-d", "--name", "up", "-l", "tier=web", "host:", "sleep", "1000",
+    ])
+    .text();
+    t.call(&["run", "--name", "down", "host:", "sh", "-c", "exit 3"]);
+    t.call(&["create", "--name", "new", "host:", "true"]).text();
+    let names = |args: &[&str]| {
+        let mut all = vec!["ps", "--format", "{{.Names}}"];
+        all.extend(args);
+        let mut names: Vec<String> = t.call(&all).text().lines().map(str::to_owned).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(names(&[]), "up");
+    assert_eq!(names(&["-a"]), "down new up");
+    assert_eq!(names(&["-a", "-f", "status=created"]), "new");
+    assert_eq!(names(&["-f", "exited=3"]), "down");
+    assert_eq!(names(&["-a", "-f", "label=tier=web"]), "up");
+    assert_eq!(
+        names(&[
+            "-a",
+            "-f",
+            "name=o",
+            "-f",
+            "status=exited",
+            "-f",
+            "status=running"
+        ]),
+        "down"
+    );
+    assert_eq!(names(&["-l"]), "new");
+    let table = t.call(&["ps", "-a"]).text();
+    assert!(table.starts_with("CONTAINER ID  IMAGE  COMMAND"), "{table}");
+    assert!(table.contains("Exited (3)"), "{table}");
+    assert!(
+        t.call(&["ps", "-f", "colour=red"])
+            .refused(125)
+            .contains("colour")
+    );
+}
+
+fn templates(t: &Stage) {
+    t.call(&["create", "--name", "x", "host:", "sh", "-c", "true"])
+        .text();
+    let json = t.call(&["ps", "-a", "--json"]).text();
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(rows[0]["Names"], "x");
+    let table = t
+        .call(&["ps", "-a", "--format", "table {{.Names}}\\t{{.Image}}"])
+        .text();
+    assert_eq!(table, "NAMES  IMAGE\nx      host:");
+    assert!(
+        t.call(&["ps", "-a", "--format", "{{.Nothing}}"])
+            .refused(125)
+            .contains("Nothing")
+    );
+}
+
+fn inspect_is_docker_s_shape(t: &Stage) {
+    t.call(&[
+        "run",
+        "-d",
+        "--name",
+        "i",
+        "-e",
+        "A=1",
+        "-w",
+        "/tmp",
+        "-v",
+        "/usr/share:/data:ro",
+        "host:",
+        "sleep",
+        "9",
+    ])
+    .text();
+    let text = t.call(&["inspect", "i"]).text();
+    let all: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let one = &all[0];
+    assert_eq!(one["Name"], "i");
+    assert_eq!(one["State"]["Running"], true);
+    assert_eq!(one["Config"]["WorkingDir"], "/tmp");
+    assert!(
+        one["Config"]["Env"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|entry| entry == "A=1")
+    );
+    let mounts = one["Mounts"].as_array().expect("a list");
+    let data = mounts
+        .iter()
+        .find(|mount| mount["Destination"] == "/data")
+        .expect("the volume");
+    assert_eq!(data["RW"], false);
+    assert_eq!(one["Lockstep"]["Downgrades"], serde_json::json!([]));
+    assert_eq!(t.call(&["inspect", "i", "nobody"]).code, 1);
+}
+
+fn top_shows_both_numbers(t: &Stage) {
+    t.call(&["run", "-d", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    let table = t.call(&["top", "x"]).text();
+    let line = table
+        .lines()
+        .find(|line| line.contains("sleep 1000"))
+        .expect("the process");
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(fields[1], "1", "{table}");
+    assert_eq!(fields[3], t.pid("x").to_string(), "{table}");
+}
+
+fn stats_shows_use(t: &Stage) {
+    t.call(&[
+        "run",
+        "-d",
+        "--name",
+        "busy",
+        "-m",
+        "64m",
+        "host:",
+        "sh",
+        "-c",
+        "while :; do :; done",
+    ])
+    .text();
+    let seen = t
+        .call(&[
+            "stats",
+            "--no-stream",
+            "--format",
+            "{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.PIDs}}",
+            "busy",
+        ])
+        .text();
+    assert!(
+        seen.starts_with("busy ") && seen.contains("/ 64.0MiB"),
+        "{seen}"
+    );
+    let cpu: f64 = seen
+        .split(' ')
+        .nth(1)
+        .expect("a share")
+        .trim_end_matches('%')
+        .parse()
+        .expect("a number");
+    assert!(cpu > 1.0, "{seen}");
+    assert!(seen.ends_with(" 1"), "{seen}");
+}
+
+fn why_names_who_asked(t: &Stage) {
+    let table = t
+        .call(&[
+            "run",
+            "--why",
+            "-m",
+            "64m",
+            "--cap-add",
+            "net_raw",
+            "host:",
+            "true",
+        ])
+        .text();
+    let line = |name: &str| {
+        table
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("a setting")
+            .to_owned()
+    };
+    assert!(line("memory").contains("flag"), "{table}");
+    assert!(
+        line("process.capabilities").contains("flag")
+            && line("process.capabilities").contains("CAP_NET_RAW"),
+        "{table}"
+    );
+    assert!(
+        line("process.noNewPrivileges").contains("default"),
+        "{table}"
+    );
+    assert!(
+        line("process.noNewPrivileges").contains("[change: --security-opt"),
+        "{table}"
+    );
+    assert!(line("root").contains("image"), "{table}");
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+}
+
+fn plan_does_nothing(t: &Stage) {
+    let plan = t.call(&["plan", "host:", "true"]).text();
+    for step in [
+        "Clone",
+        "WriteIdMaps",
+        "DieWithSupervisor",
+        "Seccomp {",
+        "Execute { args: [\"true\"]",
+    ] {
+        assert!(plan.contains(step), "{step} in {plan}");
+    }
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+}
+
+fn doctor_answers(t: &Stage) {
+    let output = t.call(&["doctor", "--json"]);
+    assert!(output.code <= 1, "{output:?}");
+    let facts: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let named = |name: &str| {
+        facts
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|fact| fact["name"] == name)
+    };
+    assert!(
+        named("user namespace") && named("landlock") && named("store"),
+        "{facts}"
+    );
+    let missing = facts
+        .as_array()
+        .expect("a list")
+        .iter()
+        .any(|fact| fact["missing"] == true);
+    assert_eq!(output.code, i32::from(missing));
+}
+
+fn help_names_every_verb(t: &Stage) {
+    let help = t.call(&["--help"]).text();
+    for verb in ["run", "exec", "ps", "logs", "doctor"] {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
+        assert!(
+            t.call(&[verb, "--help"])
+                .text()
+                .starts_with(&format!("usage: lockstep {verb} "))
+        );
+    }
+    assert!(t.call(&["rnu"]).refused(125).contains("did you mean run?"));
+    assert!(
+        t.call(&["container", "ps"])
+            .text()
+            .starts_with("CONTAINER ID")
+    );
+}
+
+fn hostile_text_is_escaped(t: &Stage) {
+    t.call(&[
+        "create",
+        "--name",
+        "h",
+        "-l",
+        "x=\u{1b}[2J",
+        "host:",
+        "echo",
+        "\u{1b}]0;owned\u{7}",
+    ])
+    .text();
+    for args in [
+        &["ps", "-a"][..],
+        &["inspect", "--format", "{{.Config.Labels}}", "h"],
+    ] {
+        let seen = t.call(args).text();
+        assert!(!seen.contains('\u{1b}'), "{seen:?}");
+    }
+}

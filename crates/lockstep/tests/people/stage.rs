@@ -1,0 +1,332 @@
+//! What a test stands on: a store and a state of its own, and the proof that nothing is left of it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::suite::Skip;
+
+/// An ordinary user of the tests, whom no password file knows.
+pub(crate) const USER: u32 = 54_322;
+
+/// A test's own directories.
+pub(crate) struct Stage {
+    /// World-readable.
+    pub(crate) dir: PathBuf,
+}
+
+/// What an invocation gave.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The output of a success, without its last line feed.
+    #[track_caller]
+    pub(crate) fn text(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.stdout.trim_end().to_owned()
+    }
+
+    /// The complaint of a failure with this code.
+    #[track_caller]
+    pub(crate) fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{self:?}");
+        self.stderr
+    }
+}
+
+impl Stage {
+    pub(crate) fn set(name: &str) -> Stage {
+        let dir = PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()));
+        let stage = Stage {
+            dir: dir.join(name.replace("::", "-")),
+        };
+        std::fs::create_dir_all(&stage.dir).expect("a directory for the test");
+        stage
+    }
+
+    /// Ends the test here unless `condition` holds.
+    pub(crate) fn need(&self, condition: bool, reason: &str) {
+        if !condition {
+            std::panic::resume_unwind(Box::new(Skip {
+                reason: reason.to_owned(),
+            }));
+        }
+    }
+
+    /// The program with this test's store and state, whoever calls it.
+    fn words(&self, who: &str, args: &[&str]) -> Vec<String> {
+        let place = |kind: &str| self.dir.join(format!("{who}-{kind}")).display().to_string();
+        let mut words = vec![program().display().to_string()];
+        words.extend([
+            "--root".into(),
+            place("data"),
+            "--runroot".into(),
+            place("state"),
+        ]);
+        words.extend(args.iter().map(|arg| (*arg).to_owned()));
+        words
+    }
+
+    /// The command as root.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let words = self.words("root", args);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        command
+    }
+
+    /// The command as an ordinary user, who has subordinate ids from `first` on, or none.
+    pub(crate) fn user_command(&self, first: Option<u32>, args: &[&str]) -> Command {
+        for kind in ["data", "state"] {
+            let path = self.dir.join(format!("user-{kind}"));
+            std::fs::create_dir_all(&path).expect("a directory for the user");
+            std::os::unix::fs::chown(&path, Some(USER), Some(USER)).expect("it is the user's");
+            let only = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            std::fs::set_permissions(&path, only).expect("and nobody else's");
+        }
+        let line = first.map_or(String::new(), |first| format!("{USER}:{first}:65536\n"));
+        let file = self.dir.join("subordinate");
+        std::fs::write(&file, line).expect("a file of subordinate ids");
+        // Bound over the host's in a mount namespace of the call's own.
+        // newuidmap(1) wants to know its caller's name.
+        let mut users = std::fs::read_to_string("/etc/passwd").expect("users");
+        users.push_str(&format!("people:x:{USER}:{USER}::/tmp:/bin/sh\n"));
+        std::fs::write(self.dir.join("passwd"), users).expect("a file of users");
+        let script = format!(
+            "mount --bind {0} /etc/subuid && mount --bind {0} /etc/subgid && \
+             mount --bind {1}/passwd /etc/passwd && cd / && exec setpriv --clear-groups --reuid={USER} --regid={USER} env -i PATH=/usr/bin:/bin HOME=/tmp \"$@\"",
+            file.display(),
+            self.dir.display(),
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
+        command.args(self.words("user", args)).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it as root to its end.
+    #[track_caller]
+    pub(crate) fn call(&self, args: &[&str]) -> Output {
+        output(self.command(args), b"")
+    }
+
+    /// As [`Stage::call`], with this on standard input.
+    #[track_caller]
+    pub(crate) fn call_with(&self, input: &[u8], args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        output(command, input)
+    }
+
+    /// Runs a script in a container that goes away; its output.
+    #[track_caller]
+    pub(crate) fn sh(&self, options: &[&str], script: &str) -> Output {
+        let mut args = vec!["run", "--rm"];
+        args.extend(options);
+        args.extend(["host:", "sh", "-c", script]);
+        self.call(&args)
+    }
+
+    /// A field of `inspect`.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str, format: &str) -> String {
+        self.call(&["inspect", "--format", format, name]).text()
+    }
+
+    /// The first process of a container, as the host knows it.
+    #[track_caller]
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        self.field(name, "{{.State.Pid}}")
+            .parse()
+            .expect("a process id")
+    }
+
+    /// The supervisor of a container.
+    #[track_caller]
+    pub(crate) fn supervisor(&self, name: &str) -> u32 {
+        status(self.pid(name), "PPid")
+            .parse()
+            .expect("a process id")
+    }
+
+    /// Removes all that the test made; what was left although it was removed.
+    pub(crate) fn finish(self) -> Vec<String> {
+        let mut left = Vec::new();
+        // Keepers and fronts may be at work still.
+        self.call(&["rm", "-fa"]);
+        if self.dir.join("user-data").exists() {
+            output(self.user_command(None, &["rm", "-fa"]), b"");
+        }
+        for who in ["root", "user"] {
+            for below in [
+                "state/containers",
+                "state/runtime",
+                "data/containers",
+                "data/names",
+                "data/blocks",
+            ] {
+                let path = self.dir.join(format!("{who}-{below}"));
+                let names = std::fs::read_dir(&path).into_iter().flatten().flatten();
+                left.extend(names.map(|entry| format!("{}", entry.path().display())));
+            }
+        }
+        let mark = self.dir.display().to_string();
+        let gone = until(|| processes_naming(&mark).is_empty());
+        if !gone {
+            left.push(format!("processes {:?}", processes_naming(&mark)));
+        }
+        drop(std::fs::remove_dir_all(&self.dir));
+        left
+    }
+}
+
+/// The binary, where every user can execute it.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let dir = PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory for the run");
+        let path = dir.join("lockstep");
+        let built = std::env::var_os("LOCKSTEP_TEST_PROGRAM").map_or_else(
+            || PathBuf::from(env!("CARGO_BIN_EXE_lockstep")),
+            PathBuf::from,
+        );
+        std::fs::copy(built, &path).expect("the binary can be copied");
+        path
+    })
+}
+
+/// Runs a command to its end, within a minute.
+#[track_caller]
+pub(crate) fn output(mut command: Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let given = child.stdin.take();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || given.map(|mut given| given.write_all(&input)));
+    let pid = child.id();
+    let watch = std::thread::spawn(move || {
+        let over = || !Path::new(&format!("/proc/{pid}")).exists();
+        for _ in 0..600 {
+            if over() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        kill(pid, "KILL");
+    });
+    let output = child.wait_with_output().expect("it can be waited for");
+    drop((writer.join(), watch));
+    let code = output.status.code().unwrap_or(-1);
+    Output {
+        code,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn kill(pid: u32, signal: &str) {
+    // It may have ended already.
+    drop(
+        Command::new("kill")
+            .args(["-s", signal, &pid.to_string()])
+            .stderr(Stdio::null())
+            .status(),
+    );
+}
+
+/// Waits up to ten seconds for something to become true; whether it did.
+pub(crate) fn until(mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < end {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    holds()
+}
+
+/// A field of /proc/PID/status, blanks reduced.
+#[track_caller]
+pub(crate) fn status(pid: u32, field: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a live process");
+    let found = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let value = found.expect("a field of status");
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a process exists and is no zombie.
+pub(crate) fn lives(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap_or(0)..].starts_with(") Z"))
+}
+
+/// Processes whose command line contains a text.
+pub(crate) fn processes_naming(text: &str) -> Vec<u32> {
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("procfs").flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if pid != own && String::from_utf8_lossy(&line).contains(text) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Starts a command in the background, killed when the test is over.
+pub(crate) struct Background(pub(crate) Child);
+
+impl Background {
+    #[track_caller]
+    pub(crate) fn start(mut command: Command) -> Background {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        Background(child)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Its exit code.
+    #[track_caller]
+    pub(crate) fn code(mut self) -> i32 {
+        let mut code = None;
+        until(|| {
+            code = self.0.try_wait().expect("it can be waited for");
+            code.is_some()
+        });
+        code.expect("it ends").code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop((self.0.kill(), self.0.wait()));
+    }
+}

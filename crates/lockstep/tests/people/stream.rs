@@ -1,0 +1,226 @@
+//! Standard streams, logs, terminals.
+
+use std::io::Read as _;
+use std::process::Command;
+
+use crate::stage::{Background, Stage, output, until};
+
+crate::cases![
+    outputs_stay_apart,
+    large_streams_arrive_whole,
+    input_only_when_asked_for,
+    a_reader_that_leaves_is_noticed,
+    signals_are_passed_on,
+    logs_remember,
+    logs_follow,
+    logs_turn_over,
+    no_log,
+    a_terminal,
+    a_terminal_is_left_by_keys,
+    attached_twice,
+    stdout_can_be_opened_again,
+];
+
+fn outputs_stay_apart(t: &Stage) {
+    let output = t.sh(&[], "echo out; echo err >&2");
+    assert_eq!((output.stdout.trim(), output.stderr.trim()), ("out", "err"));
+    let output = t.sh(&["-a", "stdout"], "echo out; echo err >&2");
+    assert_eq!((output.stdout.trim(), output.stderr.trim()), ("out", ""));
+}
+
+fn large_streams_arrive_whole(t: &Stage) {
+    let input: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let mut command = t.command(&["run", "--rm", "-i", "host:", "md5sum"]);
+    command.stdin(std::process::Stdio::piped());
+    let inside = output(command, &input).text();
+    let mut here = Command::new("md5sum");
+    here.stdin(std::process::Stdio::piped());
+    assert_eq!(inside, output(here, &input).text());
+    let script = "head -c 8000000 /dev/zero | tr '\\0' x";
+    assert_eq!(t.sh(&[], script).text().len(), 8_000_000);
+}
+
+fn input_only_when_asked_for(t: &Stage) {
+    assert_eq!(
+        t.call_with(b"given", &["run", "--rm", "host:", "cat"])
+            .text(),
+        ""
+    );
+    assert_eq!(
+        t.call_with(b"given", &["run", "--rm", "-i", "host:", "cat"])
+            .text(),
+        "given"
+    );
+    // Behind a detached one the input stays open.
+    t.call(&["run", "-d", "-i", "--name", "open", "host:", "cat"])
+        .text();
+    assert_eq!(t.field("open", "{{.State.Status}}"), "running");
+    t.call_with(b"later", &["attach", "open"]);
+    assert!(until(|| t.call(&["logs", "open"]).stdout.contains("later")));
+}
+
+fn a_reader_that_leaves_is_noticed(t: &Stage) {
+    let words = t.command(&["run", "--rm", "--log-driver", "none", "host:", "yes"]);
+    let line = format!("{words:?} | head -1").replace('"', "'");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &line]);
+    let mut background = Background::start(shell);
+    let mut ended = false;
+    until(|| {
+        ended = background
+            .0
+            .try_wait()
+            .expect("it can be waited for")
+            .is_some();
+        ended
+    });
+    assert!(ended, "yes goes on although nobody reads");
+}
+
+fn signals_are_passed_on(t: &Stage) {
+    let script = "trap 'exit 8' INT; echo ready; while :; do sleep 0.05; done";
+    let front =
+        Background::start(t.command(&["run", "--name", "sig", "host:", "sh", "-c", script]));
+    assert!(until(|| t.call(&["logs", "sig"]).stdout.contains("ready")));
+    crate::stage::kill(front.pid(), "INT");
+    assert_eq!(front.code(), 8);
+}
+
+fn logs_remember(t: &Stage) {
+    let script = "for i in 1 2 3 4; do echo line $i; done; echo error >&2; printf 'no end'";
+    t.call(&["run", "--name", "l", "host:", "sh", "-c", script]);
+    let all = t.call(&["logs", "l"]);
+    assert_eq!(all.stderr, "error\n");
+    assert_eq!(all.stdout, "line 1\nline 2\nline 3\nline 4\nno end");
+    assert_eq!(t.call(&["logs", "--tail", "1", "l"]).stdout, "no end");
+    let stamped = t.call(&["logs", "-t", "l"]).text();
+    assert!(
+        stamped.lines().next().expect("a line").contains("Z line 1"),
+        "{stamped}"
+    );
+    assert_eq!(
+        t.call(&["logs", "--since", "2099-01-01T00:00:00Z", "l"])
+            .stdout,
+        ""
+    );
+    assert_eq!(t.call(&["logs", "--until", "1h", "l"]).stdout, "");
+}
+
+fn logs_follow(t: &Stage) {
+    let script = "for i in 1 2 3; do echo $i; sleep 0.2; done";
+    t.call(&["run", "-d", "--name", "f", "host:", "sh", "-c", script])
+        .text();
+    assert_eq!(t.call(&["logs", "-f", "f"]).text(), "1\n2\n3");
+}
+
+fn logs_turn_over(t: &Stage) {
+    let script = "i=0; while [ $i -lt 2000 ]; do echo number $i; i=$((i+1)); done";
+    let options = ["--log-opt", "max-size=20k", "--log-opt", "max-file=3"];
+    let mut args = vec!["run", "--name", "r"];
+    args.extend(options);
+    args.extend(["host:", "sh", "-c", script]);
+    t.call(&args);
+    let directory = t.field("r", "{{.Lockstep.Directory}}");
+    let files: Vec<u64> = std::fs::read_dir(format!("{directory}/log"))
+        .expect("the log")
+        .map(|entry| entry.expect("a file").metadata().expect("its size").len())
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    assert!(files.iter().all(|size| *size <= 20 << 10), "{files:?}");
+    let kept = t.call(&["logs", "r"]).text();
+    assert!(kept.ends_with("number 1999"), "{kept}");
+    assert!(!kept.contains("number 0\n"));
+}
+
+fn no_log(t: &Stage) {
+    assert_eq!(
+        t.call(&[
+            "run",
+            "--name",
+            "n",
+            "--log-driver",
+            "none",
+            "host:",
+            "echo",
+            "x"
+        ])
+        .text(),
+        "x"
+    );
+    assert!(t.call(&["logs", "n"]).refused(125).contains("none"));
+}
+
+/// The command line in a terminal of script(1), with this typed after a moment.
+fn in_terminal(t: &Stage, typed: &str, args: &[&str]) -> String {
+    let words = format!("{:?}", t.command(args)).replace('"', "'");
+    let mut script = Command::new("bash");
+    let line = format!(
+        "(sleep 0.5; printf '{typed}'; sleep 1.5) | script -qec \"stty rows 33 cols 99; {words}; echo code=\\$?\" /dev/null"
+    );
+    script.args(["-c", &line]);
+    output(script, b"").stdout
+}
+
+fn a_terminal(t: &Stage) {
+    let seen = in_terminal(
+        t,
+        "hello\\n\\004",
+        &[
+            "run",
+            "--rm",
+            "-it",
+            "host:",
+            "sh",
+            "-c",
+            "tty; stty size; cat; exit 3",
+        ],
+    );
+    assert!(seen.contains("/dev/pts/0"), "{seen}");
+    assert!(seen.contains("33 99"), "{seen}");
+    assert_eq!(seen.matches("hello").count(), 2, "echo and cat: {seen}");
+    assert!(seen.contains("code=3"), "{seen}");
+    assert!(
+        t.call(&["run", "--rm", "-it", "host:", "true"])
+            .refused(125)
+            .contains("not a terminal")
+    );
+}
+
+fn a_terminal_is_left_by_keys(t: &Stage) {
+    let seen = in_terminal(
+        t,
+        "\\020\\021",
+        &["run", "-it", "--name", "left", "host:", "sleep", "1000"],
+    );
+    assert!(seen.contains("code=0"), "{seen}");
+    assert_eq!(t.field("left", "{{.State.Status}}"), "running");
+    let seen = in_terminal(t, "x", &["attach", "--detach-keys", "x", "left"]);
+    assert!(seen.contains("code=0"), "{seen}");
+}
+
+fn attached_twice(t: &Stage) {
+    let script = "sleep 0.6; echo both; exit 2";
+    t.call(&["run", "-d", "--name", "a", "host:", "sh", "-c", script])
+        .text();
+    let both = [0, 1].map(|_| Background::start(t.command(&["attach", "a"])));
+    for mut one in both {
+        let mut seen = String::new();
+        let out = one.0.stdout.take();
+        out.expect("a pipe")
+            .read_to_string(&mut seen)
+            .expect("text");
+        assert_eq!((seen.as_str(), one.code()), ("both\n", 2));
+    }
+}
+
+fn stdout_can_be_opened_again(t: &Stage) {
+    assert_eq!(t.sh(&[], "echo x > /dev/stdout").text(), "x");
+    assert_eq!(
+        t.sh(
+            &["-u", "daemon"],
+            "echo x > /dev/stdout; echo y > /proc/self/fd/1"
+        )
+        .text(),
+        "x\ny"
+    );
+}

@@ -1,0 +1,241 @@
+//! An ordinary user: with subordinate ids, and with the one id.
+
+use std::path::Path;
+
+use crate::stage::{Output, Stage, USER, output};
+
+crate::cases![
+    one_id,
+    subordinate_ids,
+    kept_id,
+    a_life,
+    files_belong_to_the_user,
+    limits_are_refused_or_felt,
+    what_needs_root_says_so,
+    its_supervisor_is_confined,
+    another_user_cannot_enter,
+];
+
+const FIRST: u32 = 700_000;
+
+fn one(t: &Stage, args: &[&str]) -> Output {
+    output(t.user_command(None, args), b"")
+}
+
+fn many(t: &Stage, args: &[&str]) -> Output {
+    t.need(
+        Path::new("/usr/bin/newuidmap").exists(),
+        "no newuidmap(1) (uidmap)",
+    );
+    output(t.user_command(Some(FIRST), args), b"")
+}
+
+fn one_id(t: &Stage) {
+    let script = "id -u; cat /proc/self/uid_map; grep -E 'NoNewPrivs|Seccomp:' /proc/self/status; ls /root /home";
+    let seen = one(t, &["run", "--rm", "host:", "sh", "-c", script]).text();
+    assert!(seen.starts_with("0\n"), "{seen}");
+    let map: Vec<&str> = seen
+        .lines()
+        .nth(1)
+        .expect("a map")
+        .split_whitespace()
+        .collect();
+    assert_eq!(map, ["0", &USER.to_string(), "1"]);
+    assert!(
+        seen.contains("NoNewPrivs:\t1") && seen.contains("Seccomp:\t2"),
+        "{seen}"
+    );
+    let refused = one(t, &["run", "--rm", "-u", "daemon", "host:", "true"]).refused(125);
+    assert!(
+        refused.contains("not mapped") && refused.contains("/etc/subuid"),
+        "{refused}"
+    );
+}
+
+fn subordinate_ids(t: &Stage) {
+    let seen = many(
+        t,
+        &[
+            "run",
+            "--rm",
+            "-u",
+            "daemon",
+            "host:",
+            "sh",
+            "-c",
+            "id -un; cat /proc/self/uid_map",
+        ],
+    )
+    .text();
+    let lines: Vec<Vec<&str>> = seen
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["daemon"]);
+    assert_eq!(lines[1], ["0", &USER.to_string(), "1"]);
+    assert_eq!(lines[2], ["1", "700000", "65536"]);
+}
+
+fn kept_id(t: &Stage) {
+    let seen = many(
+        t,
+        &["run", "--rm", "--userns", "keep-id", "host:", "id", "-u"],
+    )
+    .text();
+    assert_eq!(seen, USER.to_string());
+    let seen = many(
+        t,
+        &[
+            "run",
+            "--rm",
+            "--userns",
+            "keep-id:uid=7,gid=8",
+            "host:",
+            "sh",
+            "-c",
+            "id -u; id -g",
+        ],
+    )
+    .text();
+    assert_eq!(seen, "7\n8");
+    let seen = many(
+        t,
+        &[
+            "run",
+            "--rm",
+            "--userns",
+            "nomap",
+            "host:",
+            "cat",
+            "/proc/self/uid_map",
+        ],
+    )
+    .text();
+    assert!(!seen.contains(&USER.to_string()), "{seen}");
+}
+
+fn a_life(t: &Stage) {
+    let id = one(
+        t,
+        &[
+            "run",
+            "-d",
+            "--name",
+            "u",
+            "host:",
+            "sh",
+            "-c",
+            "echo started; sleep 1000",
+        ],
+    )
+    .text();
+    assert!(one(t, &["ps", "-q", "--no-trunc"]).text().contains(&id));
+    assert_eq!(one(t, &["exec", "u", "sh", "-c", "id -u; exit 4"]).code, 4);
+    assert_eq!(one(t, &["logs", "u"]).text(), "started");
+    assert!(one(t, &["top", "u"]).text().contains("sleep 1000"));
+    one(t, &["stop", "-t", "0", "u"]).text();
+    assert_eq!(one(t, &["wait", "u"]).text(), "137");
+    one(t, &["start", "u"]).text();
+    one(t, &["rm", "-f", "u"]).text();
+    assert_eq!(
+        one(t, &["run", "--rm", "host:", "no-such-program"]).code,
+        127
+    );
+    // Root's containers are another's.
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+}
+
+fn files_belong_to_the_user(t: &Stage) {
+    let dir = t.dir.join("files");
+    std::fs::create_dir(&dir).expect("a directory");
+    std::os::unix::fs::chown(&dir, Some(USER), Some(USER)).expect("it is the user's");
+    let volume = format!("{}:/data", dir.display());
+    one(
+        t,
+        &[
+            "run",
+            "--rm",
+            "-v",
+            &volume,
+            "host:",
+            "sh",
+            "-c",
+            "echo x > /data/made",
+        ],
+    )
+    .text();
+    let made = std::fs::metadata(dir.join("made")).expect("the file");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), USER);
+    many(
+        t,
+        &[
+            "run",
+            "--rm",
+            "-u",
+            "daemon",
+            "-v",
+            &volume,
+            "host:",
+            "sh",
+            "-c",
+            "cat /data/made",
+        ],
+    )
+    .text();
+}
+
+fn limits_are_refused_or_felt(t: &Stage) {
+    let refused = one(t, &["run", "--rm", "-m", "64m", "host:", "true"]);
+    if refused.code != 0 {
+        assert!(refused.stderr.contains("memory"), "{refused:?}");
+    }
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait";
+    let bombed = one(
+        t,
+        &[
+            "run", "--rm", "--ulimit", "nproc=4", "host:", "sh", "-c", script,
+        ],
+    );
+    assert!(bombed.stderr.contains("fork"), "{bombed:?}");
+}
+
+fn what_needs_root_says_so(t: &Stage) {
+    let refused = one(t, &["run", "--rm", "--userns", "host", "host:", "true"]).refused(125);
+    assert!(refused.contains("needs root"), "{refused}");
+    let refused = one(t, &["run", "--rm", "-v", "/usr:/x:idmap", "host:", "true"]).refused(125);
+    assert!(refused.contains("needs root"), "{refused}");
+    let doctor = one(t, &["doctor"]);
+    assert_eq!(doctor.code, 1);
+    assert!(
+        doctor.stdout.contains("usermod --add-subuids"),
+        "{doctor:?}"
+    );
+}
+
+fn its_supervisor_is_confined(t: &Stage) {
+    one(t, &["run", "-d", "--name", "c", "host:", "sleep", "1000"]).text();
+    let pid: u32 = one(t, &["inspect", "--format", "{{.State.Pid}}", "c"])
+        .text()
+        .parse()
+        .expect("a pid");
+    let supervisor: u32 = crate::stage::status(pid, "PPid").parse().expect("a pid");
+    assert_eq!(
+        crate::stage::status(supervisor, "CapEff"),
+        "0000000000000000"
+    );
+    assert_eq!(crate::stage::status(supervisor, "NoNewPrivs"), "1");
+    assert_eq!(crate::stage::status(supervisor, "Seccomp"), "2");
+    crate::stage::kill(supervisor, "KILL");
+    assert!(crate::stage::until(|| !crate::stage::lives(pid)));
+    assert_eq!(one(t, &["wait", "c"]).text(), "137");
+}
+
+fn another_user_cannot_enter(t: &Stage) {
+    let state = t.dir.join("foreign");
+    std::fs::create_dir(&state).expect("a directory");
+    std::os::unix::fs::chown(&state, Some(USER + 1), None).expect("it is another's");
+    let mut command = t.user_command(None, &[]);
+    command.args(["--runroot", &state.display().to_string(), "ps"]);
+    let refused = output(command, b"").refused(125);
+    assert!(refused.contains("belongs to user"), "{refused}");
+}

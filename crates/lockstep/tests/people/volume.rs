@@ -1,0 +1,223 @@
+//! What a container sees of the host because it was asked for.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::stage::Stage;
+
+crate::cases![
+    owners_are_the_same_on_both_sides,
+    options_are_obeyed,
+    named_volumes_stay,
+    own_directories_stay_out,
+    memory,
+    a_directory_as_root,
+    a_read_only_root,
+    hosts,
+    wrong_mounts_are_refused,
+    devices,
+];
+
+fn owners_are_the_same_on_both_sides(t: &Stage) {
+    let dir = t.dir.join("data");
+    std::fs::create_dir(&dir).expect("a directory");
+    for (name, user) in [("root", 0), ("other", 1234)] {
+        std::fs::write(dir.join(name), name).expect("a file");
+        std::os::unix::fs::chown(dir.join(name), Some(user), Some(user)).expect("an owner");
+    }
+    let volume = format!("{}:/data", dir.display());
+    let script = "stat -c %u /data/root /data/other; touch /data/made; chown 77 /data/made";
+    assert_eq!(t.sh(&["-v", &volume], script).text(), "0\n1234");
+    assert_eq!(
+        std::fs::metadata(dir.join("made")).expect("the file").uid(),
+        77
+    );
+    let plain = t
+        .sh(
+            &["-v", &format!("{volume}:noidmap")],
+            "stat -c %u /data/root",
+        )
+        .text();
+    assert_eq!(plain, "65534");
+}
+
+fn options_are_obeyed(t: &Stage) {
+    let dir = t.dir.join("data");
+    std::fs::create_dir(&dir).expect("a directory");
+    let tool = dir.join("tool");
+    std::fs::write(&tool, "#!/bin/sh\necho ran\n").expect("a script");
+    std::os::unix::fs::PermissionsExt::set_mode(
+        &mut std::fs::metadata(&tool).expect("it").permissions(),
+        0o755,
+    );
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("its mode");
+    let with = |options: &str, script: &str| {
+        t.sh(
+            &["-v", &format!("{}:/data{options}", dir.display())],
+            script,
+        )
+    };
+    assert_eq!(with("", "/data/tool").text(), "ran");
+    assert_eq!(with(":noexec", "/data/tool").code, 126);
+    assert_ne!(with(":ro", "touch /data/x").code, 0);
+    assert!(with(":sideways", "true").refused(125).contains("sideways"));
+    assert!(with(":O", "true").refused(125).contains("refused"));
+    let long = format!("type=bind,src={},dst=/data,readonly", dir.display());
+    assert_ne!(t.sh(&["--mount", &long], "touch /data/x").code, 0);
+}
+
+fn named_volumes_stay(t: &Stage) {
+    t.sh(&["-v", "vol:/data"], "echo kept > /data/file").text();
+    assert_eq!(t.sh(&["-v", "vol:/data"], "cat /data/file").text(), "kept");
+    assert_ne!(t.sh(&["-v", "another:/data"], "cat /data/file").code, 0);
+    assert_eq!(t.sh(&["-v", "../x:/data"], "true").code, 125);
+}
+
+fn own_directories_stay_out(t: &Stage) {
+    let data = t.dir.join("root-data");
+    t.call(&["create", "--name", "x", "host:", "true"]).text();
+    let refused = t
+        .sh(&["-v", &format!("{}:/d", data.display())], "true")
+        .refused(125);
+    assert!(refused.contains("Lockstep's own"), "{refused}");
+    let containing = t.sh(
+        &["-v", &format!("{}:/d", t.dir.display())],
+        "ls /d; ls /d/root-data /d/root-state",
+    );
+    assert!(containing.stdout.contains("root-data"), "{containing:?}");
+    assert!(!containing.stdout.contains("containers"), "{containing:?}");
+    assert!(containing.stderr.contains("masked"), "{containing:?}");
+}
+
+fn memory(t: &Stage) {
+    let seen = t
+        .sh(
+            &["--tmpfs", "/scratch:size=1m,mode=700"],
+            "stat -c %a /scratch; df -k /scratch | tail -1",
+        )
+        .text();
+    assert!(seen.starts_with("700\n"), "{seen}");
+    assert_eq!(seen.split_whitespace().nth(2), Some("1024"), "{seen}");
+    t.sh(&["--mount", "type=tmpfs,dst=/scratch"], "touch /scratch/x")
+        .text();
+}
+
+/// A root file system of busybox.
+fn rootfs(t: &Stage) -> String {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    t.need(busybox.is_some(), "no busybox (busybox-static)");
+    let dir = t.dir.join("rootfs");
+    for below in ["bin", "etc", "tmp"] {
+        std::fs::create_dir_all(dir.join(below)).expect("a directory");
+    }
+    std::fs::copy(busybox.expect("found"), dir.join("bin/busybox")).expect("a copy");
+    for name in ["sh", "ls", "cat", "touch", "id", "stat"] {
+        std::os::unix::fs::symlink("busybox", dir.join("bin").join(name)).expect("a link");
+    }
+    std::fs::write(
+        dir.join("etc/passwd"),
+        "root:x:0:0::/:/bin/sh\napp:x:500:500::/:/bin/sh\n",
+    )
+    .expect("a file");
+    format!("rootfs:{}", dir.display())
+}
+
+fn a_directory_as_root(t: &Stage) {
+    let image = rootfs(t);
+    let run = |args: &[&str]| {
+        let mut all = vec!["run", "--rm"];
+        all.extend(args);
+        t.call(&all)
+    };
+    assert_eq!(
+        run(&[&image, "stat", "-c", "%u", "/bin/busybox"]).text(),
+        "0"
+    );
+    assert_eq!(run(&["-u", "app", &image, "id", "-u"]).text(), "500");
+    run(&[&image, "touch", "/made"]).text();
+    assert_eq!(
+        std::fs::metadata(t.dir.join("rootfs/made"))
+            .expect("the file")
+            .uid(),
+        0
+    );
+    assert!(run(&[&image]).refused(125).contains("no program"));
+    assert_eq!(run(&["rootfs:/no/such/directory", "true"]).code, 125);
+    let hosts = run(&[
+        "--hostname",
+        "box",
+        &image,
+        "cat",
+        "/etc/hosts",
+        "/etc/hostname",
+    ])
+    .text();
+    assert!(
+        hosts.contains("127.0.1.1\tbox") && hosts.ends_with("box"),
+        "{hosts}"
+    );
+}
+
+fn a_read_only_root(t: &Stage) {
+    let image = rootfs(t);
+    let run = |options: &[&str], path: &str| {
+        let mut all = vec!["run", "--rm", "--read-only"];
+        all.extend(options);
+        all.extend([&*image, "touch", path]);
+        t.call(&all).code
+    };
+    assert_ne!(run(&[], "/x"), 0);
+    assert_eq!(run(&[], "/tmp/x"), 0);
+    assert_ne!(run(&["--read-only-tmpfs=false"], "/tmp/x"), 0);
+}
+
+fn hosts(t: &Stage) {
+    let seen = t
+        .sh(&["--add-host", "db:10.1.2.3"], "cat /etc/hosts")
+        .text();
+    assert!(seen.contains("10.1.2.3\tdb"), "{seen}");
+    assert_eq!(t.sh(&["--hostname", "named"], "hostname").text(), "named");
+    assert_eq!(t.sh(&[], "hostname").text().len(), 12);
+}
+
+fn wrong_mounts_are_refused(t: &Stage) {
+    for options in [
+        ["-v", "/no/such/path:/x"],
+        ["-v", "/usr:relative"],
+        ["-v", "/usr:/"],
+        ["-v", "/usr"],
+        ["-v", "/usr:/x:/y:z"],
+        ["--mount", "type=image,src=x,dst=/x"],
+        ["--mount", "type=bind,src=/usr,dst=/x,magic=1"],
+        ["--tmpfs", "/x:magic"],
+        ["--tmpfs", "x"],
+    ] {
+        let refused = t.sh(&options, "true").refused(125);
+        assert!(refused.starts_with("error: --"), "{options:?}: {refused}");
+    }
+    let twice = t
+        .sh(&["-v", "/usr:/x", "--tmpfs", "/x"], "true")
+        .refused(125);
+    assert!(twice.contains("twice"), "{twice}");
+}
+
+fn devices(t: &Stage) {
+    let seen = t.sh(&[], "ls /dev").text();
+    for absent in ["sda", "vda", "kmsg", "mem", "kvm", "fuse"] {
+        assert!(!seen.lines().any(|name| name == absent), "{seen}");
+    }
+    if std::path::Path::new("/dev/fuse").exists() {
+        assert!(
+            t.sh(&["--device", "/dev/fuse"], "ls -l /dev/fuse")
+                .text()
+                .starts_with('c')
+        );
+    }
+    assert!(
+        t.sh(&["--device", "/etc/passwd"], "true")
+            .refused(125)
+            .contains("no device")
+    );
+}
