@@ -68,9 +68,9 @@ pub fn readable_now(fd: BorrowedFd<'_>) -> bool {
         && polled[0].revents().contains(PollFlags::IN)
 }
 
-/// Waits for the other end of a pipe to be closed, at most so long; whether it was.
-pub fn ends_within(fd: BorrowedFd<'_>, time: std::time::Duration) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+/// Waits until a descriptor is readable or at its end, at most so long; whether it is.
+pub fn within(fd: BorrowedFd<'_>, time: std::time::Duration) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let time = Timespec {
         tv_sec: time.as_secs().cast_signed(),
         tv_nsec: time.subsec_nanos().into(),

@@ -332,6 +332,12 @@ pub fn leave_to_exec(file: OwnedFd) {
     }
 }
 
+/// Keeps a descriptor open until execve(2) closes it, in any case.
+pub fn leave_open(file: OwnedFd) {
+    use std::os::fd::IntoRawFd;
+    let _still_open = file.into_raw_fd();
+}
+
 /// Makes [`leave_to_exec`] close everything: for a process that is about to lower its limit on open files.
 pub fn leave_nothing_to_exec() {
     LEFT_BELOW.store(0, Ordering::Relaxed);

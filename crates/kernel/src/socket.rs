@@ -124,6 +124,22 @@ pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 /// sendmsg(2) of one message with descriptors (SCM_RIGHTS); MSG_NOSIGNAL.
 pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    send_quietly(socket, message, fds).told(|| {
+        format!(
+            "sendmsg({}, {} bytes, {} fds)",
+            socket.as_raw_fd(),
+            message.len(),
+            fds.len()
+        )
+    })
+}
+
+/// The same without words, which would have to be allocated.
+pub(crate) fn send_quietly(
+    socket: BorrowedFd<'_>,
+    message: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> rustix::io::Result<()> {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
@@ -138,14 +154,6 @@ pub fn send(socket: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) -> R
         )
     })
     .map(drop)
-    .told(|| {
-        format!(
-            "sendmsg({}, {} bytes, {} fds)",
-            socket.as_raw_fd(),
-            message.len(),
-            fds.len()
-        )
-    })
 }
 
 /// [`send`] without descriptors and without blocking (MSG_DONTWAIT): whether there was room.

@@ -262,10 +262,11 @@ fn execution(
     // leaks (CVE-2024-21626). Nothing opens a file below this line.
     plan.init("<order>", Op::CloseDescriptors { keep: role.keep });
     if let Some(program) = role.filter {
+        let listener = crate::seccomp::hand_over(&program);
         let op = Op::Seccomp {
             filter: program.insns,
             flags: program.flags,
-            notify: program.notify,
+            listener,
         };
         plan.init("/linux/seccomp", op);
     }

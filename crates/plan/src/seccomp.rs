@@ -1,9 +1,10 @@
 //! Seccomp: compiles the filter of config.json before anything is made, so that a wrong one costs nothing.
 
+use crate::step::HandOver;
 use crate::{Error, Plan, Result};
 use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
-use lockstep_oci::runtime::{Linux, Seccomp};
+use lockstep_oci::runtime::Linux;
 use lockstep_profile::seccomp::interpret::{Call, interpret};
 use lockstep_profile::seccomp::{Program, Verdict, compile};
 
@@ -12,25 +13,27 @@ pub fn filter(plan: &mut Plan, linux: &Linux) -> Result<Option<Program>> {
     let Some(seccomp) = &linux.seccomp else {
         return Ok(None);
     };
-    let program = program(seccomp)?;
+    let wrong = |reason: String| Error::new("/linux/seccomp", "", reason);
+    let program = compile(seccomp, Arch::native()).map_err(|e| wrong(e.to_string()))?;
     let warnings = program.warnings.iter();
     plan.warnings
         .extend(warnings.map(|w| format!("/linux/seccomp: {w}")));
     Ok(Some(program))
 }
 
-fn program(seccomp: &Seccomp) -> Result<Program> {
-    let wrong = |reason: String| Error::new("/linux/seccomp", "", reason);
-    let program = compile(seccomp, Arch::native()).map_err(|e| wrong(e.to_string()))?;
-    if program.notify && !lets_the_listener_out(&program) {
-        let reason = "the filter stops sendmsg, by which its listener is handed over";
-        return Err(wrong(reason.to_owned()));
-    }
-    Ok(program)
+/// How the filter's listener gets out, if it has one.
+pub(crate) fn hand_over(program: &Program) -> Option<HandOver> {
+    program.notify.then(|| {
+        if lets_the_listener_out(program) {
+            HandOver::Sent
+        } else {
+            HandOver::Beside
+        }
+    })
 }
 
 /// Whether the init process, already under the filter, can still send the listener out. One that waited for
-/// an answer of the agent to do so would wait for ever.
+/// an answer of the agent to do so would wait for ever, for the agent has no listener yet.
 fn lets_the_listener_out(program: &Program) -> bool {
     let native = Arch::native();
     syscall::number(native, "sendmsg").is_some_and(|number| {
@@ -50,25 +53,37 @@ fn lets_the_listener_out(program: &Program) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lockstep_oci::runtime::Seccomp;
 
     #[test]
-    fn a_listener_that_could_never_be_handed_over_is_refused() {
+    fn a_listener_gets_out_in_spite_of_its_filter() {
         let with = |names: &str, action: &str, default: &str| {
             let text = format!(
                 r#"{{"defaultAction": "SCMP_ACT_{default}", "syscalls": [
                     {{"names": [{names}], "action": "SCMP_ACT_{action}"}},
                     {{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}}]}}"#
             );
-            serde_json::from_str::<Seccomp>(&text).map(|seccomp| program(&seccomp).is_ok())
+            let seccomp = serde_json::from_str::<Seccomp>(&text).expect("a profile");
+            hand_over(&compile(&seccomp, Arch::native()).expect("a filter"))
         };
-        let results = [
-            with(r#""sendmsg""#, "NOTIFY", "ALLOW"),
-            with(r#""sendmsg""#, "ERRNO", "ALLOW"),
-            with(r#""read""#, "ALLOW", "ERRNO"),
-            with(r#""read", "sendmsg""#, "ALLOW", "ERRNO"),
-            with(r#""read""#, "NOTIFY", "ALLOW"),
-        ];
-        let accepted = results.map(|result| result.is_ok_and(|accepted| accepted));
-        assert_eq!(accepted, [false, false, false, true, true]);
+        for (names, action, default, expected) in [
+            (r#""sendmsg""#, "NOTIFY", "ALLOW", HandOver::Beside),
+            (r#""sendmsg""#, "ERRNO", "ALLOW", HandOver::Beside),
+            (r#""read""#, "ALLOW", "ERRNO", HandOver::Beside),
+            (r#""read", "sendmsg""#, "ALLOW", "ERRNO", HandOver::Sent),
+            (r#""read""#, "NOTIFY", "ALLOW", HandOver::Sent),
+        ] {
+            assert_eq!(
+                with(names, action, default),
+                Some(expected),
+                "{names} {action} {default}"
+            );
+        }
+        let without =
+            serde_json::from_str(r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#).expect("a profile");
+        assert_eq!(
+            hand_over(&compile(&without, Arch::native()).expect("a filter")),
+            None
+        );
     }
 }

@@ -400,7 +400,8 @@ pub enum Op {
         #[serde(serialize_with = "length")]
         filter: Vec<Insn>,
         flags: u32,
-        notify: bool,
+        /// Whether there is a listener, and how it gets out of the process that is under its filter.
+        listener: Option<HandOver>,
     },
     /// Capability sets after the filter, without `extra`.
     FinalCapabilities {
@@ -505,6 +506,15 @@ impl fmt::Display for Plan {
     }
 }
 
+/// How the listener of a filter gets from the process that is under it to the supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum HandOver {
+    /// By sendmsg(2), which the filter allows.
+    Sent,
+    /// The filter stops sendmsg(2): a second thread, which is not under it, sends it.
+    Beside,
+}
+
 /// Prints a filter by its length: nobody reads hundreds of instructions in a plan.
 struct Brief<'a>(&'a Op);
 
@@ -514,8 +524,13 @@ impl fmt::Debug for Brief<'_> {
             Op::Seccomp {
                 filter,
                 flags,
-                notify,
+                listener,
             } => {
+                let notify = match listener {
+                    None => "false",
+                    Some(HandOver::Sent) => "true",
+                    Some(HandOver::Beside) => "true, from beside it",
+                };
                 write!(
                     f,
                     "Seccomp {{ filter: {} instructions, flags: {flags:#x}, notify: {notify} }}",

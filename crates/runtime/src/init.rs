@@ -199,8 +199,8 @@ impl Init<'_> {
             Op::Seccomp {
                 filter,
                 flags,
-                notify,
-            } => self.load_filter(filter, *flags, *notify),
+                listener,
+            } => self.load_filter(filter, *flags, *listener),
             Op::Execute { args, env } => self.execute(args, env),
             Op::Clone { .. }
             | Op::Enter { .. }

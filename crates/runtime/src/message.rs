@@ -26,6 +26,8 @@ const BARRIER: u8 = b'B';
 const READY: u8 = b'R';
 const CONSOLE: u8 = b'C';
 const LISTENER: u8 = b'L';
+/// The bytes that go with the filter's listener.
+pub(crate) const LISTENER_MESSAGE: &[u8] = &[LISTENER];
 const FAILED: u8 = b'E';
 
 /// Opens or reports a barrier.
@@ -48,7 +50,7 @@ pub(crate) fn send_listener(
     socket: BorrowedFd<'_>,
     listener: BorrowedFd<'_>,
 ) -> kernel::Result<()> {
-    socket::send(socket, &[LISTENER], &[listener])
+    socket::send(socket, LISTENER_MESSAGE, &[listener])
 }
 
 /// Reports a failure.

@@ -111,7 +111,7 @@ fn barrier(manager: &OwnedFd, host: &Path) -> Result<()> {
     let (read, write) = socket::pipe().during(what)?;
     socket::send(manager.as_fd(), b"BARRIER=1", &[write.as_fd()]).during(what)?;
     drop(write);
-    event::ends_within(read.as_fd(), BARRIER);
+    event::within(read.as_fd(), BARRIER);
     Ok(())
 }
 

@@ -11,6 +11,9 @@ cases! {
     notify_continue,
     notify_state_is_sent,
     notify_of_exec_reaches_the_agent,
+    notify_of_sendmsg_itself,
+    notify_where_sendmsg_is_refused,
+    notify_of_execve,
     notify_without_listener_refused,
     notify_listener_absent_refused,
     notify_as_default_refused,
@@ -130,6 +133,66 @@ fn notify_of_exec_reaches_the_agent(t: &Test) {
     assert_eq!(received[1].0["state"]["status"], "running");
     assert_ne!(received[1].0["pid"], c.pid(), "the pid is that of the exec");
     assert_eq!(received[1].0["state"]["pid"], c.pid());
+}
+
+/// The numbers of x86-64.
+const SENDMSG: &str = "46";
+
+/// The listener gets out although its own filter stops the call that hands it over.
+fn notify_of_sendmsg_itself(t: &Test) {
+    let agent = Agent::start(t, "errno:55");
+    let rules = json!([{"names": ["sendmsg"], "action": "SCMP_ACT_NOTIFY"}]);
+    let bundle = agent
+        .bundle(t, &["syscall", SENDMSG, "0", "0", "0"])
+        .set("/linux/seccomp/syscalls", rules);
+    assert_eq!(bundle.run().ok().value("syscall"), "-55");
+    assert_eq!(agent.received(1)[0].1, 1);
+    // Later, too, and by a process that joins.
+    let c = agent
+        .bundle(t, &["sleep", "1000"])
+        .set(
+            "/linux/seccomp/syscalls",
+            json!([{"names": ["sendmsg"], "action": "SCMP_ACT_NOTIFY"}]),
+        )
+        .started();
+    let output = c
+        .exec(&[], &["/probe", "syscall", SENDMSG, "0", "0", "0"])
+        .ok();
+    assert_eq!(output.value("syscall"), "-55");
+    assert_eq!(agent.received(3).len(), 3);
+    // Nobody that helped is left in the container.
+    assert_eq!(
+        c.call("ps", &["--format", "json"]).ok().json(),
+        json!([c.pid()])
+    );
+}
+
+fn notify_where_sendmsg_is_refused(t: &Test) {
+    let agent = Agent::start(t, "errno:55");
+    for without in [true, false] {
+        let rules = json!([rule("SCMP_ACT_NOTIFY", json!([])),
+            {"names": ["sendmsg"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}]);
+        let question = [
+            "syscall", ALARM, "0", ",", "syscall", SENDMSG, "0", "0", "0",
+        ];
+        let output = agent
+            .bundle(t, &question)
+            .set("/linux/seccomp/syscalls", rules)
+            .set("/process/noNewPrivileges", without)
+            .run()
+            .ok();
+        assert_eq!(output.lines(), ["syscall=-55", "syscall=-44"]);
+    }
+}
+
+/// The last call before the program is asked for as any other.
+fn notify_of_execve(t: &Test) {
+    let agent = Agent::start(t, "continue");
+    let rules = json!([{"names": ["execve", "sendmsg", "close"], "action": "SCMP_ACT_NOTIFY"}]);
+    let bundle = agent
+        .bundle(t, &["argv0"])
+        .set("/linux/seccomp/syscalls", rules);
+    assert_eq!(bundle.run().ok().value("argv0"), "/probe");
 }
 
 fn notify_without_listener_refused(t: &Test) {

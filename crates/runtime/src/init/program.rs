@@ -8,7 +8,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::landlock::{self, Domain, Enforced};
 use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
-use lockstep_plan::step::LandlockDomain;
+use lockstep_plan::step::{HandOver, LandlockDomain};
 use lockstep_plan::{Downgrade, RootPath};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -139,19 +139,31 @@ impl Init<'_> {
         Ok(())
     }
 
-    pub(super) fn load_filter(&mut self, filter: &[Insn], flags: u32, notify: bool) -> Result<()> {
-        let flags = if notify {
-            flags | seccomp::NEW_LISTENER
-        } else {
-            flags
-        };
-        let listener =
-            seccomp::load(filter, flags).during(|| "loading the seccomp filter".into())?;
-        if let Some(listener) = listener {
-            message::send_listener(self.peer.as_fd(), listener.as_fd())
-                .during(|| "handing over the listener".into())?;
+    pub(super) fn load_filter(
+        &mut self,
+        filter: &[Insn],
+        flags: u32,
+        listener: Option<HandOver>,
+    ) -> Result<()> {
+        let what = || "loading the seccomp filter".to_string();
+        match listener {
+            None => seccomp::load(filter, flags).map(drop).during(what),
+            Some(HandOver::Sent) => {
+                let listener = seccomp::load(filter, flags | seccomp::NEW_LISTENER).during(what)?;
+                let Some(listener) = listener else {
+                    return Ok(());
+                };
+                message::send_listener(self.peer.as_fd(), listener.as_fd())
+                    .during(|| "handing over the listener".into())?;
+                // Not closed here: that would be another call under the filter.
+                file::leave_open(listener);
+                Ok(())
+            }
+            Some(HandOver::Beside) => {
+                let message = message::LISTENER_MESSAGE;
+                seccomp::load_beside(filter, flags, self.peer.as_fd(), message).during(what)
+            }
         }
-        Ok(())
     }
 
     pub(super) fn execute(&mut self, args: &[String], env: &[String]) -> Result<()> {
