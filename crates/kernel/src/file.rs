@@ -315,6 +315,11 @@ pub fn readlink(dir: impl AsFd, path: impl AsRef<Path>) -> Result<PathBuf> {
 /// The absolute path of an existing file, all symbolic links resolved, as the kernel knows it.
 pub fn canonicalize(path: impl AsRef<Path>) -> Result<PathBuf> {
     use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStringExt;
+    if path.as_ref() == Path::new(".") {
+        let here = rustix::process::getcwd(Vec::new()).told(|| "getcwd()".into())?;
+        return Ok(std::ffi::OsString::from_vec(here.into_bytes()).into());
+    }
     let found = openat(CWD, path, OFlags::PATH, 0)?;
     readlink(CWD, format!("/proc/self/fd/{}", found.as_raw_fd()))
 }

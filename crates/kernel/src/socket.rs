@@ -8,6 +8,7 @@ use rustix::net::{
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// A connected pair that keeps message boundaries; socketpair(2) with SOCK_SEQPACKET.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
@@ -167,18 +168,21 @@ pub fn try_send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<bool> {
     }
 }
 
-/// The longest message in bytes; a longer one is not sent. Small, because the whole buffer is touched.
+/// The longest message in bytes; a longer one is not sent.
 pub const MESSAGE_LIMIT: usize = 16 << 10;
 
 /// recvmsg(2) of one message with its descriptors; an empty message is the end.
 pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut buffer = vec![0u8; MESSAGE_LIMIT];
+    // Not of this call's own: filling it with zeros would touch all of its pages in each process.
+    static BUFFER: Mutex<[u8; MESSAGE_LIMIT]> = Mutex::new([0; MESSAGE_LIMIT]);
+    // The other process is a fork, not a thread: nobody can have panicked with it in hand.
+    let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         match net::recvmsg(
             socket,
-            &mut [IoSliceMut::new(&mut buffer)],
+            &mut [IoSliceMut::new(&mut *buffer)],
             &mut control,
             RecvFlags::CMSG_CLOEXEC,
         ) {
@@ -189,14 +193,13 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
             other => break other.told(|| format!("recvmsg({})", socket.as_raw_fd()))?,
         }
     };
-    buffer.truncate(received.bytes);
     let mut fds = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
             fds.extend(received);
         }
     }
-    Ok((buffer, fds))
+    Ok((buffer[..received.bytes].to_vec(), fds))
 }
 
 /// The user and process at the other end of a connection; unix(7) SO_PEERCRED.

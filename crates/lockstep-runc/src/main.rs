@@ -18,8 +18,6 @@ mod table;
 mod timestamp;
 mod verb;
 
-use std::ffi::OsString;
-
 #[cfg(not(test))]
 lockstep_kernel::entry!(start);
 
@@ -30,10 +28,8 @@ lockstep_kernel::entry!(start);
 #[cfg_attr(test, expect(dead_code, reason = "the test harness has its own entry"))]
 fn start() -> i32 {
     let args: Vec<_> = std::env::args_os().collect();
-    // A process of ours is going to enter the container, so it must not run from the host's file
-    // (CVE-2019-5736). Looking for the words anywhere seals once too often for `list run`, which does no harm.
-    let enters = |arg: &OsString| ["create", "run", "exec"].iter().any(|verb| arg == verb);
-    if args.iter().any(enters) {
+    // A process of ours is going to enter the container, so it must not run from the host's file (CVE-2019-5736).
+    if lockstep_kernel::exe::enters(&args) {
         let said = |what: &str, error: lockstep_kernel::Error| match error.missing() {
             Some(missing) => format!("{what}: {error}; {missing}"),
             None => format!("{what}: {error}"),

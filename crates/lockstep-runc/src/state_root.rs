@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use lockstep_kernel::{caller, file};
+use lockstep_kernel::{credential, file};
 
 use crate::failure::Failure;
 
@@ -110,13 +110,14 @@ pub(crate) fn in_user_namespace() -> bool {
 
 /// The caller as the kernel sees it; the environment is given.
 pub(crate) fn caller(rootless: Option<bool>, env: impl Fn(&str) -> Option<OsString>) -> Caller {
-    let (euid, _) = caller::effective_ids();
+    let euid = credential::euid();
+    let runtime_dir = env("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
     Caller {
         euid,
-        // Only root's choice depends on it; the file is not read for nothing.
-        user_namespace: euid == 0 && in_user_namespace(),
+        // Only root's choice depends on it, where there is one; the file is not read for nothing.
+        user_namespace: euid == 0 && runtime_dir.is_some() && in_user_namespace(),
         rootless,
-        runtime_dir: env("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()),
+        runtime_dir,
         user: env("USER"),
     }
 }
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_shared_directory_must_be_private() {
-        let (euid, _) = caller::effective_ids();
+        let euid = credential::euid();
         let path = PathBuf::from(format!("/tmp/lockstep-runc-test-{}", std::process::id()));
         file::mkdirat(file::CWD, &path, 0o700).expect("a new directory");
         let answers = [

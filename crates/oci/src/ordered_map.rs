@@ -4,7 +4,7 @@
 //! that a failure is reported for the same key on every run and a rewritten file differs only where it
 //! was changed. Lookups are linear: the maps of a configuration are short.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -82,7 +82,7 @@ impl<K: Into<String>, V> FromIterator<(K, V)> for OrderedMap<V> {
     /// Of several values for one key the last stays, in the place of the first.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         // An index, not `insert`: a hostile file of a million keys must not cost a million searches.
-        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut entries: Vec<(String, V)> = Vec::new();
         for (key, value) in pairs {
             let key = key.into();

@@ -151,7 +151,7 @@ pub(crate) fn check_host(text: &[u8]) {
     let (mountinfo, own, controllers, path, version) = (next(), next(), next(), next(), next());
     let controllers: Vec<&str> = controllers.split_whitespace().collect();
     let layout = cgroup::layout(mountinfo, own, &controllers);
-    drop(cgroup::unified_mount(mountinfo));
+
     let manager = systemd::Manager {
         socket: String::new(),
         version: systemd_version(version),

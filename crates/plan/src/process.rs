@@ -10,7 +10,7 @@ use lockstep_oci::runtime::{
     Scheduler, SchedulerFlag, SchedulerPolicy,
 };
 use lockstep_profile::seccomp::Program;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What differs between the first process of a container and a later one.
 #[derive(Debug)]
@@ -293,7 +293,7 @@ pub(crate) fn console(plan: &mut Plan, process: &Process, mount: bool) {
 /// The environment with the last value of each name: libraries take the first that they find, and callers
 /// (`exec --env`) append what is to win.
 fn environment(entries: &[String]) -> Vec<String> {
-    let mut place: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+    let mut place: BTreeMap<&str, usize> = BTreeMap::new();
     let mut kept: Vec<String> = Vec::with_capacity(entries.len());
     for entry in entries {
         let name = entry.split('=').next().unwrap_or_default();

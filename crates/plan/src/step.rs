@@ -40,7 +40,7 @@ impl HostPath {
 }
 
 /// Names a descriptor that the plan speaks of but does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Slot(pub u32);
 
 /// Who executes a step.

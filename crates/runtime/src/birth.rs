@@ -12,7 +12,7 @@ use lockstep_kernel::schedule;
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::{Actor, Barrier, Downgrade, Op, Outcome, Plan, Required, Slot};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// What makes the new process what it becomes.
@@ -36,7 +36,7 @@ pub(crate) struct Birth<'a> {
     pub(crate) state: State,
     /// Where the terminal's master goes.
     pub(crate) console: Option<OwnedFd>,
-    slots: HashMap<Slot, OwnedFd>,
+    slots: BTreeMap<Slot, OwnedFd>,
     /// Network devices that were moved: name on the host, name in the container, its namespace.
     moved: Vec<(String, String, OwnedFd)>,
     tasks: Vec<OwnedFd>,
@@ -78,7 +78,7 @@ impl<'a> Birth<'a> {
             hooks,
             state,
             console: None,
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             moved: Vec::new(),
             tasks: Vec::new(),
             peer: None,

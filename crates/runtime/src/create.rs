@@ -8,10 +8,11 @@ use crate::notify::{self, Notify};
 use crate::request::{CreateRequest, RunRequest};
 use crate::state::{self, ContainerId, Directory, SCHEMA, START, State as Stored};
 use crate::{Runtime, clock, host, setting, terminal};
-use lockstep_kernel::{credential, file, process, signal, socket};
+use lockstep_kernel::{file, process, signal, socket};
 use lockstep_oci::runtime::{self as oci, Hooks, ValidSpec};
 use lockstep_oci::state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
 use lockstep_plan::{Barrier, Host, Plan, cgroup as plan_cgroup, create as plan_create};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -99,7 +100,9 @@ impl Runtime<'_> {
     /// `create`, `start`, wait and `delete` in one; returns the program's exit status, 128+n for signal n.
     pub fn run(&self, request: &RunRequest) -> Result<i32> {
         let create = &request.create;
-        let mut prepared = self.prepare(create)?;
+        // These two are never dropped: the process ends soon after, and taking thousands of small pieces apart is
+        // work that the kernel does at once.
+        let mut prepared = ManuallyDrop::new(self.prepare(create)?);
         let socket = terminal::socket_for(
             &prepared.spec,
             create.console_socket.as_deref(),
@@ -110,7 +113,7 @@ impl Runtime<'_> {
         }
         // From here on no signal is lost: they are taken one at a time while waiting for the container.
         let mask = signal::block_all().during(|| "blocking signals".into())?;
-        let born = self.make(create, &mut prepared, false)?;
+        let mut born = ManuallyDrop::new(self.make(create, &mut prepared, false)?);
         let mut notify = None;
         let result = terminal::hand_over(socket.as_ref(), born.console.as_ref())
             .and_then(|()| self.publish(create, &prepared, &born))
@@ -125,7 +128,8 @@ impl Runtime<'_> {
             self.await_ready(notify, born.child.pid)?;
             return Ok(0);
         }
-        let terminal = if socket.is_some() { None } else { born.console };
+        let console = born.console.take();
+        let terminal = if socket.is_some() { None } else { console };
         let exit = crate::wait::attend(&born.child, terminal, notify, self.warn)?;
         mask.restore().during(|| "restoring signals".into())?;
         if !request.keep {
@@ -233,7 +237,7 @@ impl Runtime<'_> {
             bundle,
             rootfs,
             created: clock::now_rfc3339(),
-            owner: credential::euid(),
+            owner: host.uid,
             cgroup: intended,
             spec: (*spec).clone(),
         };

@@ -4,7 +4,7 @@ use crate::error::{For, Result};
 use lockstep_kernel::{capability, credential, file};
 use lockstep_oci::runtime::{NamespaceType, Spec};
 use lockstep_plan::Host;
-use lockstep_plan::cgroup::{Layout, layout, unified_mount};
+use lockstep_plan::cgroup::{Layout, Mode, layout};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -57,16 +57,15 @@ fn cgroups(proc: BorrowedFd<'_>, mounts: &str, limits: bool) -> Result<Layout> {
     let own = file::read_at_once(proc, "self/cgroup", LIMIT)
         .during(|| "reading /proc/self/cgroup".into())?;
     let own = String::from_utf8_lossy(&own).into_owned();
+    let found = layout(mounts, &own, &[]);
     // Beside v1 hierarchies the unified one matters for limits alone, and then for few.
-    let hybrid = mounts.contains(" - cgroup ");
-    let mut controllers = String::new();
-    if let (Some(mount), true) = (unified_mount(mounts), limits || !hybrid) {
-        let path = Path::new(&mount).join("cgroup.controllers");
-        let text = read_controllers(&path)?;
-        controllers = String::from_utf8_lossy(&text).into_owned();
+    if found.mode == Mode::Hybrid && !limits {
+        return Ok(found);
     }
-    let controllers: Vec<&str> = controllers.split_whitespace().collect();
-    Ok(layout(mounts, &own, &controllers))
+    found.with_controllers(|mount| {
+        let text = read_controllers(&Path::new(mount).join("cgroup.controllers"))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    })
 }
 
 /// None where the mount only looks like one, or not for this user.

@@ -22,7 +22,7 @@ use lockstep_kernel::{
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::{Actor, Barrier, Downgrade, Op, Outcome, Plan, Required, Slot};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Everything the new process holds while it becomes the container's.
@@ -41,7 +41,7 @@ pub(crate) struct Init<'a> {
     /// Whether it is attached at a path of the host instead of over `/`.
     pub(crate) root_elsewhere: bool,
     /// Trees opened by earlier steps.
-    pub(crate) slots: HashMap<Slot, OwnedFd>,
+    pub(crate) slots: BTreeMap<Slot, OwnedFd>,
     /// The `tasks` files of the container's v1 cgroups.
     pub(crate) tasks: Vec<OwnedFd>,
     /// Hooks to run in the container's namespaces.

@@ -12,17 +12,19 @@ use super::layout::Layout;
 use super::{Bench, Runtime};
 use crate::Failure;
 
-/// The goal for the system calls of `run`, all processes, without the payload's own. It is not reached: see
-/// [`ceiling`].
+/// The goal for the system calls of `run`, all processes, without the payload's own. It is reached where there is
+/// one hierarchy of cgroups. Each of version 1 costs eight calls (made, opened, joined, closed, shown in the
+/// container with three, removed), the devices' and cpuset's some more, and this kernel has nine.
 const GOAL: usize = 300;
 
-/// What the gate holds meanwhile, so that nothing is added to the path unseen: the figure of the day (v1 406,
-/// hybrid 423, v2 335) and some room for retries. It is lowered with the figure and never raised.
+/// What the gate holds, so that nothing is added to the path unseen: the figure of the day (v1 381, hybrid 388,
+/// v2 298) and, where the goal is not reached anyway, some room for retries. It is lowered with the figure and
+/// never raised.
 pub(crate) fn ceiling(layout: Layout) -> usize {
     match layout {
-        Layout::V1 => 425,
-        Layout::Hybrid => 442,
-        Layout::V2 => 355,
+        Layout::V1 => 390,
+        Layout::Hybrid => 397,
+        Layout::V2 => GOAL - 1,
     }
 }
 /// Bytes of the release binary.

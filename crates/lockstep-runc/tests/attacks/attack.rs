@@ -153,7 +153,12 @@ pub(crate) fn victim(test: &Test) -> PathBuf {
         .read_dir()
         .map_or(0, |all| all.count());
     let copy = test.dir.join(format!("victim/{number}-lockstep-runc"));
-    std::fs::copy(program, &copy).expect("a copy on the disk of the test");
+    // By another process: a descriptor for writing in this one is inherited by whatever another test starts at
+    // that moment, and makes the copy busy (ETXTBSY) until that executes its program.
+    test.host(
+        "cp",
+        &[&program.display().to_string(), &copy.display().to_string()],
+    );
     test.arm(&copy, env);
     copy
 }

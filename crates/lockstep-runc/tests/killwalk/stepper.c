@@ -56,11 +56,11 @@ static void on_alarm(int signal)
 	_exit(99);
 }
 
-/* What the call is about: its path, or the path of its first descriptor. */
+/* What the call is about: its path, the path of its first descriptor, or the option of prctl(2). */
 static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text, size_t size)
 {
 	long long nr = info->entry.nr;
-	int at = nr == 257 || nr == 262 || nr == 267 || nr == 437 || nr == 258 || nr == 263 || nr == 332;
+	int at = nr == 257 || nr == 262 || nr == 267 || nr == 437 || nr == 258 || nr == 263 || nr == 332 || nr == 428;
 	unsigned long long path = info->entry.args[at ? 1 : 0];
 	text[0] = 0;
 	if (at || nr == 89 || nr == 4 || nr == 2) {
@@ -75,6 +75,8 @@ static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text
 				break;
 		}
 	}
+	if (nr == 157)
+		snprintf(text, size, "option %lld", (long long)info->entry.args[0]);
 	if (!text[0]) {
 		char link[64];
 		snprintf(link, sizeof link, "/proc/%d/fd/%lld", pid, (long long)info->entry.args[0]);

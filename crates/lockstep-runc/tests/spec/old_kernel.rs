@@ -213,7 +213,7 @@ fn sealing(t: &Test) {
         "set -- {0} withhold {1} 38 {0} withhold {2} 38 \"$@\"",
         t.probe().display(),
         number("memfd_create"),
-        number("fsopen"),
+        number("open_tree"),
     ));
     t.sh("echo ran")
         .view(both)

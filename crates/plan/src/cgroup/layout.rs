@@ -107,10 +107,26 @@ impl Layout {
             .iter()
             .position(|h| h.version == Version::V2)
     }
+
+    /// Asks `read` for the unified hierarchy's `cgroup.controllers`, given its mount point, where there is one.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn with_controllers<E>(
+        mut self,
+        read: impl FnOnce(&str) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        if let Some(at) = self.unified() {
+            let unified = &mut self.hierarchies[at];
+            let names = read(&unified.mount)?;
+            unified.controllers = names.split_whitespace().map(String::from).collect();
+        }
+        Ok(self)
+    }
 }
 
-/// Reads the layout out of the two proc files and `cgroup.controllers` of the unified mount (empty
-/// where there is none or its controllers are not needed).
+/// Reads the layout out of the two proc files; the unified hierarchy has the given controllers, until
+/// [`Layout::with_controllers`] says better.
 #[must_use]
 pub fn layout(mountinfo: &str, self_cgroup: &str, controllers_of_v2: &[&str]) -> Layout {
     let own = own_paths(self_cgroup);
@@ -137,15 +153,6 @@ pub fn layout(mountinfo: &str, self_cgroup: &str, controllers_of_v2: &[&str]) ->
         (false, false) => Mode::None,
     };
     Layout { mode, hierarchies }
-}
-
-/// The mount point of the unified hierarchy, for reading its `cgroup.controllers` before [`layout`].
-#[must_use]
-pub fn unified_mount(mountinfo: &str) -> Option<String> {
-    let found = layout(mountinfo, "", &[]);
-    found
-        .unified()
-        .map(|at| found.hierarchies[at].mount.clone())
 }
 
 struct Mount<'a> {

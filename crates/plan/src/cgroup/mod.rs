@@ -23,7 +23,7 @@ use lockstep_oci::runtime::Resources;
 use serde::Serialize;
 
 pub use device::{Access, DeviceRule, Devices, Kind, ListWrite, default_devices};
-pub use layout::{Hierarchy, Layout, Mode, Version, layout, unified_mount};
+pub use layout::{Hierarchy, Layout, Mode, Version, layout};
 
 /// What cannot be planned: which field, its value, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

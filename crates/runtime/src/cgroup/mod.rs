@@ -276,13 +276,13 @@ pub fn probe(unified_controllers: bool) -> Result<Layout, Error> {
         Err(call) if call.is(&[Errno::ENOENT.0]) => String::new(),
         other => other.map_err(fail)?,
     };
-    let mut controllers = String::new();
-    if unified_controllers && let Some(mount) = plan::unified_mount(&mountinfo) {
-        let path = format!("{mount}/cgroup.controllers");
-        controllers = kernel::cgroup::value(CWD, path).map_err(fail)?;
+    let found = plan::layout(&mountinfo, &own, &[]);
+    if !unified_controllers {
+        return Ok(found);
     }
-    let controllers: Vec<&str> = controllers.split_whitespace().collect();
-    Ok(plan::layout(&mountinfo, &own, &controllers))
+    found.with_controllers(|mount| {
+        kernel::cgroup::value(CWD, format!("{mount}/cgroup.controllers")).map_err(fail)
+    })
 }
 
 fn open_dir(path: &str) -> Result<OwnedFd, Error> {

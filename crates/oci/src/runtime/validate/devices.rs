@@ -1,6 +1,6 @@
 //! Device nodes and network devices.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Report;
 use crate::pointer::Pointer;
@@ -92,8 +92,8 @@ fn check_mode(report: &mut Report, at: &Pointer<'_>, kind: &DeviceType, mode: u3
 }
 
 fn check_duplicates(report: &mut Report, at: &Pointer<'_>, devices: &[Device]) {
-    let mut paths: HashMap<&str, usize> = HashMap::new();
-    let mut numbers: HashMap<(&str, Option<i64>, Option<i64>), usize> = HashMap::new();
+    let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(&str, Option<i64>, Option<i64>), usize> = BTreeMap::new();
     for (nth, device) in devices.iter().enumerate() {
         let number = (device.kind.as_str(), device.major, device.minor);
         if let Some(&first) = paths.get(device.path.as_str()) {
@@ -133,7 +133,7 @@ fn check_net_devices(report: &mut Report, at: &Pointer<'_>, linux: &Linux) {
     if !linux.has_namespace(&NamespaceType::Network) {
         report.refuse(at, &linux.net_devices, "needs a network namespace");
     }
-    let mut taken: HashMap<&str, &str> = HashMap::new();
+    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
     for (host, device) in &linux.net_devices {
         let at = at.key(host);
         if let Some(reason) = bad_interface_name(host) {

@@ -2,7 +2,7 @@
 //!
 //! Checks only add to the report and go on, so that one run names every problem.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -135,14 +135,14 @@ impl Report {
     }
 
     /// Refuses the second and later occurrence of a key in an array; `key` of `None` is not compared.
-    pub(crate) fn unique<T, K: Eq + std::hash::Hash, V: Serialize>(
+    pub(crate) fn unique<T, K: Ord, V: Serialize>(
         &mut self,
         at: &Pointer<'_>,
         items: &[T],
         field: &str,
         key: impl Fn(&T) -> (K, V),
     ) {
-        let mut seen: HashMap<K, usize> = HashMap::new();
+        let mut seen: BTreeMap<K, usize> = BTreeMap::new();
         for (nth, item) in items.iter().enumerate() {
             let (key, value) = key(item);
             if let Some(first) = seen.get(&key) {

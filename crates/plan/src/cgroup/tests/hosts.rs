@@ -86,8 +86,24 @@ fn modes_are_told_apart() {
     assert_eq!(v2().mode, Mode::V2);
     let none = layout("22 1 254:0 / / rw - ext4 /dev/root rw\n", "", &[]);
     assert_eq!(none.mode, Mode::None);
-    assert_eq!(unified_mount(V2).as_deref(), Some("/sys/fs/cgroup"));
-    assert_eq!(unified_mount(""), None);
+    let asked = |text: &str| {
+        let mut mount = None;
+        let found = layout(text, "", &[]).with_controllers(|at| {
+            mount = Some(at.to_owned());
+            Ok::<_, ()>("cpu memory\n".into())
+        });
+        let found = found.expect("reading does not fail");
+        let unified = found
+            .unified()
+            .map(|at| found.hierarchies[at].controllers.clone());
+        (mount, unified)
+    };
+    let controllers = vec!["cpu".to_owned(), "memory".to_owned()];
+    assert_eq!(
+        asked(V2),
+        (Some("/sys/fs/cgroup".into()), Some(controllers))
+    );
+    assert_eq!(asked(""), (None, None));
 }
 
 #[test]
