@@ -41,7 +41,7 @@ const RUN: [(&str, Without); 13] = [
     ("close_range", Without::Refused),
     ("faccessat2", Without::Refused),
     ("pidfd_send_signal", Without::Equal),
-    ("execveat", Without::Refused),
+    ("execveat", Without::Equal),
     ("seccomp", Without::Refused),
 ];
 
