@@ -31,7 +31,7 @@ cases! {
     native_is_implied,
     every_architecture_name_is_known,
     flags: "runc 1.1.5 has no flags",
-    flag_log,
+    flag_log: "runc 1.1.5 has no seccomp flags",
     flag_spec_allow: "runc 1.1.5 has no flags",
     without_no_new_privileges,
     another_user_without_capabilities,
