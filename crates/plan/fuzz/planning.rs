@@ -102,6 +102,7 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         cgroups: &cgroups,
         no_pivot: host.apparmor,
         no_keyring: false,
+        processes: planned.processes,
         keep: 0,
         sockets: 0,
         supervised: None,
@@ -115,6 +116,7 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         namespaces: 0,
         set_groups: host.set_groups,
         user_namespace: host.user_namespace,
+        processes: None,
         keep: 0,
     };
     judge(exec::plan(spec, process, host, &request));

@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub no_keyring: bool,
     /// Descriptors beyond the standard streams that the program gets.
     pub keep: u32,
+    /// The most processes that there may be where no cgroup counts them; see `CgroupPlan`.
+    pub processes: Option<u64>,
     /// How many of them are sockets of a service manager (sd_listen_fds(3)), which come first.
     pub sockets: u32,
     /// What only a container with a supervisor of its own has.
@@ -105,6 +107,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         supervised: request.supervised.is_some(),
         keep: request.keep,
         sockets: request.sockets,
+        processes: request.processes,
         pointer: "/process",
     };
     limits(&mut plan, process, &role)?;

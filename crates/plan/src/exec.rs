@@ -17,6 +17,8 @@ pub struct Request<'a> {
     pub set_groups: bool,
     /// Whether the process is in another user namespace than the caller.
     pub user_namespace: bool,
+    /// The most processes that there may be where no cgroup counts them; see `CgroupPlan`.
+    pub processes: Option<u64>,
     /// Descriptors beyond the standard streams that the program gets.
     pub keep: u32,
 }
@@ -109,6 +111,7 @@ fn role<'a>(
         supervised: false,
         keep: request.keep,
         sockets: 0,
+        processes: request.processes,
         pointer: "/process",
     })
 }

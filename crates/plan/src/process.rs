@@ -37,6 +37,8 @@ pub struct Role<'a> {
     pub keep: u32,
     /// How many of them are sockets of a service manager.
     pub sockets: u32,
+    /// The most processes that there may be where no cgroup counts them.
+    pub processes: Option<u64>,
     /// Where the process section stands, `/process` for config.json.
     pub pointer: &'static str,
 }
@@ -60,6 +62,9 @@ pub fn limits(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()>
                 hard: limit.hard,
             },
         );
+    }
+    if let Some(limit) = role.processes {
+        plan.init("/linux/resources/pids/limit", Op::LimitProcesses { limit });
     }
     if let Some(scheduler) = &process.scheduler {
         plan.init(format!("{at}/scheduler"), scheduler_op(scheduler, at)?);

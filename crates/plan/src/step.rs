@@ -338,6 +338,8 @@ pub enum Op {
 
     /// setrlimit(2); clamped to what may be set.
     SetRlimit { resource: u32, soft: u64, hard: u64 },
+    /// Where no cgroup counts the processes: RLIMIT_NPROC, and what it counts instead as a downgrade.
+    LimitProcesses { limit: u64 },
     /// sched_setattr(2).
     SetScheduler {
         policy: u32,

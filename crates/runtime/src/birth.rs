@@ -30,6 +30,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) target_pid: i32,
     /// Where `start` will connect.
     pub(crate) listener: Option<OwnedFd>,
+    /// Whether a cgroup counts the container's processes.
+    pub(crate) counted: bool,
     /// The configuration's hooks.
     pub(crate) hooks: &'a Hooks,
     /// What hooks are told.
@@ -75,6 +77,7 @@ impl<'a> Birth<'a> {
             target: None,
             target_pid: 0,
             listener: None,
+            counted: false,
             hooks,
             state,
             console: None,

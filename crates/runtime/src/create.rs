@@ -3,6 +3,7 @@
 use crate::birth::{Birth, Born};
 use crate::cgroup::{Cgroup, CgroupState, driver};
 use crate::error::{Error, For, Kind, Result};
+use crate::exec::PIDS;
 use crate::message::{self, Message};
 use crate::notify::{self, Notify};
 use crate::request::{CreateRequest, RunRequest};
@@ -222,6 +223,7 @@ impl Runtime<'_> {
                 cgroups: &cgroups,
                 no_pivot: request.no_pivot,
                 no_keyring: request.no_new_keyring,
+                processes: cgroup.processes,
                 keep: request.preserve_fds + request.listen_fds,
                 sockets: request.listen_fds,
                 supervised: request.supervised.as_ref(),
@@ -329,6 +331,8 @@ impl Runtime<'_> {
         if let Some(uid) = driver::owner(&prepared.spec) {
             lost.extend(cgroup.delegate(uid)?);
         }
+        let counted = prepared.cgroup.writes.iter().any(|w| w.file == "pids.max")
+            && !lost.iter().any(|lost| lost.because == PIDS);
         let told = self.oci_state(&prepared.stored, Status::Creating, None);
         let empty = Hooks::default();
         let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);
@@ -340,6 +344,7 @@ impl Runtime<'_> {
             told,
         );
         birth.listener = listener;
+        birth.counted = counted;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)?))?;
         cgroup.joined();
         born.outcome.downgrades.extend(lost);

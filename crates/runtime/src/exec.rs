@@ -95,6 +95,24 @@ impl Runtime<'_> {
         Ok(exit.status())
     }
 
+    /// The limit of processes where creation found no cgroup for it.
+    fn uncounted(&self, stored: &Stored) -> Result<Option<u64>> {
+        let resources = stored
+            .spec
+            .linux
+            .as_ref()
+            .and_then(|l| l.resources.as_ref());
+        let limit = resources
+            .and_then(|r| r.pids.as_ref())
+            .and_then(|p| p.limit);
+        let Some(limit) = limit.and_then(|limit| u64::try_from(limit).ok()) else {
+            return Ok(None);
+        };
+        let lost = self.root.container(&stored.id)?.outcome()?;
+        let uncounted = lost.downgrades.iter().any(|lost| lost.because == PIDS);
+        Ok(uncounted.then_some(limit))
+    }
+
     fn plan_exec(
         &self,
         stored: &Stored,
@@ -115,11 +133,15 @@ impl Runtime<'_> {
             namespaces: all,
             set_groups: host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId),
             user_namespace: namespaces.enters_user(),
+            processes: self.uncounted(stored)?,
             keep: request.preserve_fds,
         };
         Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
     }
 }
+
+/// The asking field of a limit of processes.
+pub(crate) const PIDS: &str = "/linux/resources/pids/limit";
 
 /// The first process of a container that has not ended.
 fn running(directory: &Directory) -> Result<InitProcess> {

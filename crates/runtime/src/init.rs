@@ -36,6 +36,8 @@ pub(crate) struct Init<'a> {
     pub(crate) peer: OwnedFd,
     /// Where `start` will connect; none for `run` and `exec`, which do not wait.
     pub(crate) listener: Option<OwnedFd>,
+    /// Whether a cgroup counts the container's processes.
+    pub(crate) counted: bool,
     /// The container's root, once it is attached.
     pub(crate) root: Option<Root>,
     /// Whether it is attached at a path of the host instead of over `/`.
@@ -152,6 +154,7 @@ impl Init<'_> {
                 soft,
                 hard,
             } => self.set_rlimit(*resource, *soft, *hard),
+            Op::LimitProcesses { limit } => self.limit_processes(*limit),
             Op::SetScheduler { .. } => privilege::set_scheduler(op),
             Op::SetIoPriority { class, level } => {
                 schedule::ioprio_set(*class, *level).during(|| "I/O priority".into())
@@ -165,10 +168,7 @@ impl Init<'_> {
             Op::SetPersonality { persona } => {
                 schedule::personality(*persona).during(|| "personality".into())
             }
-            Op::SetUmask { mask } => {
-                self.umask = *mask;
-                Ok(())
-            }
+            Op::SetUmask { mask } => self.set_umask(*mask),
             Op::ApparmorOnExec { profile } => setting::apparmor_on_exec(self.proc, profile),
             Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc, label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
@@ -284,6 +284,12 @@ impl Init<'_> {
             ..self.state.clone()
         };
         crate::hook::run_all(hooks, kind, &state)
+    }
+
+    /// Kept for the end: until then modes are what they are asked to be.
+    fn set_umask(&mut self, mask: u32) -> Result<()> {
+        self.umask = mask;
+        Ok(())
     }
 
     fn time_offsets(&self, offsets: &[(&'static str, i64, u32)]) -> Result<()> {

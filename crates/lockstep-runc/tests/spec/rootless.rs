@@ -16,6 +16,7 @@ cases! {
     additional_groups_with_one_id_refused,
     without_user_namespace_refused,
     limit_is_refused_or_downgraded,
+    limit_of_processes_without_a_cgroup: "runc drops or refuses it",
     no_limit_needs_no_cgroup,
     state_shows_the_owner: "runc 1.1.5 finds no name for it",
     rlimits_within_the_callers: "runc 1.1.5 is not compared there",
@@ -216,6 +217,56 @@ fn limit_is_refused_or_downgraded(t: &Test) {
             "{part}: dropped in silence: {output:?}"
         );
     }
+}
+
+/// Not the same as a cgroup, and so said; but a fork bomb ends.
+fn limit_of_processes_without_a_cgroup(t: &Test) {
+    let limited = |limit: i64, script: &str| {
+        let probe = plain(t, script).with_probe();
+        probe.set("/linux/resources", json!({"pids": {"limit": limit}}))
+    };
+    let output = limited(10, "/probe fork 100").run().ok();
+    let made: u32 = output.value("forked").parse().expect("a number");
+    assert!((1..10).contains(&made), "{output:?}");
+    assert_eq!(output.value("forkerrno"), "11", "EAGAIN");
+    let output = output
+        .warns("/linux/resources/pids/limit: cannot set pids limit")
+        .warns("/linux/resources/pids/limit: RLIMIT_NPROC 10 instead of a cgroup");
+    assert!(
+        output.stderr.contains("not those of the container"),
+        "{output:?}"
+    );
+    // What joins later is limited as well, and both are told.
+    let c = limited(10, "sleep 1000").started();
+    let downgrades = c.state()["downgrades"].to_string();
+    assert!(downgrades.contains("RLIMIT_NPROC 10"), "{downgrades}");
+    let output = c.exec(&[], &["/probe", "fork", "100"]).ok();
+    assert_eq!(output.value("forkerrno"), "11", "{output:?}");
+    output.warns("RLIMIT_NPROC 10");
+    // No limit asks for nothing; none at all cannot be had this way.
+    let output = limited(-1, "/probe fork 20").run();
+    assert!(!output.stderr.contains("RLIMIT_NPROC"), "{output:?}");
+    limited(0, "true")
+        .run()
+        .fails_with(&["/linux/resources/pids/limit"]);
+    // A lower limit of config.json stays; a higher one gives way.
+    for (asked, forked) in [(5, 5), (50, 10)] {
+        let output = limited(10, "/probe fork 100")
+            .push(
+                "/process/rlimits",
+                json!({"type": "RLIMIT_NPROC", "soft": asked, "hard": asked}),
+            )
+            .run()
+            .ok();
+        let made: u32 = output.value("forked").parse().expect("a number");
+        assert!(made < forked, "{asked}: {output:?}");
+    }
+    // Root has the right to a cgroup, and what it does not get is an error.
+    t.sh("true")
+        .set("/linux/resources/pids", json!({"limit": 10}))
+        .view(View::NoCgroup)
+        .run()
+        .fails_with(&["/linux/resources/pids/limit"]);
 }
 
 fn no_limit_needs_no_cgroup(t: &Test) {

@@ -140,6 +140,9 @@ pub struct CgroupPlan {
     pub enable: Option<Enable>,
     /// Limits, in the order in which they must be written, before a process joins.
     pub writes: Vec<Write>,
+    /// The most processes that there may be, where this user may have no right to a cgroup that counts them: the
+    /// write of that limit is best effort then, and RLIMIT_NPROC the rest.
+    pub processes: Option<u64>,
     /// Device access.
     pub devices: Devices,
     /// The systemd unit that owns the directories; none with the cgroupfs driver.
@@ -215,12 +218,17 @@ fn plan_in(
     let none = Resources::default();
     let resources = resources.unwrap_or(&none);
     let mut draft = Draft::new(layout, "/linux/resources");
+    // Without the right to a cgroup there is another way for this one limit, though not an equal one.
+    let limit = resources.pids.as_ref().and_then(|pids| pids.limit);
+    let processes = limit.and_then(|limit| u64::try_from(limit).ok());
+    draft.processes = processes.filter(|&limit| rootless && limit > 0);
     limits(&mut draft, resources, &none)?;
     let pointer = "/linux/resources/devices";
     let rules = device::rules(&resources.devices, pointer)?;
     let devices = device::devices(rules, default_devices, layout, rootless, pointer)?;
     Ok(CgroupPlan {
         enable: draft.enable(),
+        processes: draft.processes,
         dirs,
         writes: draft.writes,
         devices,
@@ -284,6 +292,8 @@ struct Draft<'a> {
     layout: &'a Layout,
     /// JSON pointer of the resources object.
     prefix: &'static str,
+    /// As of [`CgroupPlan`].
+    processes: Option<u64>,
     writes: Vec<Write>,
     needed: Vec<String>,
     warnings: Vec<String>,
@@ -301,6 +311,7 @@ impl<'a> Draft<'a> {
         Draft {
             layout,
             prefix,
+            processes: None,
             writes: Vec::new(),
             needed: Vec::new(),
             warnings: Vec::new(),

@@ -3,13 +3,17 @@
 use lockstep_oci::ordered_map::OrderedMap;
 use lockstep_oci::runtime::{HugepageLimit, Network, Pids, Rdma};
 
-use super::{Controller, Draft, Error, IfMissing, Version};
+use super::{Controller, Draft, Error, IfMissing, Required, Version};
 
 pub(super) fn pids(draft: &mut Draft<'_>, pids: &Pids) -> Result<(), Error> {
     let field = "pids/limit";
     let Some(limit) = pids.limit else {
         return Ok(());
     };
+    let elsewhere = draft.processes.is_some();
+    if elsewhere && draft.layout.find("pids").is_none() {
+        return Ok(());
+    }
     let to = draft.controller("pids", field, limit)?;
     // 0 is a limit (no fork at all), as the specification of 1.3 says; below it is none.
     let value = if limit < 0 {
@@ -17,7 +21,11 @@ pub(super) fn pids(draft: &mut Draft<'_>, pids: &Pids) -> Result<(), Error> {
     } else {
         limit.to_string()
     };
-    draft.write(to, "pids.max", value, field);
+    let write = draft.write(to, "pids.max", value, field);
+    if elsewhere {
+        write.required = Required::BestEffort;
+        draft.needed.retain(|name| name != "pids");
+    }
     Ok(())
 }
 

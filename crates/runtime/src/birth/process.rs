@@ -217,6 +217,7 @@ impl Birth<'_> {
             proc: self.proc,
             peer,
             listener: self.listener.take(),
+            counted: self.counted,
             root,
             root_elsewhere: false,
             slots: std::mem::take(&mut self.slots),

@@ -19,14 +19,16 @@ impl Cgroup {
     ///
     /// `layout` is the one that the writes were planned with.
     pub fn apply(&mut self, writes: &[Write], layout: &Layout) -> Result<Vec<Downgrade>, Error> {
-        for write in writes {
-            self.limited
-                .push(layout.hierarchies[write.hierarchy].label());
-        }
-        let mut downgrades = Vec::new();
+        let mut downgrades: Vec<Downgrade> = Vec::new();
         let mut done = vec![false; writes.len()];
         for at in 0..writes.len() {
             self.apply_at(writes, at, layout, &mut done, &mut downgrades)?;
+        }
+        for write in writes {
+            if !downgrades.iter().any(|lost| lost.because == write.because) {
+                let label = layout.hierarchies[write.hierarchy].label();
+                self.limited.push(label);
+            }
         }
         Ok(downgrades)
     }

@@ -32,6 +32,32 @@ impl Init<'_> {
     }
 }
 
+impl Init<'_> {
+    /// RLIMIT_NPROC where no cgroup counts, which is not the same and says so.
+    pub(super) fn limit_processes(&mut self, limit: u64) -> Result<()> {
+        let what = || format!("limiting processes to {limit}");
+        if self.counted {
+            return Ok(());
+        }
+        let Some(resource) = lockstep_abi::rlimit::number("RLIMIT_NPROC") else {
+            return Ok(());
+        };
+        let (soft, hard) = schedule::prlimit(0, resource, None).during(what)?;
+        let lower = (soft.min(limit), hard.min(limit));
+        schedule::prlimit(0, resource, Some(lower)).during(what)?;
+        self.outcome.downgrades.push(Downgrade {
+            because: crate::exec::PIDS.into(),
+            lost: format!(
+                "RLIMIT_NPROC {} instead of a cgroup: it counts the processes of each user id in its user namespace \
+                 (before Linux 5.14: on the whole host), not those of the container",
+                lower.0
+            ),
+            call: String::new(),
+        });
+        Ok(())
+    }
+}
+
 pub(super) fn set_scheduler(op: &Op) -> Result<()> {
     let Op::SetScheduler {
         policy,

@@ -15,12 +15,20 @@ pub(crate) const TESTS: &[Test] = &[
         user(stage, "none", "0 directories, downgraded")
     }),
     ("rootless_limit_is_refused", |stage| {
+        stage.needs("memory")?;
+        user(
+            stage,
+            "memory",
+            "cannot set memory limit: container could not join or create cgroup \
+             (asked by /linux/resources/memory/limit)",
+        )
+    }),
+    ("rootless_limit_of_processes_is_kept_elsewhere", |stage| {
         stage.needs("pids")?;
         user(
             stage,
             "pids",
-            "cannot set pids limit: container could not join or create cgroup \
-             (asked by /linux/resources/pids/limit)",
+            "0 directories, 1 lost, 5 processes, downgraded",
         )
     }),
     ("rootless_path_is_refused", |stage| {
@@ -60,10 +68,10 @@ fn user(stage: &Stage, what: &str, expected: &str) -> Result<(), Skip> {
 /// What the unprivileged process does: prints the outcome.
 pub(crate) fn as_user(what: &str) -> ExitCode {
     let layout = cgroup::probe(true).expect("a layout");
-    let limits = if what == "pids" {
-        r#"{"pids":{"limit":5}}"#
-    } else {
-        "{}"
+    let limits = match what {
+        "memory" => r#"{"memory":{"limit":10485760}}"#,
+        "pids" => r#"{"pids":{"limit":5}}"#,
+        _ => "{}",
     };
     let resources: Resources = serde_json::from_str(limits).expect("resources parse");
     let path = (what == "path").then_some("/lockstep-test-of-nobody");
@@ -80,14 +88,18 @@ pub(crate) fn as_user(what: &str) -> ExitCode {
     assert!(!matches!(plan.devices, Devices::Keep));
     let outcome = Cgroup::create(&plan, &layout).and_then(|mut cgroup| {
         let count = cgroup.state().dirs.len();
-        cgroup.apply(&plan.writes, &layout)?;
+        let lost = cgroup.apply(&plan.writes, &layout)?.len();
         let downgrade = cgroup.apply_devices(&plan.devices, &layout)?;
         let word = if downgrade.is_some() {
             "downgraded"
         } else {
             "in force"
         };
-        Ok(format!("{count} directories, {word}"))
+        let lost = match plan.processes {
+            Some(limit) => format!("{lost} lost, {limit} processes, "),
+            None => String::new(),
+        };
+        Ok(format!("{count} directories, {lost}{word}"))
     });
     match outcome {
         Ok(text) => println!("{text}"),
