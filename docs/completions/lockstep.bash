@@ -28,6 +28,12 @@ _lockstep() {
             lockstep,exec)
                 cmd="lockstep__subcmd__exec"
                 ;;
+            lockstep,history)
+                cmd="lockstep__subcmd__history"
+                ;;
+            lockstep,images)
+                cmd="lockstep__subcmd__images"
+                ;;
             lockstep,info)
                 cmd="lockstep__subcmd__doctor"
                 ;;
@@ -39,6 +45,9 @@ _lockstep() {
                 ;;
             lockstep,list)
                 cmd="lockstep__subcmd__ps"
+                ;;
+            lockstep,load)
+                cmd="lockstep__subcmd__load"
                 ;;
             lockstep,logs)
                 cmd="lockstep__subcmd__logs"
@@ -55,6 +64,9 @@ _lockstep() {
             lockstep,port)
                 cmd="lockstep__subcmd__port"
                 ;;
+            lockstep,prune)
+                cmd="lockstep__subcmd__prune"
+                ;;
             lockstep,ps)
                 cmd="lockstep__subcmd__ps"
                 ;;
@@ -67,8 +79,14 @@ _lockstep() {
             lockstep,rm)
                 cmd="lockstep__subcmd__rm"
                 ;;
+            lockstep,rmi)
+                cmd="lockstep__subcmd__rmi"
+                ;;
             lockstep,run)
                 cmd="lockstep__subcmd__run"
+                ;;
+            lockstep,save)
+                cmd="lockstep__subcmd__save"
                 ;;
             lockstep,start)
                 cmd="lockstep__subcmd__start"
@@ -78,6 +96,9 @@ _lockstep() {
                 ;;
             lockstep,stop)
                 cmd="lockstep__subcmd__stop"
+                ;;
+            lockstep,tag)
+                cmd="lockstep__subcmd__tag"
                 ;;
             lockstep,top)
                 cmd="lockstep__subcmd__top"
@@ -101,7 +122,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait rm rename update plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait rm rename update load images rmi tag save history prune plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -734,6 +755,46 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lockstep__subcmd__history)
+            opts="--no-trunc --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__images)
+            opts="-q -a -f --quiet --no-trunc --format --json --noheading --all --filter --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lockstep__subcmd__inspect)
             opts="-f -s --format --type --size --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -772,6 +833,28 @@ _lockstep() {
                     return 0
                     ;;
                 -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__load)
+            opts="-i -q --input --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1106,6 +1189,24 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lockstep__subcmd__prune)
+            opts="-a -f --all --force --volumes --filter --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lockstep__subcmd__ps)
             opts="-a -q -f -n -l -s --all --quiet --no-trunc --filter --format --json --last --latest --noheading --size --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1203,6 +1304,20 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__rmi)
+            opts="-f --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1744,6 +1859,32 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lockstep__subcmd__save)
+            opts="-o --output --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lockstep__subcmd__start)
             opts="-a -i --attach --interactive --detach-keys --sig-proxy --all --checkpoint --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1819,6 +1960,20 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__tag)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -50,6 +50,13 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "wait" -d 'wait un
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rm" -d 'remove containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rename" -d 'give a container another name'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "update" -d 'change the limits of containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "load" -d 'bring images from a directory or an archive into the store'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "images" -d 'list images'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rmi" -d 'remove images, or one of their names'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "tag" -d 'give an image further names'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "save" -d 'write images to an archive'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "history" -d 'list the steps of an image\'s making'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "prune" -d 'remove images without a name, or with --all those that no container needs'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "plan" -d 'print the kernel operations that run would carry out, and do none'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "doctor" -d 'print what this kernel and this user can do, what is missing, and how to get it'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "info" -d 'print what this kernel and this user can do, what is missing, and how to get it'
@@ -448,6 +455,31 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l blkio-weigh
 complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l restart -d 'no, on-failure[:N], always, unless-stopped' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s i -l input -d 'an archive of either kind; standard input by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s q -l quiet -d 'print nothing'
+complete -c lockstep -n "__fish_lockstep_using_subcommand load" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l format -d 'json, table or a template as {{.Repository}} {{.Tag}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s f -l filter -d 'refused: images are not filtered yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l no-trunc -d 'whole ids'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s a -l all -d 'all of them, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -s f -l force -d 'also by an id with several names; one in use loses its names'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand tag" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand save" -s o -l output -d 'the archive; standard output by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l format -d 'its form (docker-archive)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l json -d 'as JSON'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l filter -d 'refused: images are not filtered yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s a -l all -d 'also those with a name'
+complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s f -l force -d 'ask no question, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l volumes -d 'refused: volumes with a name are removed by nobody but you'
+complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-file -d 'environment variables, one a line' -r

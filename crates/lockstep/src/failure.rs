@@ -65,6 +65,20 @@ impl From<String> for Failure {
     }
 }
 
+impl From<lockstep_image::Error> for Failure {
+    fn from(error: lockstep_image::Error) -> Failure {
+        let message = error.message.clone();
+        let failure = match &error.call {
+            Some(call) => Failure::call(message, call),
+            None => Failure::new(message),
+        };
+        match &error.hint {
+            Some(hint) => failure.hint(hint.clone()),
+            None => failure,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let refused = |errno: &str| {

@@ -12,6 +12,7 @@ mod failure;
 mod front;
 mod number;
 mod resolve;
+mod stored;
 mod verb;
 mod why;
 

@@ -3,7 +3,7 @@
 use crate::mount::{self, Context};
 use crate::namespace::{self, NEWCGROUP, NEWTIME, Namespaces};
 use crate::process::{Role, limits, privileges};
-use crate::step::{Barrier, IdMaps, MapMethod, Op, Plan};
+use crate::step::{Barrier, IdMaps, MapMethod, Op, OverlayRoot, Plan};
 use crate::{Error, Host, Result, landlock};
 use lockstep_oci::runtime::{Hooks, IntelRdt, Linux, Process, Spec, ValidSpec};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct Supervised {
     pub owner: Option<u32>,
     /// A root file system in memory, which takes the place of config.json's directory.
     pub memory_root: Option<MemoryRoot>,
+    /// Layers in the place of that directory.
+    pub overlay: Option<OverlayRoot>,
     /// Whether that directory is id-mapped, so that its files have the same owners inside as on the host.
     pub idmap_root: bool,
 }
@@ -76,6 +78,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         cgroups: request.cgroups,
         no_pivot: request.no_pivot,
         memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
+        overlay: request.supervised.and_then(|s| s.overlay.as_ref()),
         idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
     };
     let opened = open_early(&mut plan, spec, &context)?;

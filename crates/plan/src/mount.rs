@@ -4,7 +4,9 @@ use crate::cgroup::{Layout, Version};
 use crate::create::MemoryRoot;
 use crate::mount_options::Options;
 use crate::namespace::Namespaces;
-use crate::step::{CgroupView, HostPath, IdMap, IdMaps, Op, Plan, RootPath, Slot, Source};
+use crate::step::{
+    CgroupView, HostPath, IdMap, IdMaps, Op, OverlayRoot, Plan, RootPath, Slot, Source,
+};
 use crate::{Error, Host, Result};
 use lockstep_abi::mount::*;
 use lockstep_oci::runtime::{IdMapping, Linux, Mount, RootfsPropagation, Spec};
@@ -27,6 +29,8 @@ pub struct Context<'a> {
     pub no_pivot: bool,
     /// A root file system in memory, in place of config.json's directory.
     pub memory_root: Option<&'a MemoryRoot>,
+    /// Layers, in place of config.json's directory.
+    pub overlay: Option<&'a OverlayRoot>,
     /// Whether config.json's directory is id-mapped with the container's maps.
     pub idmap_root: bool,
 }
@@ -58,7 +62,8 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         next += 1;
         Slot(next)
     };
-    if let (true, Some(root), None) = (by_supervisor, &spec.root, context.memory_root) {
+    let directory = context.memory_root.is_none() && context.overlay.is_none();
+    if let (true, Some(root), true) = (by_supervisor, &spec.root, directory) {
         let here = slot();
         opened.root = Some(here);
         let source = HostPath::new(context.bundle, &root.path);
@@ -218,10 +223,11 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         .root
         .as_ref()
         .ok_or_else(|| Error::new("/root", "", "a root file system is required"))?;
-    let source = match opened.root {
-        _ if context.memory_root.is_some() => Source::Memory,
-        Some(slot) => Source::Slot(slot),
-        None => Source::Path(HostPath::new(context.bundle, &root.path)),
+    let source = match (context.memory_root, context.overlay, opened.root) {
+        (Some(_), ..) => Source::Memory,
+        (None, Some(overlay), _) => Source::Overlay(overlay.clone()),
+        (None, None, Some(slot)) => Source::Slot(slot),
+        (None, None, None) => Source::Path(HostPath::new(context.bundle, &root.path)),
     };
     let hooked = spec
         .hooks

@@ -2,7 +2,7 @@
 
 use crate::mount_options::Attributes;
 use lockstep_abi::bpf::Insn;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,19 @@ pub enum Source {
     Slot(Slot),
     /// A new file system in memory that nobody else has.
     Memory,
+    /// Layers with a directory for changes over them, mounted in the container's own user namespace.
+    Overlay(OverlayRoot),
+}
+
+/// Directories of the host that make a root file system together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverlayRoot {
+    /// Layers, uppermost first.
+    pub layers: Vec<PathBuf>,
+    /// Where changes go.
+    pub upper: PathBuf,
+    /// Overlay's own directory, on the same file system.
+    pub work: PathBuf,
 }
 
 /// What kind of device file.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lockstep_plan::create::{MemoryRoot, Supervised};
+use lockstep_plan::step::OverlayRoot;
 use serde::{Deserialize, Serialize};
 
 /// Name of the socket in the container's directory.
@@ -29,6 +30,8 @@ pub struct Job {
     pub owner: Option<u32>,
     /// A root file system in memory.
     pub memory_root: Option<MemoryRoot>,
+    /// Layers in the place of the root file system's directory.
+    pub overlay: Option<OverlayRoot>,
     /// Whether the root file system's directory is id-mapped.
     pub idmap_root: bool,
     /// Whether a terminal is made; else pipes are.
@@ -70,6 +73,7 @@ impl Job {
         Supervised {
             owner: self.owner,
             memory_root: self.memory_root.clone(),
+            overlay: self.overlay.clone(),
             idmap_root: self.idmap_root,
         }
     }

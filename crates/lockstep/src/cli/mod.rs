@@ -5,6 +5,7 @@
 //! cannot be honoured yet is in the table too, with the reason: it is refused by name and never ignored.
 
 mod exec;
+pub(crate) mod image;
 mod life;
 mod look;
 mod question;
@@ -184,6 +185,13 @@ pub(crate) const VERBS: &[&Verb] = &[
     &life::RM,
     &life::RENAME,
     &life::UPDATE,
+    &image::LOAD,
+    &image::IMAGES,
+    &image::RMI,
+    &image::TAG,
+    &image::SAVE,
+    &image::HISTORY,
+    &image::PRUNE,
     &question::PLAN,
     &question::DOCTOR,
     &question::VERSION,

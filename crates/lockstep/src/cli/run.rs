@@ -7,7 +7,8 @@ pub(crate) const RUN: Verb = Verb {
     aliases: &[],
     usage: "[options] IMAGE [COMMAND [ARG...]]",
     about: "run a program in a new container",
-    description: "IMAGE is host: (programs of this host, nothing of its data) or rootfs:DIR. Exit codes: the \
+    description: "IMAGE is host: (programs of this host, nothing of its data), oci:DIR[:REF], oci-archive:FILE, \
+                  docker-archive:FILE, a name in the store, or rootfs:DIR. Exit codes: the \
                   program's own, 128+n for signal n, 127 not found, 126 not executable, 125 for Lockstep's own.",
     options: &[
         &[

@@ -30,6 +30,8 @@ pub(crate) struct Record {
     /// Whether it was made to be started by a later command (`create`).
     pub(crate) awaits_start: bool,
     pub(crate) restart: Restart,
+    /// Whether its root file system is made of an image's layers, which it has a claim on.
+    pub(crate) layered: bool,
     /// Its block of user ids, where it has one.
     pub(crate) block: Option<u32>,
     /// How often it was started again without being asked.

@@ -26,6 +26,10 @@ impl Store {
         record: Option<&Record>,
     ) -> Result<(), Failure> {
         end_in_runtime(runtime, &directory.id)?;
+        let layered = record.is_none_or(|record| record.layered);
+        if layered {
+            self.give_layers_back(directory)?;
+        }
         if let Some(record) = record {
             if let Some(block) = record.block {
                 self.release_block(block)?;
@@ -36,6 +40,12 @@ impl Store {
         }
         let passing = directory.path.starts_with(&self.at.state);
         remove_directory(self.place(passing).0, directory)
+    }
+
+    /// The container's changes and its claim on an image; of one without either nothing happens.
+    fn give_layers_back(&self, directory: &Directory) -> Result<(), Failure> {
+        let caller = crate::front::probe_caller()?;
+        crate::stored::discard(&self.at.data, directory, &caller)
     }
 
     /// Repairs what killed commands and supervisors left; what somebody works on is let be.

@@ -1,41 +1,67 @@
 //! From an image's name to the image.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use lockstep_abi::errno::Errno;
+use lockstep_image::Reference;
 use lockstep_kernel::file;
 
 use super::absolute;
 use crate::failure::{Doing, Failure};
 use crate::resolve::{Image, ImageConfig, Source};
+use crate::stored::Images;
 
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 const S_IFLNK: u32 = 0o120_000;
 
-/// Opens the image of this name.
-pub(crate) fn open(name: &str) -> Result<Image, Failure> {
-    let image = |source, config| Image {
-        name: name.to_owned(),
-        source,
-        config,
+/// What stands behind an image's name.
+pub(crate) enum Opened {
+    /// Nothing has to be unpacked.
+    Plain(Box<Image>),
+    /// An image of the store, whose layers are known when it is claimed.
+    Stored(Box<lockstep_image::Image>),
+}
+
+/// Opens the image of this name; `images` is where it is looked for, or loaded to.
+pub(crate) fn open(name: &str, images: &Images<'_>) -> Result<Opened, Failure> {
+    let image = |source, config| {
+        Opened::Plain(Box::new(Image {
+            name: name.to_owned(),
+            source,
+            config,
+        }))
     };
-    if name == "host:" {
-        let config = ImageConfig {
-            cmd: vec!["/bin/sh".into()],
-            ..ImageConfig::default()
-        };
-        return Ok(image(host()?, config));
+    match name.parse::<Reference>()? {
+        Reference::Host => {
+            let config = ImageConfig {
+                cmd: vec!["/bin/sh".into()],
+                ..ImageConfig::default()
+            };
+            Ok(image(host()?, config))
+        }
+        Reference::Rootfs(path) => {
+            let path = file::canonicalize(absolute(&path)?).doing(|| format!("image {name}"))?;
+            Ok(image(Source::Directory(path), ImageConfig::default()))
+        }
+        Reference::Source(_) | Reference::Name(_) => {
+            Ok(Opened::Stored(Box::new(images.find(name)?)))
+        }
     }
-    if let Some(path) = name.strip_prefix("rootfs:") {
-        let path =
-            file::canonicalize(absolute(Path::new(path))?).doing(|| format!("image {name}"))?;
-        return Ok(image(Source::Directory(path), ImageConfig::default()));
+}
+
+impl Opened {
+    /// The image for resolution, with these layers if it is of the store.
+    pub(crate) fn with_layers(&self, name: &str, layers: Vec<PathBuf>) -> Image {
+        match self {
+            Opened::Plain(image) => Image::clone(image),
+            Opened::Stored(image) => Image {
+                name: name.to_owned(),
+                source: Source::Layers(layers),
+                config: crate::stored::config(image),
+            },
+        }
     }
-    Err(Failure::new(format!(
-        "image {name:?} is refused: pulling from registries is not implemented yet"
-    ))
-    .hint("host: runs programs of this host, rootfs:DIR a directory's"))
 }
 
 /// The parts of this host that hold programs. On a merged /usr most are links, which are links inside too.

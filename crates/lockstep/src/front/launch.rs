@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lockstep_kernel::process::Child;
-use lockstep_kernel::{file, random};
+use lockstep_kernel::{credential, file, random};
+use lockstep_oci::runtime::Spec;
+use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::clock;
 use lockstep_supervisor::{Connection, Exit, Job, LogJob};
 
+use super::image::Opened;
 use super::{Eyes, Front, SUPERVISOR, probe_caller};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
-use crate::resolve::{self, Caller, Image, Input, Resolved};
+use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
+use crate::stored::Images;
 
 /// Where a mistaken mount would show keys and policies.
 const CONFIGURATION: &str = "/etc/lockstep";
@@ -58,10 +62,13 @@ fn prepare(
 
 /// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.
 pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Record), Failure> {
-    let image = super::open_image(args.words(0)?[0])?;
+    let typed = args.words(0)?[0];
     let caller = probe_caller()?;
     let store = front.store()?;
-    let passing = args.flag("rm");
+    let images = Images::new(&store.at.data, &caller);
+    let image = super::open_image(typed, &images)?;
+    // Changes of an image's files may be large, and the state is often memory.
+    let passing = args.flag("rm") && matches!(image, Opened::Plain(_));
     if let (true, Some(name)) = (args.flag("replace"), args.text("name")?) {
         crate::verb::replace(front, name)?;
     }
@@ -69,11 +76,33 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Reco
     let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let directory = store.create(&id, passing)?;
     let mut claimed = Claimed::default();
-    let made = fill(store, &directory, args, (&image, &caller), &mut claimed);
+    let made = layers(&images, &image, &directory, &mut claimed).and_then(|layers| {
+        let image = image.with_layers(typed, layers);
+        fill(store, &directory, args, (&image, &caller), &mut claimed)
+    });
     let made = made.and_then(|record| cidfile(args, &id).map(|()| record));
-    made.map(|record| (directory, record)).inspect_err(|_| {
-        claimed.give_back(store, &id, passing);
-    })
+    match made {
+        Ok(record) => Ok((directory, record)),
+        Err(failure) => {
+            claimed.give_back(store, &directory, (passing, &caller));
+            Err(failure)
+        }
+    }
+}
+
+/// The layers of an image of the store, claimed for this container.
+fn layers(
+    images: &Images<'_>,
+    image: &Opened,
+    directory: &Directory,
+    claimed: &mut Claimed,
+) -> Result<Vec<PathBuf>, Failure> {
+    let Opened::Stored(image) = image else {
+        return Ok(Vec::new());
+    };
+    claimed.layers = true;
+    crate::stored::make_point(directory)?;
+    images.claim(image, directory)
 }
 
 /// What a container that could not be made has to give back.
@@ -81,12 +110,16 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Reco
 struct Claimed {
     block: Option<u32>,
     name: Option<String>,
+    layers: bool,
 }
 
 impl Claimed {
     /// The first error is the one to report; what cannot be given back now the next command repairs.
-    fn give_back(&self, store: &Store, id: &str, passing: bool) {
-        drop(store.discard(id, passing, self.block, self.name.as_deref()));
+    fn give_back(&self, store: &Store, directory: &Directory, (passing, caller): (bool, &Caller)) {
+        if self.layers {
+            drop(crate::stored::discard(&store.at.data, directory, caller));
+        }
+        drop(store.discard(&directory.id, passing, self.block, self.name.as_deref()));
     }
 }
 
@@ -119,13 +152,14 @@ fn fill(
         created: clock::now_rfc3339(),
         image: image.name.clone(),
         command: resolved.command.clone(),
-        labels: labels(args)?,
+        labels: labels(args, image)?,
+        layered: resolved.layered,
         auto_remove: args.flag("rm"),
         awaits_start: !args.knows("detach"),
         restart: restart(args)?,
         block: claimed.block,
         restarts: 0,
-        job: job(store, directory, args, &resolved)?,
+        job: job(store, directory, args, (image, &resolved))?,
         settings: resolved.settings,
         warnings: resolved.warnings,
     };
@@ -137,7 +171,7 @@ fn job(
     store: &Store,
     directory: &Directory,
     args: &Arguments,
-    resolved: &Resolved,
+    (image, resolved): (&Image, &Resolved),
 ) -> Result<Job, Failure> {
     let run_time_ms = match args.text("timeout")? {
         Some("0") | None => None,
@@ -147,12 +181,17 @@ fn job(
         ),
     };
     let interactive = args.flag("interactive");
+    let overlay = match &image.source {
+        Source::Layers(layers) => Some(crate::stored::overlay_root(directory, layers)),
+        _ => None,
+    };
     Ok(Job {
         id: directory.id.clone(),
         state: store.runtime(),
         bundle: directory.path.clone(),
         owner: resolved.owner,
         memory_root: resolved.memory_root.clone(),
+        overlay,
         idmap_root: resolved.idmap_root,
         terminal: args.flag("tty"),
         stdin: interactive,
@@ -170,9 +209,16 @@ fn job(
 
 fn log(args: &Arguments) -> Result<Option<LogJob>, Failure> {
     let driver = args.text("log-driver")?.unwrap_or("k8s-file");
-    let mut limits = LogJob {
-        max_size: 0,
-        max_files: 1,
+    // The log of a container that goes away is in the state, which is often memory.
+    let mut limits = match args.flag("rm") {
+        true => LogJob {
+            max_size: 16 << 20,
+            max_files: 2,
+        },
+        false => LogJob {
+            max_size: 0,
+            max_files: 1,
+        },
     };
     for text in args.texts("log-opt")? {
         let wrong = || {
@@ -198,8 +244,9 @@ fn log(args: &Arguments) -> Result<Option<LogJob>, Failure> {
     }
 }
 
-fn labels(args: &Arguments) -> Result<BTreeMap<String, String>, Failure> {
-    let mut labels = BTreeMap::new();
+/// The image's labels, and over them the command line's.
+fn labels(args: &Arguments, image: &Image) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels: BTreeMap<String, String> = image.config.labels.iter().cloned().collect();
     let mut add = |text: &str| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
         labels.insert(key.to_owned(), value.to_owned());
@@ -239,10 +286,14 @@ pub(crate) fn launch(
     record: &Record,
     attached: bool,
 ) -> Result<Launched, Failure> {
-    let job = Job {
+    let mut job = Job {
         attached,
         ..record.job.clone()
     };
+    // An ordinary user can mount in the container's user namespace alone.
+    if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
+        mount_layers(directory, record, &layers)?;
+    }
     let args = [crate::cli::NAME, SUPERVISOR, &record.name];
     let (supervisor, connection) = lockstep_supervisor::start(&args, directory.as_fd(), job)?;
     match connection.started() {
@@ -264,6 +315,20 @@ pub(crate) fn launch(
     }
 }
 
+/// The layers with the container's id maps, those of its configuration.
+fn mount_layers(
+    directory: &Directory,
+    record: &Record,
+    layers: &OverlayRoot,
+) -> Result<(), Failure> {
+    let config = directory.config()?.unwrap_or_default();
+    let spec: Spec = serde_json::from_slice(&config)
+        .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+    let linux = spec.linux.unwrap_or_default();
+    let maps = (&*linux.uid_mappings, &*linux.gid_mappings);
+    crate::stored::mount_root(directory, layers, (!maps.0.is_empty()).then_some(maps))
+}
+
 /// `--why`: every setting of the container that the command line would make; nothing is made.
 pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let resolved = resolve_only(front, args)?;
@@ -273,9 +338,11 @@ pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 
 /// Resolves a command line for a container that is not made: its id and block are any.
 pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, Failure> {
-    let image = super::open_image(args.words(0)?[0])?;
+    let typed = args.words(0)?[0];
     let caller = probe_caller()?;
     let at = front.locations()?;
+    let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
+    let image = image.with_layers(typed, Vec::new());
     let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
     prepare(args, (&at.data, &at.state), &image, &caller, (NO_ID, block))
 }

@@ -69,7 +69,13 @@ fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
     if name == "help" {
         return help::topic(rest.first().map(OsString::as_os_str));
     }
-    let known = name.to_str().and_then(cli::find);
+    let mut rest = rest;
+    let mut known = name.to_str().and_then(cli::find);
+    if let (true, Some((second, others))) = (name == "image", rest.split_first()) {
+        let found = cli::image::GROUP.iter().find(|(short, _)| second == short);
+        known = found.and_then(|(_, verb)| cli::find(verb));
+        rest = others;
+    }
     let Some(known) = known else {
         return Err(Failure::new(argv::unknown_verb(&name.to_string_lossy())));
     };

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
-use lockstep_kernel::root::Root;
 
 use crate::failure::{Doing, Failure};
 use crate::resolve::{Image, Node, Sight, Source};
@@ -14,15 +13,16 @@ const LIMIT: usize = 4 << 20;
 
 /// The image's files are opened when they are asked for.
 pub(crate) struct Eyes {
-    root: PathBuf,
+    roots: Vec<PathBuf>,
 }
 
 impl Eyes {
     pub(crate) fn new(image: &Image) -> Eyes {
         Eyes {
-            root: match &image.source {
-                Source::Host { .. } => PathBuf::from("/"),
-                Source::Directory(path) => path.clone(),
+            roots: match &image.source {
+                Source::Host { .. } => vec![PathBuf::from("/")],
+                Source::Directory(path) => vec![path.clone()],
+                Source::Layers(layers) => layers.clone(),
             },
         }
     }
@@ -46,8 +46,7 @@ impl Eyes {
 
     /// Resolved below the image's root: a link of the image cannot lead to a file of the host.
     fn image_file(&self, path: &str) -> Option<Vec<u8>> {
-        let root = Root::new(file::open_dir(file::CWD, &self.root).ok()?);
-        root.read_if_regular(Path::new(path), LIMIT).ok()?
+        crate::stored::file_of(&self.roots, path, LIMIT)
     }
 }
 

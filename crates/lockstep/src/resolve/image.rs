@@ -21,6 +21,8 @@ pub(crate) enum Source {
     },
     /// A directory, used as it is.
     Directory(PathBuf),
+    /// Layers of the store, uppermost first.
+    Layers(Vec<PathBuf>),
 }
 
 /// The image's wishes (OCI image specification, config).
@@ -32,6 +34,11 @@ pub(crate) struct Config {
     pub(crate) cmd: Vec<String>,
     pub(crate) working_dir: String,
     pub(crate) stop_signal: String,
+    pub(crate) labels: Vec<(String, String)>,
+    /// Paths that the image wants volumes at.
+    pub(crate) volumes: Vec<String>,
+    /// Whether it has a health check.
+    pub(crate) health: bool,
 }
 
 /// The host's directories that hold programs and what they need. Everything else of the host, its users' data

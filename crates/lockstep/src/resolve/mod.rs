@@ -32,7 +32,7 @@ pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
 pub(crate) use limit::cgroup as limits;
 pub(crate) use process::size;
 pub(crate) use user::Accounts;
-pub(crate) use userns::wants_block;
+pub(crate) use userns::{default_maps, wants_block};
 
 /// The version of the specification that configurations are written in.
 const OCI_VERSION: &str = "1.2.0";
@@ -109,6 +109,8 @@ pub(crate) struct Resolved {
     pub(crate) spec: Spec,
     pub(crate) memory_root: Option<MemoryRoot>,
     pub(crate) idmap_root: bool,
+    /// Whether the root file system is made of the image's layers.
+    pub(crate) layered: bool,
     /// The user that the supervisor becomes.
     pub(crate) owner: Option<u32>,
     /// The host's user behind the container's, where the supervisor has to give it the streams.

@@ -52,49 +52,10 @@ fn root(
     taken: &dyn Fn(&str) -> bool,
 ) -> Result<(), Failure> {
     let flag = input.args.flag("read-only");
-    let root = out.spec.root.get_or_insert_default();
     match &input.image.source {
-        Source::Host { directories, links } => {
-            // What is in memory has no directory; the bundle's own stands for it.
-            root.path = ".".into();
-            root.readonly = true;
-            for directory in directories.iter().filter(|directory| !taken(directory)) {
-                mounts.push(mount(
-                    directory,
-                    "bind",
-                    directory,
-                    &["rbind", "ro", "nosuid", "nodev"],
-                ));
-            }
-            let wanted = [
-                "/var/cache",
-                "/var/lib",
-                "/var/log",
-                "/var/spool",
-                "/run/lock",
-            ];
-            out.memory_root = Some(MemoryRoot {
-                links: links.clone(),
-                directories: wanted
-                    .iter()
-                    .filter(|path| !taken(path))
-                    .map(|p| (*p).to_owned())
-                    .collect(),
-                late_links: match taken("/var") {
-                    true => Vec::new(),
-                    false => vec![
-                        ("/var/run".into(), "../run".into()),
-                        ("/var/lock".into(), "../run/lock".into()),
-                    ],
-                },
-            });
-            let text = format!(
-                "programs of the host: {}, read-only; the rest in memory",
-                directories.join(" ")
-            );
-            out.note("root", text, Origin::Image, "rootfs:DIR");
-        }
+        Source::Host { directories, links } => host_root(out, mounts, (directories, links), taken),
         Source::Directory(path) => {
+            let root = out.spec.root.get_or_insert_default();
             root.path = path.to_string_lossy().into_owned();
             root.readonly = flag;
             out.idmap_root = input.block.is_some();
@@ -111,8 +72,87 @@ fn root(
                 "--read-only",
             );
         }
+        Source::Layers(layers) => {
+            let root = out.spec.root.get_or_insert_default();
+            root.path = crate::stored::ROOTFS.into();
+            root.readonly = flag;
+            out.layered = true;
+            let text = format!(
+                "{} layers of {}, with a directory for changes",
+                layers.len(),
+                input.image.name
+            );
+            out.note("root", text, Origin::Image, "the image");
+            out.note(
+                "root.readonly",
+                flag.to_string(),
+                super::origin(flag),
+                "--read-only",
+            );
+            let config = &input.image.config;
+            if !config.volumes.is_empty() {
+                let text = format!(
+                    "{}: kept with the container's changes",
+                    config.volumes.join(" ")
+                );
+                out.note("volumes", text, Origin::Image, "--volume");
+            }
+            if config.health {
+                out.warn(
+                    "the image's health check is not run: health checks are not implemented yet",
+                );
+            }
+        }
     }
     Ok(())
+}
+
+/// Programs of the host over a root file system in memory.
+fn host_root(
+    out: &mut Resolved,
+    mounts: &mut Vec<Mount>,
+    (directories, links): (&[String], &[(String, String)]),
+    taken: &dyn Fn(&str) -> bool,
+) {
+    let root = out.spec.root.get_or_insert_default();
+    // What is in memory has no directory; the bundle's own stands for it.
+    root.path = ".".into();
+    root.readonly = true;
+    for directory in directories.iter().filter(|directory| !taken(directory)) {
+        mounts.push(mount(
+            directory,
+            "bind",
+            directory,
+            &["rbind", "ro", "nosuid", "nodev"],
+        ));
+    }
+    let wanted = [
+        "/var/cache",
+        "/var/lib",
+        "/var/log",
+        "/var/spool",
+        "/run/lock",
+    ];
+    out.memory_root = Some(MemoryRoot {
+        links: links.to_vec(),
+        directories: wanted
+            .iter()
+            .filter(|path| !taken(path))
+            .map(|p| (*p).to_owned())
+            .collect(),
+        late_links: match taken("/var") {
+            true => Vec::new(),
+            false => vec![
+                ("/var/run".into(), "../run".into()),
+                ("/var/lock".into(), "../run/lock".into()),
+            ],
+        },
+    });
+    let text = format!(
+        "programs of the host: {}, read-only; the rest in memory",
+        directories.join(" ")
+    );
+    out.note("root", text, Origin::Image, "rootfs:DIR");
 }
 
 /// What the kernel brings: /proc, /sys, /dev and the cgroups.

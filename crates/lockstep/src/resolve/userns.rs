@@ -46,6 +46,17 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     }
 }
 
+/// The maps of a user's container that chooses none, which the files of the user's images are made for.
+pub(crate) fn default_maps(caller: &Caller) -> (Vec<IdMapping>, Vec<IdMapping>) {
+    match caller.subuids.is_empty() || caller.subgids.is_empty() {
+        true => (vec![line(0, caller.uid, 1)], vec![line(0, caller.gid, 1)]),
+        false => (
+            with_subordinates(0, caller.uid, &caller.subuids),
+            with_subordinates(0, caller.gid, &caller.subgids),
+        ),
+    }
+}
+
 fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), Failure> {
     let caller = input.caller;
     if let Some(block) = input.block {
@@ -62,8 +73,8 @@ fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), F
         out.note("user namespace", text, origin, "--userns, --uidmap");
         return Ok(());
     }
-    let users = with_subordinates(0, caller.uid, &caller.subuids);
-    let groups = with_subordinates(0, caller.gid, &caller.subgids);
+    let (users, groups) = default_maps(caller);
+    set(out, &users, &groups);
     let count = caller
         .subuids
         .iter()
@@ -76,8 +87,7 @@ fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), F
             caller.uid
         ),
     };
-    if count == 0 || caller.subgids.is_empty() {
-        set(out, &[line(0, caller.uid, 1)], &[line(0, caller.gid, 1)]);
+    if users.len() == 1 {
         out.note(
             "user namespace",
             text,
@@ -86,7 +96,6 @@ fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), F
         );
         return Ok(());
     }
-    set(out, &users, &groups);
     out.note("user namespace", text, origin, "--userns, --uidmap");
     Ok(())
 }
@@ -105,6 +114,12 @@ fn host(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
 /// The caller keeps the id inside, `uid=` and `gid=` choose another.
 fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), Failure> {
     let caller = input.caller;
+    if let super::Source::Layers(_) = input.image.source {
+        return Err(Failure::new(
+            "--userns keep-id is refused: the files of a user's image have owners for one map",
+        )
+        .hint("it works with host: and rootfs:DIR"));
+    }
     if caller.maps_any_id() {
         return Err(Failure::new("--userns keep-id is for ordinary users")
             .hint("root's containers never have the host's root inside; use --uidmap"));

@@ -11,7 +11,7 @@ use crate::front::{Front, print};
 mod age;
 mod template;
 
-pub(super) use age::{age, seconds};
+pub(super) use age::{age, seconds, since};
 pub(super) use template::Template;
 
 /// Characters of an id and of a command in a table.

@@ -1,6 +1,7 @@
 //! What the verbs do, one file per group as on the command line.
 
 mod exec;
+mod image;
 mod inspect;
 mod life;
 mod list;
@@ -41,6 +42,13 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "stats" => usage::stats(front, args),
         "port" => port(front, args),
         "update" => update::update(front, args),
+        "load" => image::load(front, args),
+        "images" => image::images(front, args),
+        "rmi" => image::rmi(front, args),
+        "tag" => image::tag(front, args),
+        "save" => image::save(front, args),
+        "history" => image::history(front, args),
+        "prune" => image::prune(front, args),
         "plan" => question::plan(front, args),
         "doctor" => crate::doctor::doctor(front, args),
         "version" => version(),

@@ -28,6 +28,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         supervised: Some(Supervised {
             owner: resolved.owner,
             memory_root: resolved.memory_root,
+            overlay: None,
             idmap_root: resolved.idmap_root,
         }),
     };

@@ -11,6 +11,7 @@ mod suite;
 
 mod flag;
 mod hardened;
+mod image;
 mod killed;
 mod life;
 mod limit;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let groups = [
         ("flag", flag::CASES),
         ("hardened", hardened::CASES),
+        ("image", image::CASES),
         ("killed", killed::CASES),
         ("life", life::CASES),
         ("limit", limit::CASES),

@@ -10,7 +10,7 @@ use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, process};
-use lockstep_plan::step::{CgroupView, IdMap, Source};
+use lockstep_plan::step::{CgroupView, IdMap, OverlayRoot, Source};
 use lockstep_plan::{HostPath, Op, RootPath, mount_options};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -83,6 +83,29 @@ pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
         .collect()
 }
 
+/// Layers as one file system, with overlay's own marks where a user may set them. An image cannot be trusted with
+/// marks of renamed directories and of data kept elsewhere, so neither is followed.
+fn overlay(root: &OverlayRoot) -> Result<OwnedFd> {
+    let made = || -> kernel::Result<OwnedFd> {
+        let context = Context::open("overlay")?;
+        context.source("overlay")?;
+        for layer in &root.layers {
+            context.set(&format!("lowerdir+={}", layer.display()))?;
+        }
+        context.set(&format!("upperdir={}", root.upper.display()))?;
+        context.set(&format!("workdir={}", root.work.display()))?;
+        for option in ["userxattr", "redirect_dir=nofollow", "metacopy=off"] {
+            context.set(option)?;
+        }
+        context.mount(MOUNT_ATTR_NODEV)
+    };
+    made()
+        .during(|| "overlay of the image's layers".into())
+        .map_err(|e| {
+            e.hint("an overlay in a user namespace needs Linux 5.11, and 6.8 for layers one by one")
+        })
+}
+
 /// Attributes of a root file system in memory: nothing in it is a device or grants anything.
 const ROOT_IN_MEMORY: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
@@ -110,6 +133,7 @@ impl Init<'_> {
                 filesystem("tmpfs", "rootfs", &data, ROOT_IN_MEMORY)
                     .during(|| "root file system in memory".into())
             }
+            Source::Overlay(layers) => overlay(layers),
         }
     }
 

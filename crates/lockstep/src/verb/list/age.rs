@@ -4,14 +4,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time since a moment of a record (RFC 3339 in UTC), in its largest unit.
 pub(in crate::verb) fn age(moment: &str) -> String {
+    seconds(moment).map_or_else(|| "some time".into(), since)
+}
+
+/// The time since a number of seconds after 1970.
+pub(in crate::verb) fn since(then: u64) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    match seconds(moment) {
-        Some(then) => words(now.saturating_sub(then)),
-        None => "some time".into(),
-    }
+    words(now.saturating_sub(then))
 }
 
 fn words(seconds: u64) -> String {

@@ -1,0 +1,142 @@
+//! Verbs on images of the store.
+
+use super::{Opt, Takes, Verb, flag, refused, value};
+
+const fn verb(
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    options: &'static [&'static [Opt]],
+) -> Verb {
+    Verb {
+        name,
+        aliases: &[],
+        usage,
+        about,
+        description: "",
+        options,
+        min: 1,
+        max: None,
+        options_first: false,
+    }
+}
+
+pub(crate) const LOAD: Verb = Verb {
+    min: 0,
+    max: Some(1),
+    ..verb(
+        "load",
+        "[options] [oci:DIR[:REF] | oci-archive:FILE | docker-archive:FILE]",
+        "bring images from a directory or an archive into the store",
+        &[&[
+            value(
+                "input",
+                "FILE",
+                "an archive of either kind; standard input by default",
+            )
+            .short('i'),
+            flag("quiet", "print nothing").short('q'),
+        ]],
+    )
+};
+
+pub(crate) const IMAGES: Verb = Verb {
+    min: 0,
+    max: Some(0),
+    ..verb(
+        "images",
+        "[options]",
+        "list images",
+        &[&[
+            flag("quiet", "ids alone").short('q'),
+            flag("no-trunc", "whole ids"),
+            value(
+                "format",
+                "FORMAT",
+                "json, table or a template as {{.Repository}} {{.Tag}}",
+            ),
+            flag("json", "as --format json"),
+            flag("noheading", "no headings"),
+            flag("all", "all of them, which is the default").short('a'),
+            refused("filter", Takes::Texts, "images are not filtered yet").short('f'),
+        ]],
+    )
+};
+
+pub(crate) const RMI: Verb = verb(
+    "rmi",
+    "[options] IMAGE [IMAGE...]",
+    "remove images, or one of their names",
+    &[&[flag(
+        "force",
+        "also by an id with several names; one in use loses its names",
+    )
+    .short('f')]],
+);
+
+pub(crate) const TAG: Verb = Verb {
+    min: 2,
+    ..verb(
+        "tag",
+        "IMAGE NAME [NAME...]",
+        "give an image further names",
+        &[],
+    )
+};
+
+pub(crate) const SAVE: Verb = verb(
+    "save",
+    "[options] IMAGE [IMAGE...]",
+    "write images to an archive",
+    &[&[
+        value("output", "FILE", "the archive; standard output by default").short('o'),
+        value(
+            "format",
+            "oci-archive|docker-archive",
+            "its form (docker-archive)",
+        ),
+    ]],
+);
+
+pub(crate) const HISTORY: Verb = Verb {
+    max: Some(1),
+    ..verb(
+        "history",
+        "[options] IMAGE",
+        "list the steps of an image's making",
+        &[&[flag("no-trunc", "whole commands"), flag("json", "as JSON")]],
+    )
+};
+
+pub(crate) const PRUNE: Verb = Verb {
+    min: 0,
+    max: Some(0),
+    ..verb(
+        "prune",
+        "[options]",
+        "remove images without a name, or with --all those that no container needs",
+        &[&[
+            flag("all", "also those with a name").short('a'),
+            flag("force", "ask no question, which is the default").short('f'),
+            refused(
+                "volumes",
+                Takes::Nothing,
+                "volumes with a name are removed by nobody but you",
+            ),
+            refused("filter", Takes::Texts, "images are not filtered yet"),
+        ]],
+    )
+};
+
+/// What `lockstep image VERB` is, by the second word.
+pub(crate) const GROUP: [(&str, &str); 9] = [
+    ("ls", "images"),
+    ("list", "images"),
+    ("rm", "rmi"),
+    ("load", "load"),
+    ("save", "save"),
+    ("tag", "tag"),
+    ("history", "history"),
+    ("prune", "prune"),
+    ("remove", "rmi"),
+];

@@ -1,0 +1,337 @@
+//! Images of the store as root file systems: found or loaded, claimed for a container, mounted, given up again.
+//!
+//! Root's layers have the owners that they name; they are id-mapped when they are mounted, in a mount namespace that
+//! the supervisor inherits and that ends with it, so nothing of it has to be cleaned up. A user's store is changed
+//! inside the user namespace whose ids the containers have, and the container's own process mounts the layers there.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_image::{
+    Image, Load, Name, Overlay, Owners, Progress, Reference, Source, Store, overlay,
+    platform_of_host,
+};
+use lockstep_kernel::namespace::{self, Map, Mapper};
+use lockstep_kernel::root::Root;
+use lockstep_kernel::{file, mount, tree};
+use lockstep_oci::runtime::IdMapping;
+use lockstep_plan::step::OverlayRoot;
+use serde::{Deserialize, Serialize};
+
+use crate::container::Directory;
+use crate::failure::{Doing, Failure};
+use crate::resolve::{self, Caller, ImageConfig};
+
+/// Where a container's root file system is mounted, in its directory.
+pub(crate) const ROOTFS: &str = "rootfs";
+/// Directories of a container's changes.
+const CHANGES: [&str; 2] = ["upper", "work"];
+
+/// CLONE_NEWNS, MS_SLAVE | MS_REC.
+const NEWNS: u64 = 0x2_0000;
+const SLAVE: u64 = 0x8_0000 | 0x4000;
+
+/// The store of this user's images.
+pub(crate) struct Images<'a> {
+    path: PathBuf,
+    caller: &'a Caller,
+}
+
+impl<'a> Images<'a> {
+    /// The store below Lockstep's own directory.
+    pub(crate) fn new(data: &Path, caller: &'a Caller) -> Images<'a> {
+        Images {
+            path: data.join("images"),
+            caller,
+        }
+    }
+
+    /// Opens it.
+    pub(crate) fn open(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.path)?)
+    }
+
+    /// The image of a name, loaded from where the name says if it is not a name of the store.
+    pub(crate) fn find(&self, typed: &str) -> Result<Image, Failure> {
+        match typed.parse::<Reference>()? {
+            Reference::Source(source) => {
+                let mut images = self.load(&source, true)?;
+                images.pop().ok_or_else(|| Failure::new(format!("{typed} has no image")))
+            }
+            Reference::Name(name) => self.open()?.resolve(&name).map_err(|error| {
+                let absent = error.kind == lockstep_image::Kind::NotFound;
+                let failure = Failure::from(error);
+                match absent {
+                    true => failure.hint(
+                        "pulling from registries is not implemented yet; oci:DIR, oci-archive:FILE and \
+                         docker-archive:FILE are read, host: needs no image",
+                    ),
+                    false => failure,
+                }
+            }),
+            Reference::Host | Reference::Rootfs(_) => {
+                Err(Failure::new(format!("{typed} is no image of the store")))
+            }
+        }
+    }
+
+    /// Brings images into the store.
+    pub(crate) fn load(&self, source: &Source, only_one: bool) -> Result<Vec<Image>, Failure> {
+        let ids = self.inside(|owners| {
+            let store = Store::open(&self.path)?;
+            let how = Load {
+                owners,
+                platform: &platform_of_host(),
+                only_one,
+                progress: Some(&show),
+            };
+            let images = store.load(source, &how)?;
+            Ok(images.iter().map(|image| image.id().to_string()).collect())
+        })?;
+        let store = self.open()?;
+        let find = |id: &String| -> Result<Image, Failure> {
+            let digits = id.split_once(':').map_or(&**id, |(_, digits)| digits);
+            Ok(store.resolve(&digits.parse::<Name>()?)?)
+        };
+        ids.iter().map(find).collect()
+    }
+
+    /// Claims an image for a container and has its layers unpacked; their directories, uppermost first.
+    pub(crate) fn claim(
+        &self,
+        image: &Image,
+        directory: &Directory,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let digest = image.id().to_string();
+        let paths = self.inside(|owners| {
+            let store = Store::open(&self.path)?;
+            let digits = digest
+                .split_once(':')
+                .map_or(&*digest, |(_, digits)| digits);
+            let image = store.resolve(&digits.parse::<Name>()?)?;
+            store.claim(&image, &directory.id)?;
+            let layers = store.layers(&image, owners)?;
+            // Root's are made when they are mounted, with the ids of the container's map.
+            if !self.caller.maps_any_id() {
+                overlay::prepare_upper(directory.as_fd(), &layers, None)?;
+            }
+            layers.iter().map(|layer| path_of(layer.as_fd())).collect()
+        })?;
+        Ok(paths.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// Runs `action` where files of the store get the owners that containers see.
+    pub(crate) fn inside(
+        &self,
+        action: impl FnOnce(&Owners) -> Result<Vec<String>, Failure>,
+    ) -> Result<Vec<String>, Failure> {
+        if self.caller.maps_any_id() {
+            return action(&Owners::Kept);
+        }
+        let (owners, mapper) =
+            match self.caller.subuids.is_empty() || self.caller.subgids.is_empty() {
+                true => (Owners::Squashed, Mapper::OwnIds),
+                false => (Owners::Kept, Mapper::Helpers),
+            };
+        let (users, groups) = resolve::default_maps(self.caller);
+        let (users, groups) = (lines(&users), lines(&groups));
+        let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
+        let (answer, _) = namespace::inside(&proc, (&users, &groups), mapper, 0, || {
+            let answer = action(&owners).map_err(|failure| failure.to_string());
+            // Our own types of strings: serialising them cannot fail.
+            serde_json::to_vec(&Answer::from(answer)).unwrap_or_default()
+        })
+        .doing(|| "working on the store in a user namespace".into())?;
+        match serde_json::from_slice(&answer) {
+            Ok(Answer::Done(texts)) => Ok(texts),
+            Ok(Answer::Failed(text)) => Err(Failure::new(
+                text.strip_prefix("error: ").unwrap_or(&text).to_owned(),
+            )),
+            Err(_) => Err(Failure::new(
+                "working on the store in a user namespace ended without an answer",
+            )),
+        }
+    }
+}
+
+/// What a process in another user namespace found.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Done(Vec<String>),
+    Failed(String),
+}
+
+impl From<Result<Vec<String>, String>> for Answer {
+    fn from(result: Result<Vec<String>, String>) -> Answer {
+        match result {
+            Ok(texts) => Answer::Done(texts),
+            Err(text) => Answer::Failed(text),
+        }
+    }
+}
+
+/// Tells people on a terminal how far a long load is.
+fn show(progress: Progress) {
+    const STEP: u64 = 16 << 20;
+    if progress.total < 4 * STEP {
+        return;
+    }
+    let [_, _, stderr] = lockstep_kernel::console::standard_streams();
+    if progress.done % STEP < 1 << 16 && lockstep_kernel::console::size(stderr).is_some() {
+        let percent = progress.done * 100 / progress.total.max(1);
+        crate::front::note(&format!(
+            "layer {} of {}: {percent} %",
+            progress.layer + 1,
+            progress.layers
+        ));
+    }
+}
+
+fn path_of(directory: std::os::fd::BorrowedFd<'_>) -> Result<String, Failure> {
+    use std::os::fd::AsRawFd;
+    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let path = file::readlink(file::CWD, link).doing(|| "the path of a layer".into())?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| Failure::new(format!("{path:?} is not UTF-8")))
+}
+
+/// The image's wishes as resolution takes them.
+pub(crate) fn config(image: &Image) -> ImageConfig {
+    let config = &image.config.config;
+    ImageConfig {
+        user: config.user.clone().unwrap_or_default(),
+        env: config.env.clone(),
+        entrypoint: config.entrypoint.clone(),
+        cmd: config.cmd.clone(),
+        working_dir: config.working_dir.clone().unwrap_or_default(),
+        stop_signal: config.stop_signal.clone().unwrap_or_default(),
+        labels: config
+            .labels
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect(),
+        volumes: config.volumes.keys().map(str::to_owned).collect(),
+        health: config
+            .healthcheck
+            .as_ref()
+            .is_some_and(|check| !check.test.is_empty()),
+    }
+}
+
+/// A file of the image: of the uppermost layer that has it. What is hidden by a layer above is not there.
+pub(crate) fn file_of(layers: &[PathBuf], path: &str, limit: usize) -> Option<Vec<u8>> {
+    for layer in layers {
+        let root = Root::new(file::open_dir(file::CWD, layer).ok()?);
+        match root.read_if_regular(Path::new(path), limit) {
+            Ok(Some(text)) => return Some(text),
+            // A whiteout, or another kind of file in its place.
+            Err(_) => return None,
+            Ok(None) => {}
+        }
+    }
+    None
+}
+
+/// The directories of a container's changes.
+pub(crate) fn overlay_root(directory: &Directory, layers: &[PathBuf]) -> OverlayRoot {
+    OverlayRoot {
+        layers: layers.to_vec(),
+        upper: directory.path.join(CHANGES[0]),
+        work: directory.path.join(CHANGES[1]),
+    }
+}
+
+/// Makes the mount point in a new container's directory.
+pub(crate) fn make_point(directory: &Directory) -> Result<(), Failure> {
+    file::mkdirat(directory.as_fd(), ROOTFS, 0o755).doing(|| "mount point of the container".into())
+}
+
+/// Mounts the root file system of root's container, in a mount namespace of this process's own: what the supervisor
+/// inherits goes away with it.
+pub(crate) fn mount_root(
+    directory: &Directory,
+    layers: &OverlayRoot,
+    maps: Option<(&[IdMapping], &[IdMapping])>,
+) -> Result<(), Failure> {
+    let what = || "root file system of the container".to_owned();
+    let open = |path: &Path| {
+        file::openat(
+            file::CWD,
+            path,
+            file::OFlags::RDONLY | file::OFlags::DIRECTORY,
+            0,
+        )
+    };
+    namespace::unshare(NEWNS).doing(what)?;
+    mount::change_propagation(Path::new("/"), SLAVE).doing(what)?;
+    unmount_root(directory)?;
+    let opened: Result<Vec<OwnedFd>, Failure> = layers
+        .layers
+        .iter()
+        .map(|layer| open(layer).doing(what))
+        .collect();
+    let opened = opened?;
+    let maps = maps.map(|(users, groups)| (lines(users), lines(groups)));
+    let map_lines = maps
+        .as_ref()
+        .map(|(users, groups)| (users.as_slice(), groups.as_slice()));
+    // Opened anew: overlay takes no directory that was opened in another mount namespace.
+    let here = open(&directory.path).doing(what)?;
+    let changes = overlay::prepare_upper(here.as_fd(), &opened, map_lines)?;
+    let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
+    let mapped = match map_lines {
+        Some((users, groups)) => Some(
+            namespace::detached_user_namespace(&proc, users, groups)
+                .doing(|| "id map of the layers".into())?,
+        ),
+        None => None,
+    };
+    let root = Overlay {
+        layers: &opened,
+        upper: Some(changes.as_upper()),
+        idmap: mapped.as_ref().map(AsFd::as_fd),
+        user_xattrs: false,
+        volatile: false,
+    };
+    root.mount(&directory.path.join(ROOTFS))?;
+    Ok(())
+}
+
+/// Takes an earlier run's mount away, if this mount namespace has it.
+fn unmount_root(directory: &Directory) -> Result<(), Failure> {
+    // By its path: the descriptor may be of another mount namespace, where nothing is mounted.
+    let point = match file::open_dir(file::CWD, directory.path.join(ROOTFS)) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
+        other => other.doing(|| "root file system of the container".into())?,
+    };
+    match mount::detach(&point) {
+        // EINVAL: nothing is mounted there. EPERM: a user's is mounted nowhere but in the container.
+        Err(e) if e.is(&[Errno::EINVAL.0, Errno::EPERM.0]) => Ok(()),
+        other => other.doing(|| "taking the root file system away".into()),
+    }
+}
+
+/// Removes a container's changes and gives its claim on the image up.
+pub(crate) fn discard(data: &Path, directory: &Directory, caller: &Caller) -> Result<(), Failure> {
+    let images = Images::new(data, caller);
+    unmount_root(directory)?;
+    let id = directory.id.clone();
+    images.inside(|_| {
+        for name in CHANGES {
+            tree::remove(directory.as_fd(), name).doing(|| format!("changes of container {id}"))?;
+        }
+        Ok(Vec::new())
+    })?;
+    Ok(images.open()?.release(&directory.id)?)
+}
+
+fn lines(maps: &[IdMapping]) -> Vec<Map> {
+    let line = |map: &IdMapping| Map {
+        inside: map.container_id,
+        outside: map.host_id,
+        size: map.size,
+    };
+    maps.iter().map(line).collect()
+}

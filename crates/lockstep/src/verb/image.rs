@@ -1,0 +1,308 @@
+//! Images of the store: come in, are listed, named, written out, and go.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use lockstep_image::{Format, Image, Kind, Name, Removed, Source, Transport};
+use lockstep_kernel::file;
+use serde::Serialize;
+
+use super::list::{Template, columns, since};
+use crate::argv::Arguments;
+use crate::failure::{Doing, Failure, NO_CONTAINER};
+use crate::front::{Front, print, probe_caller};
+use crate::number;
+use crate::stored::Images;
+
+/// Calls `action` with this user's images.
+fn with<T>(
+    front: &Front,
+    action: impl FnOnce(&Images<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let caller = probe_caller()?;
+    let at = front.locations()?;
+    // So that Lockstep's own directory is made with its owner checked.
+    front.store()?;
+    action(&Images::new(&at.data, &caller))
+}
+
+pub(super) fn load(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let words = args.words(0)?;
+    let images = with(front, |images| match words.first() {
+        Some(typed) => match typed.parse()? {
+            lockstep_image::Reference::Source(source) => images.load(&source, false),
+            _ => Err(Failure::new(format!("{typed} is no archive and no layout"))
+                .hint("load oci:DIR, oci-archive:FILE or docker-archive:FILE")),
+        },
+        None => load_archive(images, args.path("input")),
+    })?;
+    if !args.flag("quiet") {
+        for image in &images {
+            let name = image
+                .names
+                .first()
+                .cloned()
+                .unwrap_or_else(|| image.id().to_string());
+            print(&format!("loaded {name}\n"))?;
+        }
+    }
+    Ok(0)
+}
+
+/// An archive of either kind: what is not Docker's is read as the other.
+fn load_archive(images: &Images<'_>, path: Option<PathBuf>) -> Result<Vec<Image>, Failure> {
+    let path = match path {
+        Some(path) => crate::front::absolute(&path)?,
+        None => PathBuf::from("/proc/self/fd/0"),
+    };
+    let source = |transport| Source {
+        transport,
+        path: path.clone(),
+        image: None,
+    };
+    match images.load(&source(Transport::OciArchive), false) {
+        Ok(images) => Ok(images),
+        Err(first) => match images.load(&source(Transport::DockerArchive), false) {
+            Ok(images) => Ok(images),
+            Err(second) => Err(Failure::new(format!(
+                "{} is neither an OCI archive ({}) nor Docker's ({})",
+                path.display(),
+                first.message,
+                second.message
+            ))),
+        },
+    }
+}
+
+/// One name of an image, under the names that Docker's templates use.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    repository: String,
+    tag: String,
+    #[serde(rename = "ID")]
+    id: String,
+    digest: String,
+    created_since: String,
+    size: String,
+}
+
+pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let images = with(front, |images| Ok(images.open()?.images()?))?;
+    let whole = args.flag("no-trunc");
+    let rows: Vec<Row> = images.iter().flat_map(|image| rows(image, whole)).collect();
+    let text = match args.text("format")? {
+        _ if args.flag("quiet") => {
+            let mut ids: Vec<String> = rows.iter().map(|row| format!("{}\n", row.id)).collect();
+            ids.dedup();
+            ids.concat()
+        }
+        Some("json") => json(&rows)?,
+        _ if args.flag("json") => json(&rows)?,
+        Some(format) if format != "table" => {
+            Template::parse(format)?.render_rows(&rows, !args.flag("noheading"))?
+        }
+        _ => table(&rows, !args.flag("noheading")),
+    };
+    print(&text)?;
+    Ok(0)
+}
+
+fn rows(image: &Image, whole: bool) -> Vec<Row> {
+    const SHORT: usize = 12;
+    let digits = image.id().to_string();
+    let id = match whole {
+        true => digits,
+        false => digits
+            .split_once(':')
+            .map_or(&*digits, |(_, d)| d)
+            .chars()
+            .take(SHORT)
+            .collect(),
+    };
+    let nameless = ["<none>:<none>".to_owned()];
+    let names = if image.names.is_empty() {
+        &nameless[..]
+    } else {
+        &image.names[..]
+    };
+    let row = |name: &String| {
+        let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "<none>"));
+        Row {
+            repository: repository.to_owned(),
+            tag: tag.to_owned(),
+            id: id.clone(),
+            digest: image.digest().to_string(),
+            created_since: format!("{} ago", since(image.loaded())),
+            size: number::human(image.blob_bytes()),
+        }
+    };
+    names.iter().map(row).collect()
+}
+
+fn table(rows: &[Row], headings: bool) -> String {
+    let titles = ["REPOSITORY", "TAG", "IMAGE ID", "LOADED", "SIZE"].map(String::from);
+    let mut lines = Vec::new();
+    if headings {
+        lines.push(titles);
+    }
+    lines.extend(rows.iter().map(|row| {
+        let cells = [
+            &row.repository,
+            &row.tag,
+            &row.id,
+            &row.created_since,
+            &row.size,
+        ];
+        cells.map(|cell| crate::escape::text(cell).into_owned())
+    }));
+    columns(&lines)
+}
+
+fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(rows);
+    text.map(|text| text + "\n")
+        .map_err(|e| Failure::new(format!("JSON: {e}")))
+}
+
+/// The image of a name in the store; its absence has a code of its own.
+fn find(images: &Images<'_>, typed: &str) -> Result<Image, Failure> {
+    let name: Name = typed.parse()?;
+    images.open()?.resolve(&name).map_err(|error| {
+        let absent = error.kind == Kind::NotFound;
+        let failure = Failure::from(error);
+        if absent {
+            failure.code(NO_CONTAINER)
+        } else {
+            failure
+        }
+    })
+}
+
+pub(super) fn rmi(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    with(front, |images| {
+        super::each(args, |typed| {
+            find(images, typed)?;
+            let removed = images.inside(|_| {
+                let removed = images.open()?.remove(&typed.parse()?, args.flag("force"))?;
+                Ok(words(&removed))
+            })?;
+            print(
+                &removed
+                    .iter()
+                    .map(|line| format!("{line}\n"))
+                    .collect::<String>(),
+            )?;
+            Ok(false)
+        })
+    })
+}
+
+/// What became of an image and its names, a line each.
+fn words(removed: &Removed) -> Vec<String> {
+    let names = removed
+        .untagged
+        .iter()
+        .map(|name| format!("untagged {name}"));
+    let image = removed
+        .deleted
+        .iter()
+        .map(|digest| format!("deleted {digest}"));
+    names.chain(image).collect()
+}
+
+pub(super) fn tag(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let words = args.words(0)?;
+    with(front, |images| {
+        let image = find(images, words[0])?;
+        let store = images.open()?;
+        for name in &words[1..] {
+            store.tag(&image, &name.parse()?)?;
+        }
+        Ok(0)
+    })
+}
+
+pub(super) fn save(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let format = match args.text("format")?.unwrap_or("docker-archive") {
+        "docker-archive" => Format::DockerArchive,
+        "oci-archive" => Format::OciArchive,
+        other => {
+            return Err(Failure::new(format!(
+                "--format {other} is refused: oci-archive and docker-archive are written"
+            )));
+        }
+    };
+    with(front, |images| {
+        let found: Result<Vec<Image>, Failure> = args
+            .words(0)?
+            .iter()
+            .map(|typed| find(images, typed))
+            .collect();
+        let found = found?;
+        let out = match args.path("output") {
+            Some(path) => {
+                let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
+                file::openat(file::CWD, &path, flags, 0o644).doing(|| path.display().to_string())?
+            }
+            None => {
+                let [_, stdout, _] = lockstep_kernel::console::standard_streams();
+                if lockstep_kernel::console::size(stdout).is_some() {
+                    return Err(Failure::new("an archive is nothing for a terminal")
+                        .hint("lockstep save -o FILE ..."));
+                }
+                file::duplicate(stdout).doing(|| "standard output".into())?
+            }
+        };
+        images.open()?.save(&found, format, File::from(out))?;
+        Ok(0)
+    })
+}
+
+pub(super) fn history(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    const SHORT: usize = 60;
+    let image = with(front, |images| find(images, args.words(0)?[0]))?;
+    let steps = image.history();
+    if args.flag("json") {
+        let steps: Vec<_> = steps.iter().map(|(step, size)| (step, size)).collect();
+        print(&json(&steps)?)?;
+        return Ok(0);
+    }
+    let mut lines = vec![["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(String::from)];
+    for (step, size) in steps {
+        let by = step.created_by.clone().unwrap_or_default();
+        let by = match args.flag("no-trunc") {
+            true => by,
+            false => by.chars().take(SHORT).collect(),
+        };
+        let cells = [
+            step.created.clone().unwrap_or_default(),
+            by,
+            size.map_or_else(|| "0B".into(), number::human),
+            step.comment.clone().unwrap_or_default(),
+        ];
+        lines.push(cells.map(|cell| crate::escape::text(&cell).into_owned()));
+    }
+    print(&columns(&lines))?;
+    Ok(0)
+}
+
+pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    // A container that is only waiting to be swept has a claim still.
+    front.swept()?;
+    let lines = with(front, |images| {
+        images.inside(|_| {
+            let pruned = images.open()?.prune(args.flag("all"))?;
+            let mut lines: Vec<String> = pruned.images.iter().flat_map(words).collect();
+            lines.push(format!("{} reclaimed", number::human(pruned.bytes)));
+            Ok(lines)
+        })
+    })?;
+    print(
+        &lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )?;
+    Ok(0)
+}

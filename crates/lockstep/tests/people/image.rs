@@ -1,0 +1,309 @@
+//! Images of the store as root file systems, as root and as an ordinary user.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::stage::{Output, Stage, USER, output};
+
+crate::cases![
+    a_layout_is_run,
+    the_image_s_wishes_are_heard,
+    changes_stay_with_the_container,
+    owners_are_mapped,
+    as_a_user_with_one_id,
+    as_a_user_with_subordinate_ids,
+    in_and_out_of_the_store,
+    one_in_use_stays,
+    nothing_is_left_of_a_failed_start,
+];
+
+/// An image of busybox with a user of its own, as a layout that everybody may read.
+fn layout(t: &Stage) -> String {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"];
+    let busybox = busybox.into_iter().find(|path| Path::new(path).exists());
+    t.need(busybox.is_some(), "no busybox (busybox-static)");
+    t.need(Path::new("/usr/bin/umoci").exists(), "no umoci(1)");
+    let root = t.dir.join("made");
+    for below in ["bin", "etc", "tmp", "home/app"] {
+        std::fs::create_dir_all(root.join(below)).expect("a directory");
+    }
+    std::fs::copy(busybox.expect("found"), root.join("bin/busybox")).expect("a copy");
+    for name in ["sh", "ls", "cat", "touch", "id", "stat", "sleep", "echo"] {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).expect("a link");
+    }
+    std::fs::write(
+        root.join("etc/passwd"),
+        "root:x:0:0::/:/bin/sh\napp:x:500:500::/home/app:/bin/sh\n",
+    )
+    .expect("a file");
+    std::os::unix::fs::chown(root.join("home/app"), Some(500), Some(500)).expect("an owner");
+    let place = t.dir.join("layout");
+    let place = place.display().to_string();
+    let image = format!("{place}:bb");
+    let run = |args: &[&str]| {
+        let done = Command::new("umoci")
+            .args(args)
+            .output()
+            .expect("umoci runs");
+        assert!(done.status.success(), "umoci {args:?}: {done:?}");
+    };
+    run(&["init", "--layout", &place]);
+    run(&["new", "--image", &image]);
+    run(&[
+        "insert",
+        "--image",
+        &image,
+        &root.display().to_string(),
+        "/",
+    ]);
+    run(&[
+        "config",
+        "--image",
+        &image,
+        "--config.cmd",
+        "id",
+        "--config.env",
+        "FOO=image",
+        "--config.user",
+        "app",
+        "--config.workingdir",
+        "/home/app",
+        "--config.label",
+        "kind=test",
+        "--config.stopsignal",
+        "SIGUSR1",
+    ]);
+    let open = Command::new("chmod").args(["-R", "a+rX", &place]).status();
+    assert!(open.expect("chmod runs").success());
+    format!("oci:{image}")
+}
+
+fn a_layout_is_run(t: &Stage) {
+    let image = layout(t);
+    assert_eq!(
+        t.call(&["run", "--rm", &image]).text(),
+        "uid=500(app) gid=500"
+    );
+    assert_eq!(
+        t.call(&["run", "--rm", "oci:/no/such/layout", "true"]).code,
+        125
+    );
+    assert_eq!(
+        t.call(&["run", "--rm", &image, "no-such-program"]).code,
+        127
+    );
+    // The host's programs are not there.
+    assert_eq!(t.call(&["run", "--rm", &image, "python3"]).code, 127);
+}
+
+fn the_image_s_wishes_are_heard(t: &Stage) {
+    let image = layout(t);
+    let seen = t
+        .call(&["run", "--rm", &image, "sh", "-c", "pwd; echo $FOO; id -u"])
+        .text();
+    assert_eq!(seen, "/home/app\nimage\n500");
+    let seen = t
+        .call(&[
+            "run",
+            "--rm",
+            "-u",
+            "0",
+            "-w",
+            "/tmp",
+            "-e",
+            "FOO=flag",
+            &image,
+            "sh",
+            "-c",
+            "pwd; echo $FOO; id -u",
+        ])
+        .text();
+    assert_eq!(seen, "/tmp\nflag\n0");
+    t.call(&[
+        "create",
+        "--name",
+        "c",
+        "-l",
+        "kind=flag",
+        "-l",
+        "more=1",
+        &image,
+    ])
+    .text();
+    assert_eq!(
+        t.field(
+            "c",
+            "{{.Config.Labels.kind}} {{.Config.Labels.more}} {{.Config.StopSignal}}"
+        ),
+        "flag 1 SIGUSR1"
+    );
+}
+
+fn changes_stay_with_the_container(t: &Stage) {
+    let image = layout(t);
+    t.call(&[
+        "run",
+        "--name",
+        "c",
+        &image,
+        "sh",
+        "-c",
+        "echo mine >> file; cat file",
+    ])
+    .text();
+    assert_eq!(t.call(&["start", "-a", "c"]).text(), "mine\nmine");
+    assert_ne!(t.call(&["run", "--rm", &image, "cat", "file"]).code, 0);
+    assert_ne!(
+        t.call(&["run", "--rm", "--read-only", &image, "touch", "file"])
+            .code,
+        0
+    );
+    // The mount was in a namespace that has gone.
+    let mounts = std::fs::read_to_string("/proc/mounts").expect("mounts");
+    assert!(!mounts.contains(&t.dir.display().to_string()), "{mounts}");
+}
+
+fn owners_are_mapped(t: &Stage) {
+    let image = layout(t);
+    let seen = t
+        .call(&[
+            "run",
+            "--name",
+            "c",
+            "-u",
+            "0",
+            &image,
+            "sh",
+            "-c",
+            "stat -c %u /bin/busybox /home/app; touch /new",
+        ])
+        .text();
+    assert_eq!(seen, "0\n500");
+    let directory = t.field("c", "{{.Lockstep.Directory}}");
+    let made = std::fs::metadata(format!("{directory}/upper/new")).expect("the change");
+    assert!(std::os::unix::fs::MetadataExt::uid(&made) >= 0x7000_0000);
+}
+
+fn user(t: &Stage, first: Option<u32>, args: &[&str]) -> Output {
+    output(t.user_command(first, args), b"")
+}
+
+fn as_a_user_with_one_id(t: &Stage) {
+    let image = layout(t);
+    let seen = user(
+        t,
+        None,
+        &[
+            "run",
+            "--name",
+            "c",
+            "-u",
+            "0",
+            &image,
+            "sh",
+            "-c",
+            "id -u; touch /new; stat -c %u /home/app /new",
+        ],
+    )
+    .text();
+    assert_eq!(seen, "0\n0\n0");
+    assert_eq!(user(t, None, &["start", "-a", "c"]).code, 0);
+    let refused = user(t, None, &["run", "--rm", &image]).refused(125);
+    assert!(refused.contains("500 is not mapped"), "{refused}");
+}
+
+fn as_a_user_with_subordinate_ids(t: &Stage) {
+    t.need(
+        Path::new("/usr/bin/newuidmap").exists(),
+        "no newuidmap(1) (uidmap)",
+    );
+    let image = layout(t);
+    let first = Some(700_000);
+    let script = "id -u; touch made; stat -c %u made /bin/busybox";
+    assert_eq!(
+        user(
+            t,
+            first,
+            &["run", "--name", "c", &image, "sh", "-c", script]
+        )
+        .text(),
+        "500\n500\n0"
+    );
+    let directory = user(
+        t,
+        first,
+        &["inspect", "--format", "{{.Lockstep.Directory}}", "c"],
+    )
+    .text();
+    let made = std::fs::metadata(format!("{directory}/upper/home/app/made")).expect("the change");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 700_499);
+    let refused = user(t, first, &["run", "--rm", "--userns", "keep-id", &image]).refused(125);
+    assert!(refused.contains("keep-id is refused"), "{refused}");
+    user(t, first, &["rm", "c"]).text();
+    assert_eq!(
+        std::os::unix::fs::MetadataExt::uid(
+            &std::fs::metadata(t.dir.join("user-data")).expect("it")
+        ),
+        USER
+    );
+}
+
+fn in_and_out_of_the_store(t: &Stage) {
+    let image = layout(t);
+    t.call(&["load", &image]).text();
+    let id = t.call(&["images", "-q"]).text();
+    t.call(&["tag", &id, "box:1", "box:2"]).text();
+    assert_eq!(t.call(&["run", "--rm", "box:1", "id", "-u"]).text(), "500");
+    let archive = t.dir.join("saved.tar").display().to_string();
+    for format in ["docker-archive", "oci-archive"] {
+        t.call(&["save", "--format", format, "-o", &archive, "box:1"])
+            .text();
+        assert!(t.call(&["rmi", "-f", &id]).text().contains("deleted"));
+        assert_eq!(t.call(&["images", "-q"]).text(), "");
+        assert!(
+            t.call(&["load", "-i", &archive]).text().contains("box:1"),
+            "{format}"
+        );
+        assert_eq!(t.call(&["run", "--rm", "box:1", "id", "-u"]).text(), "500");
+        t.call(&["tag", "box:1", "box:2"]).text();
+    }
+    let table = t.call(&["image", "ls", "--format", "{{.Tag}}"]).text();
+    let mut tags: Vec<&str> = table.lines().collect();
+    tags.sort_unstable();
+    assert_eq!(tags, ["1", "2"]);
+    assert!(t.call(&["history", "box:1"]).text().contains("umoci"));
+    assert_eq!(t.call(&["rmi", "no-such-image"]).code, 1);
+    assert!(t.call(&["prune", "-a"]).text().contains("reclaimed"));
+    assert_eq!(t.call(&["images", "-q"]).text(), "");
+}
+
+fn one_in_use_stays(t: &Stage) {
+    let image = layout(t);
+    t.call(&["load", &image]).text();
+    let id = t.call(&["images", "-q"]).text();
+    t.call(&["run", "-d", "--name", "c", &id, "sleep", "1000"])
+        .text();
+    let refused = t.call(&["rmi", &id]).refused(125);
+    assert!(refused.contains("needed by"), "{refused}");
+    t.call(&["prune", "-a"]).text();
+    assert_eq!(t.call(&["images", "-q"]).text(), id);
+    t.call(&["rm", "-f", "c"]).text();
+    t.call(&["rmi", &id]).text();
+}
+
+fn nothing_is_left_of_a_failed_start(t: &Stage) {
+    let image = layout(t);
+    for args in [
+        &["-v", "/no/such:/x"][..],
+        &["--memory", "x"],
+        &["-u", "nobody-here"],
+    ] {
+        let mut all = vec!["run", "--rm"];
+        all.extend(args);
+        all.extend([&*image, "true"]);
+        assert_eq!(t.call(&all).code, 125);
+    }
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+    let claims = std::fs::read_dir(t.dir.join("root-data/images/claims")).expect("claims");
+    assert_eq!(claims.count(), 0);
+}
