@@ -9,6 +9,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_abi::mount::{
     MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_NODEV, MS_RDONLY,
 };
+use lockstep_kernel::credential;
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::metadata;
 use lockstep_kernel::mount::{self, Attributes, Context};
@@ -35,8 +36,6 @@ pub struct Overlay<'a, L> {
     pub upper: Option<Upper<'a>>,
     /// A user namespace whose ids the layers' files get (MOUNT_ATTR_IDMAP).
     pub idmap: Option<BorrowedFd<'a>>,
-    /// Whether overlay's marks are in `user.overlay.*`, as in a user's store.
-    pub user_xattrs: bool,
     /// Leave out every sync of the changes, for a container that is removed with them (Linux 5.10). After a crash of
     /// the machine the upper directory cannot be used again.
     pub volatile: bool,
@@ -140,10 +139,11 @@ impl<L: AsFd> Overlay<'_, L> {
             .map(Some)
     }
 
-    fn flags(&self) -> impl Iterator<Item = &'static str> {
-        let user = self.user_xattrs.then_some("userxattr");
-        let volatile = self.volatile.then_some("volatile");
-        user.into_iter().chain(volatile)
+    fn options(&self) -> Result<Vec<&'static str>> {
+        let mut options = OPTIONS.to_vec();
+        options.extend(needs_user_xattrs()?.then_some("userxattr"));
+        options.extend(self.volatile.then_some("volatile"));
+        Ok(options)
     }
 
     fn by_context(&self, route: Route, layers: &[BorrowedFd<'_>]) -> Result<OwnedFd> {
@@ -161,7 +161,7 @@ impl<L: AsFd> Overlay<'_, L> {
             give("upperdir", upper).during(what)?;
             give("workdir", work).during(what)?;
         }
-        for option in OPTIONS.into_iter().chain(self.flags()) {
+        for option in self.options()? {
             context.set(option).during(what)?;
         }
         let read_only = if self.upper.is_none() {
@@ -178,7 +178,7 @@ impl<L: AsFd> Overlay<'_, L> {
         if let Some(Upper { upper, work }) = self.upper {
             data += &format!(",upperdir={},workdir={}", path(upper), path(work));
         }
-        for option in OPTIONS.into_iter().chain(self.flags()) {
+        for option in self.options()? {
             data.push(',');
             data.push_str(option);
         }
@@ -204,38 +204,60 @@ impl<L: AsFd> Overlay<'_, L> {
 const OPTIONS: [&str; 2] = ["redirect_dir=nofollow", "metacopy=off"];
 
 /// Id-mapped layers, attached one over the other: before Linux 6.15 overlay takes no mount that is attached nowhere.
-struct Staged {
-    lowest: Option<OwnedFd>,
+struct Staged<'a> {
+    point: &'a Path,
+    count: usize,
 }
 
-impl Staged {
-    fn new(layers: &[BorrowedFd<'_>], point: &Path) -> Result<Staged> {
-        let mut staged = Staged { lowest: None };
+impl<'a> Staged<'a> {
+    fn new(layers: &[BorrowedFd<'_>], point: &'a Path) -> Result<Staged<'a>> {
+        let mut staged = Staged { point, count: 0 };
         for layer in layers {
             mount::attach(layer, open(point)?).during(|| on(point))?;
-            if staged.lowest.is_none() {
-                staged.lowest = Some(file::duplicate(layer).during(|| on(point))?);
-            }
+            staged.count += 1;
         }
         Ok(staged)
     }
 
-    /// Detaches the lowest, and with it what is upon it.
     fn end(mut self) -> Result<()> {
-        match self.lowest.take() {
-            Some(lowest) => mount::detach(lowest).during(|| "detaching layers".to_owned()),
-            None => Ok(()),
+        while self.count > 0 {
+            mount::detach(open(self.point)?).during(|| on(self.point))?;
+            self.count -= 1;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        for _ in 0..self.count {
+            // Only after an error, which is the one to show.
+            drop(open(self.point).map(mount::detach));
         }
     }
 }
 
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Some(lowest) = self.lowest.take() {
-            // Only after an error, which is the one to show.
-            drop(mount::detach(lowest));
-        }
-    }
+/// The id maps of this user namespace, users and groups, as procfs writes them.
+pub(crate) fn id_map() -> Result<String> {
+    let read = |name: &str| {
+        let text = file::read_at_once(file::CWD, name, 1 << 20);
+        text.during(|| "the id map of this user namespace".to_owned())
+    };
+    let mut map = read("/proc/self/uid_map")?;
+    map.extend(read("/proc/self/gid_map")?);
+    Ok(String::from_utf8_lossy(&map).into_owned())
+}
+
+/// Whether these are the maps of the first user namespace.
+pub(crate) fn is_map_of_host(map: &str) -> bool {
+    let all = ["0", "0", "4294967295"];
+    map.split_whitespace().eq(all.into_iter().chain(all))
+}
+
+/// Whether overlay's marks have to be in `user.overlay.*` (Linux 5.11): only root of the first user namespace may
+/// write `trusted.*`.
+pub(crate) fn needs_user_xattrs() -> Result<bool> {
+    Ok(credential::euid() != 0 || !is_map_of_host(&id_map()?))
 }
 
 /// A read-only view of one directory: overlay wants two.

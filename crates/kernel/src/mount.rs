@@ -231,7 +231,7 @@ pub fn detach_here() -> Result<()> {
     rustix::mount::unmount(c".", UnmountFlags::DETACH).told(|| "umount2(\".\", MNT_DETACH)".into())
 }
 
-/// Detaches the mount whose root `root` is, wherever it is attached; umount2(2) with MNT_DETACH.
+/// Detaches the mount whose root `root` is, or what is mounted over it; umount2(2) with MNT_DETACH.
 pub fn detach(root: impl AsFd) -> Result<()> {
     let root = root.as_fd();
     let path = format!("/proc/self/fd/{}", root.as_raw_fd());

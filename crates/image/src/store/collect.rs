@@ -49,7 +49,7 @@ impl Store {
     /// given. With `force` an image in use loses its names and stays.
     pub fn remove(&self, name: &Name, force: bool) -> Result<Removed> {
         let removed = {
-            let _names = self.names()?;
+            let _changing = self.changing()?;
             let image = self.resolve(name)?;
             let own = name.tagged().filter(|full| image.names.contains(full));
             match own {
@@ -76,7 +76,7 @@ impl Store {
     pub fn prune(&self, all: bool) -> Result<Pruned> {
         let mut pruned = Pruned::default();
         {
-            let _names = self.names()?;
+            let _changing = self.changing()?;
             for image in self.images()? {
                 let unnamed = all || image.names.is_empty();
                 if unnamed && self.holders(&image)?.is_empty() {
@@ -95,11 +95,12 @@ impl Store {
             return Err(Error::new(Kind::InUse, message)
                 .hint("remove the container first, or only its names with --force"));
         }
-        for name in &image.names {
-            self.retire_tag(name)?;
-        }
+        // The record first: killed here, the image is gone as a whole, and `collect` takes its names away.
         if holders.is_empty() {
             self.retire_record(image.digest())?;
+        }
+        for name in &image.names {
+            self.retire_tag(name)?;
         }
         Ok(Removed {
             untagged: image.names.clone(),
@@ -153,11 +154,20 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Paths of blobs and names of layers that records need.
+    /// Paths of blobs and names of layers that records need. Names of images that are gone go too.
     fn live(&self) -> Result<(HashSet<String>, HashSet<String>)> {
         let _names = self.names()?;
         let (mut blobs, mut chains) = (HashSet::new(), HashSet::new());
-        for record in self.records()? {
+        let records = self.records()?;
+        for tag in self.tags()? {
+            if !records
+                .iter()
+                .any(|record| record.manifest.digest == tag.image)
+            {
+                self.retire_tag(&tag.name)?;
+            }
+        }
+        for record in records {
             blobs.insert(blob_path(&record.manifest.digest));
             blobs.insert(blob_path(&record.config.digest));
             blobs.extend(record.index.iter().map(blob_path));

@@ -4,8 +4,8 @@ use super::pending::Pending;
 use super::record::{LayerRecord, blob_path};
 use super::{Image, SCHEMA, Store};
 use crate::error::{During, Error, Kind, Result, Within};
-use crate::stream;
 use crate::unpack::{Owners, Unpacked};
+use crate::{overlay, stream};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_oci::image::{Algorithm, Digest};
 use serde::{Deserialize, Serialize};
@@ -66,18 +66,12 @@ impl LayerFile {
 /// How the files of a copy are owned, as the name of its directory: the caller's id map is part of it, because
 /// the same id in another user namespace is another one on the disk.
 pub(super) fn copy_key(owners: &Owners) -> Result<String> {
-    let what = || "the id map of this user namespace".to_owned();
-    let read = |name: &str| file::read_at_once(file::CWD, name, 1 << 20).during(what);
-    let mut text = read("/proc/self/uid_map")?;
-    text.extend(read("/proc/self/gid_map")?);
-    let words = String::from_utf8_lossy(&text).into_owned();
-    let of_host = words
-        .split_whitespace()
-        .eq(["0", "0", "4294967295"].repeat(2));
+    let mut map = overlay::id_map()?;
+    let of_host = overlay::is_map_of_host(&map);
     let name = match owners {
         Owners::Kept => "kept",
         Owners::Shifted(users, groups) => {
-            text.extend(format!("{users:?} {groups:?}").into_bytes());
+            map.push_str(&format!("{users:?} {groups:?}"));
             "shifted"
         }
         Owners::Squashed => "squashed",
@@ -85,7 +79,7 @@ pub(super) fn copy_key(owners: &Owners) -> Result<String> {
     if of_host && !matches!(owners, Owners::Shifted(..)) {
         return Ok(name.to_owned());
     }
-    let digest = stream::digest(Algorithm::Sha256, &text);
+    let digest = stream::digest(Algorithm::Sha256, map.as_bytes());
     Ok(format!("{name}-{}", &digest.hex()[..16]))
 }
 

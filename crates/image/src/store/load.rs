@@ -1,6 +1,6 @@
 //! Loading: images of a layout or an archive become blobs, unpacked layers, records and tags, in one pass.
 
-use super::pending::Pending;
+use super::pending::{Pending, blob_length};
 use super::record::{LayerRecord, Record, chain_id, layer_paths};
 use super::select::{self, Selected};
 use super::{Image, SCHEMA, Store};
@@ -166,7 +166,14 @@ impl Store {
         let mut layers = Vec::new();
         for (n, (path, promised)) in image.layers.iter().enumerate() {
             let diff_id = &image.config.rootfs.diff_ids[n];
-            let open = || watched(members.open(path)?, how.progress, n, image.layers.len());
+            let open = || {
+                let member = members.open(path)?;
+                // Before a byte is read: a longer file would be unpacked first.
+                if let Some(blob) = promised {
+                    blob_length(blob, member.len())?;
+                }
+                watched(member, how.progress, n, image.layers.len())
+            };
             let below = pending.chain_id().cloned();
             let blob = pending
                 .layer(diff_id, promised.as_ref(), open)
@@ -189,7 +196,7 @@ impl Store {
         pending.commit()?;
         let digest = record.manifest.digest.clone();
         {
-            let _names = self.names()?;
+            let _changing = self.changing()?;
             self.write_record(&record)?;
         }
         let gone = || {

@@ -135,6 +135,7 @@ impl Store {
             }
             Some(_) => Ok(()),
             None => {
+                let _changing = self.changing()?;
                 for directory in DIRECTORIES.iter().chain(&["locks"]) {
                     self.disk.make_directory(directory)?;
                 }
@@ -166,10 +167,15 @@ impl Store {
         self.lock("lock", Lock::Exclusive, false)
     }
 
-    /// For a change of records, tags or claims, or for a look at several of them.
+    /// For a look at several records, tags or claims that have to agree.
     fn names(&self) -> Result<Guard> {
         self.lock("names.lock", Lock::Exclusive, true)
             .map(|guard| guard.unwrap_or_else(|| unreachable!("waited for")))
+    }
+
+    /// For a change of them, which goes through `tmp`: so nobody may clear that meanwhile.
+    fn changing(&self) -> Result<[Guard; 2]> {
+        Ok([self.adding()?, self.names()?])
     }
 
     fn lock(&self, name: &str, how: Lock, wait: bool) -> Result<Option<Guard>> {

@@ -21,7 +21,7 @@ impl Store {
             Error::new(Kind::NotFound, message)
         };
         {
-            let _names = self.names()?;
+            let _changing = self.changing()?;
             if !self.has_record(image.digest())? {
                 return Err(gone());
             }

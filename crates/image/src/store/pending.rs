@@ -8,6 +8,7 @@ use super::layer::{Layer, LayerFile, copy_key, layer_path};
 use super::record::{blob_path, chain_id};
 use super::{Guard, Store};
 use crate::error::{During, Error, Kind, Result};
+use crate::overlay;
 use crate::stream::{Bounded, Decoder, Digesting, buffered, compression, digest, verify};
 use crate::unpack::{self, Destination, Owners, Unpacked};
 use lockstep_kernel::durable::{self, Lock};
@@ -214,7 +215,8 @@ impl<'a> Pending<'a> {
         raw.drain()?;
         let (found, size, _) = raw.finish();
         if let Some(blob) = promised {
-            check_blob(blob, &found, size)?;
+            blob_length(blob, size)?;
+            verify("blob", &blob.digest, &found)?;
         }
         if let Some((_, digest)) = self.blobs.get_mut(at) {
             digest.clone_from(&found);
@@ -240,7 +242,7 @@ impl<'a> Pending<'a> {
                 directory: tree.as_fd(),
                 below: &below,
                 owners: self.owners,
-                user_xattrs: self.key.contains('-') || *self.owners == Owners::Squashed,
+                user_xattrs: overlay::needs_user_xattrs()?,
                 limits: &self.store.limits,
             },
         )?;
@@ -304,15 +306,14 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-fn check_blob(promised: &Descriptor, found: &Digest, size: u64) -> Result<()> {
-    if size != promised.size {
-        let message = format!(
-            "blob {}: {size} bytes, promised were {}",
-            promised.digest, promised.size
-        );
-        return Err(Error::new(Kind::Mismatch, message));
+/// Refuses a blob of another length than its descriptor says.
+pub(super) fn blob_length(promised: &Descriptor, found: u64) -> Result<()> {
+    if found == promised.size {
+        return Ok(());
     }
-    verify("blob", &promised.digest, found)
+    let (digest, size) = (&promised.digest, promised.size);
+    let message = format!("blob {digest}: {found} bytes, promised were {size}");
+    Err(Error::new(Kind::Mismatch, message))
 }
 
 fn media_type(compression: Compression) -> MediaType {

@@ -69,7 +69,7 @@ pub(super) fn settle(
     to: &Destination<'_>,
     skipped: &mut Skipped,
 ) -> Result<()> {
-    match to.owners.of(entry)? {
+    match to.owners.on_disk(entry.uid, entry.gid)? {
         Some((uid, gid)) => what.chown(uid, gid).map_err(|e| refused_owner(entry, e))?,
         None if (entry.uid, entry.gid) == (0, 0) => {}
         None => {
@@ -100,13 +100,13 @@ pub(super) fn settle(
 
 impl Owners {
     /// The owner on the disk; `None` where owners are squashed.
-    fn of(&self, entry: &Entry) -> Result<Option<(u32, u32)>> {
+    pub(super) fn on_disk(&self, uid: u64, gid: u64) -> Result<Option<(u32, u32)>> {
         // u32::MAX is "no change" to chown(2).
         let id = |what: &str, id: u64| match u32::try_from(id) {
             Ok(id) if id != u32::MAX => Ok(id),
             _ => Err(Error::invalid(format!("{what} {id} is no id"))),
         };
-        let (uid, gid) = (id("owner", entry.uid)?, id("group", entry.gid)?);
+        let (uid, gid) = (id("owner", uid)?, id("group", gid)?);
         match self {
             Owners::Kept => Ok(Some((uid, gid))),
             Owners::Squashed => Ok(None),

@@ -39,7 +39,7 @@ impl<'a> Places<'a> {
         if let Some(below) = to.below.first() {
             resemble(&root, &file::fstat(below).during(what)?, to.owners)?;
         } else {
-            inode::chmod(&root, 0o755).during(what)?;
+            plain(&root, to.owners)?;
         }
         Ok(Places {
             to,
@@ -127,23 +127,27 @@ impl<'a> Places<'a> {
             }
             let flags = DIRECTORY | OFlags::NOFOLLOW;
             let made = file::openat(&*above, name, flags, 0).during(what)?;
-            if let Some(stat) = self.below(&path) {
+            if let Some(stat) = self.below(&path)? {
                 resemble(&made, &stat, self.to.owners)?;
             } else {
-                inode::chmod(&made, 0o755).during(what)?;
+                plain(&made, self.to.owners)?;
             }
         }
         Ok(())
     }
 
     /// The directory of this path in the uppermost layer below that has it.
-    fn below(&self, path: &Path) -> Option<Stat> {
-        let stat = |layer: &OwnedFd| super::whiteout::lookup(layer, path).ok().flatten();
-        self.to
-            .below
-            .iter()
-            .find_map(stat)
-            .filter(super::whiteout::is_directory)
+    fn below(&self, path: &Path) -> Result<Option<Stat>> {
+        for layer in self.to.below {
+            match super::whiteout::lookup(layer, path) {
+                Ok(Some(stat)) => return Ok(Some(stat).filter(super::whiteout::is_directory)),
+                Ok(None) => {}
+                // Through a symbolic link it is another directory.
+                Err(e) if e.is(&[Errno::ELOOP.0]) => {}
+                Err(e) => return Err(Error::call("looking into a layer below", e)),
+            }
+        }
+        Ok(None)
     }
 
     /// The root's entry was read: its time is the one to put back.
@@ -185,6 +189,16 @@ fn resemble(made: &OwnedFd, like: &Stat, owners: &Owners) -> Result<()> {
     }
     inode::chmod(made.as_fd(), like.st_mode & 0o7777).during(what)?;
     inode::set_times(made, modified(like), modified(like)).during(what)
+}
+
+/// A directory that nothing describes. Its time is a constant, so that a layer is the same wherever it is unpacked.
+fn plain(made: &OwnedFd, owners: &Owners) -> Result<()> {
+    let what = || "a directory without an entry".to_owned();
+    if let Some((uid, gid)) = owners.on_disk(0, 0)? {
+        inode::chown(made, uid, gid).during(what)?;
+    }
+    inode::chmod(made, 0o755).during(what)?;
+    inode::set_times(made, (0, 0), (0, 0)).during(what)
 }
 
 fn below_root(parents: &[&[u8]]) -> PathBuf {

@@ -40,7 +40,9 @@ impl Layer<'_> {
                 Found::Directory => mark_opaque(self.to, parent, name),
                 Found::Whiteout | Found::Other => Ok(()),
             },
-            other => other.during(|| "making a whiteout".to_owned()),
+            other => other
+                .and_then(|()| inode::set_times_at(parent, name, (0, 0), (0, 0)))
+                .during(|| "making a whiteout".to_owned()),
         }
     }
 
