@@ -292,7 +292,6 @@ pub(crate) fn mount_root(
         layers: &opened,
         upper: Some(changes.as_upper()),
         idmap: mapped.as_ref().map(AsFd::as_fd),
-        user_xattrs: false,
         volatile: false,
     };
     root.mount(&directory.path.join(ROOTFS))?;
