@@ -294,7 +294,7 @@ impl Runtime<'_> {
             &existing,
             &plan_cgroup::default_devices(),
             &layout,
-            self.is_rootless(proc.as_fd())?,
+            self.is_rootless(|| host::in_user_namespace(proc.as_fd()))?,
         )
         .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))
         .map_err(|e| asked_in(e, document))?;

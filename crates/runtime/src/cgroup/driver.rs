@@ -22,7 +22,12 @@ impl Runtime<'_> {
         host: &Host,
         proc: BorrowedFd<'_>,
     ) -> Result<CgroupPlan> {
-        let rootless = self.is_rootless(proc)?;
+        // The host's fact is about the namespace that the container's process will have: with a new one
+        // it says nothing about ours.
+        let rootless = self.is_rootless(|| match linux.has_namespace(&NamespaceType::User) {
+            true => host::in_user_namespace(proc),
+            false => Ok(host.user_namespace),
+        })?;
         let path = linux.cgroups_path.as_deref();
         let resources = linux.resources.as_ref();
         let devices = plan::default_devices();
@@ -42,10 +47,11 @@ impl Runtime<'_> {
 
     /// `--rootless`, and without it: not root, or root of a user namespace only, who may or may not have
     /// a right to cgroups. What such a caller is refused may be a downgrade; each is tried all the same.
-    pub(crate) fn is_rootless(&self, proc: BorrowedFd<'_>) -> Result<bool> {
+    /// `inside` tells whether this process is in a user namespace.
+    pub(crate) fn is_rootless(&self, inside: impl FnOnce() -> Result<bool>) -> Result<bool> {
         match self.rootless {
             Some(told) => Ok(told),
-            None => Ok(credential::euid() != 0 || host::in_user_namespace(proc)?),
+            None => Ok(credential::euid() != 0 || inside()?),
         }
     }
 }
