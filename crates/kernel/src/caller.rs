@@ -3,11 +3,11 @@
 //! These stand apart from [`crate::file`] because their paths and numbers come from the command line, in
 //! the caller's namespaces and with the caller's rights, before anything of a container exists.
 
-use crate::call::{self, Error, Result};
+use crate::call::{self, Result, Told as _};
 use crate::file;
 use rustix::fs::OFlags;
 use std::ffi::OsString;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd as _, FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// Opens a file to append to, made with `mode` if it is missing; openat(2) with O_APPEND|O_CREAT.
@@ -71,17 +71,31 @@ pub struct Output {
 
 /// Runs a program found in `$PATH`, with the caller's environment and no input, to its end.
 pub fn output(program: &str, args: &[OsString]) -> Result<Output> {
-    let ran = std::process::Command::new(program)
+    // Files and not pipes: the library panics where a pipe cannot be read.
+    let (stdout, stderr) = (file::memory("stdout")?, file::memory("stderr")?);
+    let mut child = std::process::Command::new(program)
         .args(args)
         .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|e| Error {
-            call: format!("execvp({})", call::path(Path::new(program))),
-            errno: e.raw_os_error().unwrap_or(libc::EIO),
-        })?;
+        .stdout(dup(&stdout)?)
+        .stderr(dup(&stderr)?)
+        .spawn()
+        .told(|| format!("execvp({})", call::path(Path::new(program))))?;
+    let status = child.wait().told(|| format!("wait4({})", child.id()))?;
     Ok(Output {
-        code: ran.status.code(),
-        stdout: ran.stdout,
-        stderr: ran.stderr,
+        code: status.code(),
+        stdout: printed(&stdout)?,
+        stderr: printed(&stderr)?,
     })
+}
+
+fn dup(file: &OwnedFd) -> Result<OwnedFd> {
+    let duplicate = file.try_clone();
+    duplicate.told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", call::fd(file.as_fd())))
+}
+
+fn printed(file: &OwnedFd) -> Result<Vec<u8>> {
+    /// ps(1) of a host with the most processes that a kernel can have, and some.
+    const LIMIT: usize = 1 << 30;
+    file::rewind(file)?;
+    file::read_fd(file, LIMIT)
 }

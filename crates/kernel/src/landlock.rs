@@ -38,9 +38,27 @@ pub enum Enforced {
 /// landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). Needs no_new_privs.
 pub fn restrict(domain: Domain) -> Result<Enforced> {
     apply(domain).map_err(|e| Error {
-        call: format!("landlock_restrict_self() [{e}]"),
+        call: format!("{}() [{e}]", call_of(&e)),
         errno: errno(&e),
     })
+}
+
+/// The call that was refused, which the library's errors tell only by their kind.
+fn call_of(error: &::landlock::RulesetError) -> &'static str {
+    use ::landlock::{
+        AddRuleError, AddRulesError, CompatError, PathBeneathError, RestrictSelfError, RulesetError,
+    };
+    match error {
+        RulesetError::AddRules(AddRulesError::Fs(AddRuleError::Compat(
+            CompatError::PathBeneath(PathBeneathError::StatCall { .. }),
+        ))) => "fstat",
+        RulesetError::AddRules(_) => "landlock_add_rule",
+        RulesetError::RestrictSelf(RestrictSelfError::SetNoNewPrivsCall { .. }) => "prctl",
+        RulesetError::RestrictSelf(_) | RulesetError::RestrictSelfFlags(_) => {
+            "landlock_restrict_self"
+        }
+        _ => "landlock_create_ruleset",
+    }
 }
 
 fn errno(error: &::landlock::RulesetError) -> i32 {

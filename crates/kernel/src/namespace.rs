@@ -95,14 +95,16 @@ pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
     let (read, write) = crate::socket::pipe()?;
     match process::clone(0, None)? {
         Side::Child => {
-            // A failed dup leaves the message on the runtime's own stderr, which is good enough.
-            drop(process::dup_onto(write.as_fd(), 2));
-            let failure = image.exec();
-            process::exit(if failure.is(&[libc::ENOENT]) {
-                127
-            } else {
-                126
-            })
+            let failure = match process::dup_onto(write.as_fd(), 2) {
+                Ok(()) => image.exec(),
+                Err(e) => e,
+            };
+            if failure.is(&[libc::ENOENT]) {
+                process::exit(127)
+            }
+            // Where the helper's own words would be; if even that fails, the status says that something did.
+            drop(file::write_fd(&write, failure.to_string().as_bytes()));
+            process::exit(126)
         }
         Side::Parent(child) => {
             drop(write);

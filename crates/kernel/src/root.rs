@@ -36,14 +36,17 @@ impl Root {
 
     /// Opens `path` below the root; openat2(2) (Linux 5.6). `mode` is used with O_CREAT only.
     pub fn open(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd> {
-        self.openat2(path, flags, mode).told(|| {
-            let flags = call::flags(&flags, "O_", "O_RDONLY");
-            format!(
-                "openat2({}, {}, {{{flags}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
-                call::fd(self.fd.as_fd()),
-                call::path(path)
-            )
-        })
+        self.openat2(path, flags, mode)
+            .told(|| self.told(path, flags))
+    }
+
+    fn told(&self, path: &Path, flags: OFlags) -> String {
+        let flags = call::flags(&flags, "O_", "O_RDONLY");
+        format!(
+            "openat2({}, {}, {{{flags}, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}})",
+            call::fd(self.fd.as_fd()),
+            call::path(path)
+        )
     }
 
     fn openat2(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
@@ -90,8 +93,7 @@ impl Root {
     pub fn open_if_there(&self, path: &Path, flags: OFlags) -> Result<Option<OwnedFd>> {
         match self.openat2(path, flags, 0) {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
-            Ok(found) => Ok(Some(found)),
-            Err(_) => self.open(path, flags, 0).map(Some),
+            other => other.map(Some).told(|| self.told(path, flags)),
         }
     }
 

@@ -58,6 +58,11 @@ impl Failure {
     /// A refused system call on a path of the caller: `open /x: no such file or directory`.
     pub(crate) fn path(verb: &str, path: &Path, error: &lockstep_kernel::Error) -> Self {
         let what = words(error.errno);
+        // As in Go: a file that was opened and then could not be read is told apart.
+        let verb = match error.call.starts_with("read(") {
+            true => "read",
+            false => verb,
+        };
         let text = format!("{verb} {}: {what}", path.display());
         Failure::new(text).with_detail(format!("call: {error}"))
     }

@@ -178,6 +178,11 @@ fn birth(
     if let Some(value) = process.oom_score_adj {
         plan.supervisor("/process/oomScoreAdj", Op::SetOomScoreAdj { value });
     }
+    // Before the maps: an ordinary user's process becomes untraceable with them, and its /proc files the host root's.
+    if namespaces.new & NEWTIME != 0 {
+        plan.init("/linux/namespaces", Op::Unshare { flags: NEWTIME });
+        namespace::time_offsets(plan, linux);
+    }
     if namespaces.new_user() {
         plan.supervisor(
             "/linux/uidMappings",
@@ -188,10 +193,6 @@ fn birth(
         );
         plan.release(Barrier::Mapped);
         raise_limits(plan, process, host);
-    }
-    if namespaces.new & NEWTIME != 0 {
-        plan.init("/linux/namespaces", Op::Unshare { flags: NEWTIME });
-        namespace::time_offsets(plan, linux);
     }
     if namespaces.enters_user() {
         let groups = host.set_groups && (method != MapMethod::OneId || !namespaces.new_user());

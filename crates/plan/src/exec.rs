@@ -58,7 +58,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     plan.release(Barrier::Joined);
     if request.user_namespace {
         plan.init(
-            "<exec>",
+            "/linux/uidMappings",
             Op::BecomeRoot {
                 groups: request.set_groups,
             },

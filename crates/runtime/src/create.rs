@@ -148,8 +148,7 @@ impl Runtime<'_> {
 
     pub(crate) fn go(&self, prepared: &Prepared, born: &Born) -> Result<()> {
         let pid = born.child.pid;
-        message::send_barrier(born.peer.as_fd(), Barrier::Go)
-            .during(|| "starting the program".into())?;
+        message::open_barrier(born.peer.as_fd(), Barrier::Go, "starting the program")?;
         let begun = self.oci_state(&prepared.stored, Status::Creating, Some(pid));
         await_execution(born.peer.as_fd(), |listener| {
             hand_to_agent(&prepared.spec, &begun, pid, &listener)

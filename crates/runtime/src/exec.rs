@@ -37,7 +37,7 @@ impl Runtime<'_> {
         let stored = self.stored(&directory)?;
         let init = running(&directory)?;
         let mut cgroup = Cgroup::open(&below(&stored.cgroup, &request.cgroup)?);
-        if !request.ignore_paused && cgroup.frozen().unwrap_or(false) {
+        if !request.ignore_paused && cgroup.frozen()? {
             let message = "cannot exec in a paused container (use --ignore-paused to override)";
             return Err(Error::new(Kind::WrongState, message));
         }

@@ -149,8 +149,7 @@ impl Runtime<'_> {
     ) -> Result<(Status, Option<InitProcess>)> {
         let (status, init) = directory.status()?;
         let running = status == Status::Running;
-        // A cgroup that cannot be asked is not paused by us.
-        let paused = running && Cgroup::open(&stored.cgroup).frozen().unwrap_or(false);
+        let paused = running && Cgroup::open(&stored.cgroup).frozen()?;
         Ok((if paused { Status::Paused } else { status }, init))
     }
 
@@ -213,7 +212,7 @@ impl Runtime<'_> {
         let cgroup = Cgroup::open(&stored.cgroup);
         match self.status(&directory, &stored)?.0 {
             Status::Paused => Ok(cgroup.thaw()?),
-            Status::Created if cgroup.frozen().unwrap_or(false) => Ok(cgroup.thaw()?),
+            Status::Created if cgroup.frozen()? => Ok(cgroup.thaw()?),
             _ => Err(Error::new(Kind::WrongState, "container not paused")),
         }
     }
@@ -322,13 +321,14 @@ impl Runtime<'_> {
         let Some(stored) = directory.state()? else {
             return self.root.remove(id);
         };
-        let (status, init) = self.status(&directory, &stored)?;
+        let (status, init) = directory.status()?;
         match (status, &init) {
             (_, None) => return self.delete_unborn(id, &stored),
             (Status::Stopped, _) => {}
             (Status::Created, Some(init)) => self.end(id, &stored, init)?,
             (_, Some(init)) if force => self.end(id, &stored, init)?,
-            (other, _) => {
+            _ => {
+                let other = self.status(&directory, &stored)?.0;
                 let message = format!("cannot delete container {id} that is not stopped: {other}");
                 return Err(Error::new(Kind::WrongState, message));
             }
@@ -348,7 +348,8 @@ impl Runtime<'_> {
     pub(crate) fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
         state::signal(init, SIGKILL)?;
         let cgroup = Cgroup::open(&stored.cgroup);
-        if cgroup.frozen().unwrap_or(false) {
+        // One that cannot be asked is thawed all the same.
+        if cgroup.frozen().unwrap_or(true) {
             cgroup.thaw()?;
         }
         let start = Instant::now();

@@ -1,6 +1,7 @@
 //! What the two processes of a container's birth say to each other, one message per datagram.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, For, Result};
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::{self as kernel, socket};
 use lockstep_plan::{Barrier, Outcome};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -33,6 +34,17 @@ const FAILED: u8 = b'E';
 /// Opens or reports a barrier.
 pub(crate) fn send_barrier(socket: BorrowedFd<'_>, barrier: Barrier) -> kernel::Result<()> {
     socket::send(socket, &[BARRIER, barrier as u8], &[])
+}
+
+/// Opens a barrier for a process that may have ended meanwhile: then what it said before is the error.
+pub(crate) fn open_barrier(socket: BorrowedFd<'_>, barrier: Barrier, what: &str) -> Result<()> {
+    match send_barrier(socket, barrier) {
+        Err(e) if e.is(&[Errno::EPIPE.0]) => match receive(socket) {
+            Ok(Message::Failed(said)) => Err(said),
+            _ => Err(Error::call(what, &e)),
+        },
+        other => other.during(|| what.to_owned()),
+    }
 }
 
 /// Reports that all is done but the program.

@@ -139,6 +139,7 @@ pub(crate) const GROUPS: &[Group] = &[
         needs: &["strace"],
         prefixes: &["kill", "fail", "walk"],
         sample: 5,
+        minutes: (6, 150),
         commands: with_variants,
         ..LIVE
     },

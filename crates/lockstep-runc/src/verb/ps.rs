@@ -30,7 +30,7 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 fn not_run(error: lockstep_kernel::Error) -> Failure {
     let why = match error.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
         true => "executable file not found in $PATH".to_owned(),
-        false => words(error.errno),
+        false => format!("{error}: {}", words(error.errno)),
     };
     Failure::new(format!("exec: \"ps\": {why}")).with_detail(format!("call: {error}"))
 }

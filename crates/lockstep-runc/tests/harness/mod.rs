@@ -7,6 +7,7 @@
 
 #![allow(
     dead_code,
+    unused_macros,
     unused_imports,
     reason = "several test binaries include this module and none uses all of it"
 )]
@@ -33,7 +34,7 @@ pub(crate) use host::{CgroupLayout, Host};
 pub(crate) use machine::{Systemd, hierarchies_alone};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
-pub(crate) use runtime::{Output, Peer, Running, View, kill};
+pub(crate) use runtime::{Output, Peer, Running, View, in_view, kill};
 pub(crate) use suite::{Sample, Skip, announce_skip};
 pub(crate) use test::{Test, Used, run_directory, short_path};
 
@@ -45,28 +46,28 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 /// One test: its name, its body and, if the comparison runtime cannot pass it, why not.
 pub(crate) struct Case {
-    name: &'static str,
-    body: fn(&Test),
+    name: String,
+    body: Box<dyn Fn(&Test) + Send>,
     ours_only: Option<&'static str>,
 }
 
 impl Case {
-    /// A case from a function; used through [`cases!`].
-    pub(crate) const fn new(
-        name: &'static str,
-        body: fn(&Test),
+    /// A case from a function, through [`cases!`], or from what a loop makes.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        body: impl Fn(&Test) + Send + 'static,
         ours_only: Option<&'static str>,
     ) -> Self {
         Self {
-            name,
-            body,
+            name: name.into(),
+            body: Box::new(body),
             ours_only,
         }
     }
 
     /// Its name within its file.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 }
 

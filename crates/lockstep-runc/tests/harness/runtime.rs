@@ -283,7 +283,8 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     }
 }
 
-fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
+/// The command that runs `argv` in that view; it ends by executing it.
+pub(crate) fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
     let script = match view {
         View::Plain => return argv,
         View::Withheld { number, errno } => {
@@ -342,7 +343,12 @@ fn user_files(uid: u32, subordinate: Option<u32>) -> String {
         ("subgid", own),
     ] {
         let path = dir.join(format!("{file}-{name}"));
-        std::fs::write(&path, text).expect("the run's directory is writable");
+        // Once: another test's newuidmap(1) may be reading it.
+        if !path.exists() {
+            let draft = dir.join(format!("{file}-{name}-{:?}", std::thread::current().id()));
+            std::fs::write(&draft, text).expect("the run's directory is writable");
+            std::fs::rename(&draft, &path).expect("the run's directory is writable");
+        }
         script = format!("{script}; mount --bind {} /etc/{file}", path.display());
     }
     script

@@ -61,12 +61,22 @@ impl Sample {
         Self::from_env().map_or(count, |sample| (count * sample.percent / 100).max(1))
     }
 
-    /// FNV-1a of seed and name: the choice depends on neither the order nor the number of tests.
+    /// One of `count` alternatives, by the seed; all of them where this run takes everything.
+    pub(crate) fn takes_alternative(name: &str, number: usize, count: usize) -> bool {
+        let chosen = |sample: Self| sample.hash(name) % count as u64 == number as u64;
+        Self::from_env().is_none_or(chosen)
+    }
+
     pub(crate) fn takes(&self, name: &str) -> bool {
+        self.hash(name) % 100 < self.percent
+    }
+
+    /// FNV-1a of seed and name: the choice depends on neither the order nor the number of tests.
+    fn hash(&self, name: &str) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in self.seed.to_le_bytes().iter().chain(name.as_bytes()) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        (hash ^ (hash >> 32)) % 100 < self.percent
+        hash ^ (hash >> 32)
     }
 }

@@ -1,6 +1,8 @@
 //! Calls whose failure need not be an error that names them, each with the reason.
 
-use crate::stepper::Hit;
+use crate::stepper::{Hit, Point};
+use crate::verb::Verb;
+use crate::walk::Walk;
 
 /// A call that fails without an error of ours; on which object, or on any; and why that is right.
 struct Exempt(
@@ -65,22 +67,10 @@ const EXEMPT: &[Exempt] = &[
         "",
         "into the cgroup where the kernel can; else it is joined afterwards, before anything else",
     ),
-    Exempt("openat", "/sys/fs/cgroup/unified/", "for that clone3"),
     Exempt(
         "readlink",
         "/proc/self/fd/",
         "the path of a descriptor for the text of an error, which then has its number",
-    ),
-    Exempt(
-        "openat2",
-        "/proc/",
-        "a masked or read-only path is asked for once more, for the text of the error",
-    ),
-    Exempt("openat2", "/sys/", "as above"),
-    Exempt(
-        "openat2",
-        "/dev",
-        "a directory that is not there is made, whose failure is told",
     ),
     Exempt(
         "openat",
@@ -112,10 +102,15 @@ const EXEMPT: &[Exempt] = &[
     Exempt("read", "/etc/passwd", "as above"),
     Exempt(
         "openat",
-        "freezer.state",
-        "whether it is paused: a new process of a paused container waits with the others",
+        "cgroup.subtree_control",
+        "controllers for children: which are on is read afterwards, and a missing one told",
     ),
-    Exempt("read", "freezer.state", "as above"),
+    Exempt("write", "cgroup.subtree_control", "as above"),
+    Exempt(
+        "fchown",
+        "stepped.stderr",
+        "EPERM: a stream on a file system of another user namespace keeps its owner, as in runc",
+    ),
     Exempt(
         "setsid",
         "",
@@ -131,7 +126,6 @@ const OF_THE_COMMAND: &[Exempt] = &[
         "start of the C library: the size of the stack",
     ),
     Exempt("open_tree", "/proc/self/exe", LET_GO),
-    Exempt("mount_setattr", "lockstep-runc", LET_GO),
     Exempt("openat", "/proc/self/fd/", LET_GO),
     Exempt("memfd_create", "", LET_GO),
     Exempt("fcntl", "memfd:", LET_GO),
@@ -143,16 +137,55 @@ const OF_THE_COMMAND: &[Exempt] = &[
     ),
     Exempt("fstat", "lockstep-runc", "as above"),
     Exempt("fstatfs", "lockstep-runc", "as above"),
+    Exempt(
+        "openat",
+        "/etc/passwd",
+        "the owner's name; its number stands for it",
+    ),
+    Exempt("read", "/etc/passwd", "as above"),
+    Exempt(
+        "write",
+        "stepped.stderr",
+        "a warning on standard error: there is no other place to tell it",
+    ),
+    Exempt(
+        "ioctl",
+        "/dev/null",
+        "whether standard output is a terminal: no is the answer when it fails",
+    ),
     Exempt("openat", "lockstep-runc", "as above"),
 ];
 
 /// Whether the failure of this call need not be told.
-pub(crate) fn ignored(hit: &Hit, process: u32) -> bool {
-    let matches =
-        |Exempt(call, object, _): &Exempt| *call == hit.call && hit.object.contains(object);
+pub(crate) fn ignored(walk: &Walk<'_>, name: &str, hit: &Hit, point: Point) -> bool {
+    // The library around starting ps(1) does not look; elsewhere it is told.
+    if walk.verb == Verb::Ps && name == "rt_sigprocmask" {
+        return true;
+    }
+    let cgroup = hit.object.starts_with("/sys/fs/cgroup/");
+    // Whether it is paused: it is thawed in any case.
+    let freezer = ["freezer.state", "cgroup.freeze"];
+    let asked = freezer.iter().any(|file| hit.object.ends_with(file));
+    let deletes = matches!(walk.verb, Verb::Delete | Verb::DeleteForce);
+    if deletes && ["openat", "read"].contains(&name) && asked {
+        return true;
+    }
+    // The cgroup's directory, for that clone3.
+    if name == "openat" && cgroup && hit.object.ends_with("/walk") {
+        return true;
+    }
+    // The detached tree of the runtime's binary, which has no name: the first that the command makes.
+    if name == "mount_setattr" && (point.process, point.occurrence) == (0, 0) {
+        return true;
+    }
+    // A user who asks for no limit gets a cgroup where that is allowed.
+    if !walk.setting.has_cgroup() && name == "mkdirat" && cgroup {
+        return true;
+    }
+    let matches = |Exempt(call, object, _): &Exempt| *call == name && hit.object.contains(object);
     // The process that holds an id map's user namespace: it ends, as it would a moment later.
-    let holder = process > 0 && hit.call == "read" && hit.object.starts_with("pipe:");
-    let command = process == 0 && OF_THE_COMMAND.iter().any(matches);
+    let holder = point.process > 0 && name == "read" && hit.object.starts_with("pipe:");
+    let command = point.process == 0 && OF_THE_COMMAND.iter().any(matches);
     command || holder || EXEMPT.iter().any(matches)
 }
 
@@ -164,15 +197,23 @@ pub(crate) fn leaves(call: &str) -> bool {
     removing.contains(&call) || waiting.contains(&call)
 }
 
+/// All that the library does to start ps(1).
+const EXECVP: &str = "execvp(";
+
 /// The words for a call in errors, where they are not its name.
 pub(crate) fn words(call: &str) -> &[&str] {
     match call {
         "newfstatat" | "statx" | "fstat" => &["fstatat(", "fstat(", "stat("],
         "pread64" => &["read("],
         "wait4" => &["wait4(", "waitpid("],
+        "ppoll" => &["poll("],
         "prlimit64" => &["prlimit("],
-        // The bundle's path, in runc's words.
-        "readlink" | "readlinkat" | "lstat" | "openat" => &["realpath(", "chdir "],
+        // Paths of the command line and starting ps(1), in runc's words.
+        "openat" => &["realpath(", "chdir ", "open /", EXECVP],
+        "read" => &["read /"],
+        "write" => &["write /dev/stdout"],
+        "readlink" | "readlinkat" | "lstat" => &["realpath(", "chdir "],
+        "pipe2" | "clone" | "clone3" | "vfork" | "dup2" | "execve" => &[EXECVP],
         _ => &[],
     }
 }

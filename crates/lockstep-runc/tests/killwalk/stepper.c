@@ -1,12 +1,15 @@
 /* Runs a command under ptrace(2) and disturbs one system call of it, or of a process that it makes.
  *
- *   stepper REPORT count|kill|ERRNO PROCESS NUMBER COMMAND...
+ *   stepper REPORT count|kill|ERRNO PROCESS NR OCCURRENCE PROGRAM COMMAND...
  *
- * PROCESS is the ordinal of the process in the order of birth (0 is the command), NUMBER that of the call in
- * this process. Counting starts after the command is executed. A further process is left alone as soon as it
- * executes a program: that is the container's, or a hook. REPORT gets a line "call PROCESS NUMBER NR" for each
- * call when counting, "hit NR OBJECT" when the disturbance happened, "left PID" for each process that outlives the
- * command. The exit status is the command's.
+ * PROCESS is the ordinal of the process in the order of birth (0 is the command), NR the call's number, OCCURRENCE how
+ * often this process has made this call before. A point is named so, and not by its ordinal among all calls, because
+ * the number of waits and retries before it differs from run to run.
+ *
+ * Counting starts when COMMAND executes PROGRAM: what stands before that (env, setpriv, a shell) is a wrapper, and so
+ * are its children. A further process is left alone as soon as it executes a program: that is the container's, or a
+ * hook. REPORT gets a line "call PROCESS NR OCCURRENCE" for each call when counting, "hit OBJECT" when the
+ * disturbance happened, "left PID" for each process that outlives the command. The exit status is the command's.
  *
  * C, because the tests may hold no unsafe code, and strace counts calls for each process but disturbs all. */
 #define _GNU_SOURCE
@@ -15,18 +18,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <linux/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct traced { pid_t pid; long calls; int counting; int failing; };
-static struct traced all[64];
+enum { PROCESSES = 64, CALLS = 512, SECONDS = 40, TIMEOUT = 99, USAGE = 98, NO_EXEC = 97, NO_TRACE = 96, LOST = 95 };
+
+struct traced { pid_t pid; int counting, failing; unsigned seen[CALLS]; };
+static struct traced all[PROCESSES];
 static int known;
 static FILE *report;
+
+/* What is to be done, and where. */
+static int count, slay, error, process;
+static long long number;
+static unsigned occurrence;
 
 static struct traced *find(pid_t pid)
 {
@@ -39,7 +50,7 @@ static struct traced *find(pid_t pid)
 static struct traced *admit(pid_t pid)
 {
 	struct traced *one = find(pid);
-	if (one || known == 64)
+	if (one || known == PROCESSES)
 		return one;
 	one = &all[known++];
 	one->pid = pid;
@@ -53,17 +64,18 @@ static void on_alarm(int signal)
 	for (int i = 0; i < known; i++)
 		if (all[i].pid)
 			kill(all[i].pid, SIGKILL);
-	_exit(99);
+	_exit(TIMEOUT);
 }
 
 /* What the call is about: its path, the path of its first descriptor, or the option of prctl(2). */
 static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text, size_t size)
 {
 	long long nr = info->entry.nr;
-	int at = nr == 257 || nr == 262 || nr == 267 || nr == 437 || nr == 258 || nr == 263 || nr == 332 || nr == 428;
+	int at = nr == SYS_openat || nr == SYS_newfstatat || nr == SYS_readlinkat || nr == SYS_openat2 ||
+		 nr == SYS_mkdirat || nr == SYS_unlinkat || nr == SYS_statx || nr == SYS_open_tree;
 	unsigned long long path = info->entry.args[at ? 1 : 0];
 	text[0] = 0;
-	if (at || nr == 89 || nr == 4 || nr == 2) {
+	if (at || nr == SYS_readlink || nr == SYS_stat || nr == SYS_open) {
 		for (size_t n = 0; n + sizeof(long) < size; n += sizeof(long)) {
 			errno = 0;
 			long word = ptrace(PTRACE_PEEKDATA, pid, path + n, 0);
@@ -75,7 +87,7 @@ static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text
 				break;
 		}
 	}
-	if (nr == 157)
+	if (nr == SYS_prctl)
 		snprintf(text, size, "option %lld", (long long)info->entry.args[0]);
 	if (!text[0]) {
 		char link[64];
@@ -87,87 +99,89 @@ static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text
 
 static void forget(struct traced *one) { one->pid = 0; }
 
-int main(int argc, char **argv)
+static int executes(pid_t pid, const struct stat *program)
 {
-	if (argc < 6)
-		return 98;
-	report = fopen(argv[1], "w");
-	int count = !strcmp(argv[2], "count"), slay = !strcmp(argv[2], "kill");
-	int error = count || slay ? 0 : atoi(argv[2]);
-	int process = atoi(argv[3]);
-	long number = atol(argv[4]);
-	pid_t first = fork();
-	if (first == 0) {
-		raise(SIGSTOP);
-		execv(argv[5], argv + 5);
-		_exit(97);
+	char link[64];
+	struct stat now;
+	snprintf(link, sizeof link, "/proc/%d/exe", pid);
+	return stat(link, &now) == 0 && now.st_ino == program->st_ino && now.st_dev == program->st_dev;
+}
+
+static void disturb(struct traced *one, const struct ptrace_syscall_info *info)
+{
+	char text[256];
+	object(one->pid, info, text, sizeof text);
+	fprintf(report, "hit %s\n", text);
+	if (slay) {
+		kill(one->pid, SIGKILL);
+		return;
 	}
+	one->failing = 1;
+	/* close(2) closes also when it fails. */
+	if (info->entry.nr == SYS_close)
+		return;
+	struct user_regs_struct regs;
+	ptrace(PTRACE_GETREGS, one->pid, 0, &regs);
+	regs.orig_rax = -1;
+	ptrace(PTRACE_SETREGS, one->pid, 0, &regs);
+}
+
+static void on_call(struct traced *one)
+{
+	struct ptrace_syscall_info info;
+	ptrace(PTRACE_GET_SYSCALL_INFO, one->pid, sizeof info, &info);
+	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && one->counting && info.entry.nr < CALLS) {
+		int ordinal = (int)(one - all);
+		long long nr = (long long)info.entry.nr;
+		unsigned at = one->seen[nr]++;
+		if (count)
+			fprintf(report, "call %d %lld %u\n", ordinal, nr, at);
+		else if (ordinal == process && nr == number && at == occurrence)
+			disturb(one, &info);
+	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && one->failing) {
+		struct user_regs_struct regs;
+		ptrace(PTRACE_GETREGS, one->pid, 0, &regs);
+		regs.rax = -error;
+		ptrace(PTRACE_SETREGS, one->pid, 0, &regs);
+		one->failing = 0;
+	}
+}
+
+static const long BEFORE = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+static const long AFTER = BEFORE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+
+/* Follows all processes until the first has ended; its exit status. */
+static int follow(pid_t first, const struct stat *program)
+{
 	int status;
-	waitpid(first, &status, WUNTRACED);
-	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-		       PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
-	if (!report || ptrace(PTRACE_SEIZE, first, 0, options) < 0)
-		return 96;
-	admit(first);
-	signal(SIGALRM, on_alarm);
-	alarm(40);
-	kill(first, SIGCONT);
-	int result = 95;
 	for (;;) {
 		pid_t pid = waitpid(-1, &status, __WALL);
 		if (pid < 0)
-			break;
+			return LOST;
 		struct traced *one = admit(pid);
 		if (WIFEXITED(status) || WIFSIGNALED(status)) {
 			if (one)
 				forget(one);
-			if (pid == first) {
-				result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-				break;
-			}
+			if (pid == first)
+				return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 			continue;
 		}
 		int event = status >> 16, sig = WSTOPSIG(status), pass = 0;
-		if (sig == (SIGTRAP | 0x80)) {
-			struct ptrace_syscall_info info;
-			ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
-			struct user_regs_struct regs;
-			if (info.op == PTRACE_SYSCALL_INFO_ENTRY && one->counting) {
-				long at = one->calls++;
-				if (count)
-					fprintf(report, "call %d %ld %lld\n", (int)(one - all), at,
-						(long long)info.entry.nr);
-				else if (one - all == process && at == number) {
-					char text[256];
-					object(pid, &info, text, sizeof text);
-					fprintf(report, "hit %lld %s\n", (long long)info.entry.nr, text);
-					if (slay) {
-						kill(pid, SIGKILL);
-					} else if (info.entry.nr == 3) {
-						/* close(2) closes also when it fails. */
-						one->failing = 1;
-					} else {
-						ptrace(PTRACE_GETREGS, pid, 0, &regs);
-						regs.orig_rax = -1;
-						ptrace(PTRACE_SETREGS, pid, 0, &regs);
-						one->failing = 1;
-					}
-				}
-			} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && one->failing) {
-				ptrace(PTRACE_GETREGS, pid, 0, &regs);
-				regs.rax = -error;
-				ptrace(PTRACE_SETREGS, pid, 0, &regs);
-				one->failing = 0;
-			}
+		if (!one) {
+			/* More processes than there is room for. */
+			return LOST;
+		} else if (sig == (SIGTRAP | 0x80)) {
+			on_call(one);
+		} else if (event == PTRACE_EVENT_EXEC && pid != first) {
+			ptrace(PTRACE_DETACH, pid, 0, 0);
+			forget(one);
+			/* Still reported as left, if it outlives the command. */
+			fprintf(report, "left %d\n", pid);
+			continue;
 		} else if (event == PTRACE_EVENT_EXEC) {
-			if (pid == first) {
+			if (!one->counting && executes(pid, program)) {
+				ptrace(PTRACE_SETOPTIONS, pid, 0, AFTER);
 				one->counting = 1;
-			} else {
-				ptrace(PTRACE_DETACH, pid, 0, 0);
-				forget(one);
-				/* Still reported as left, if it outlives the command. */
-				fprintf(report, "left %d\n", pid);
-				continue;
 			}
 		} else if (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK) {
 			unsigned long born;
@@ -176,8 +190,39 @@ int main(int argc, char **argv)
 		} else if (event == 0 && sig != SIGTRAP) {
 			pass = sig;
 		}
-		ptrace(PTRACE_SYSCALL, pid, 0, pass);
+		ptrace(one->counting ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, pass);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	struct stat program;
+	if (argc < 8 || stat(argv[6], &program) < 0)
+		return USAGE;
+	report = fopen(argv[1], "w");
+	count = !strcmp(argv[2], "count");
+	slay = !strcmp(argv[2], "kill");
+	error = count || slay ? 0 : atoi(argv[2]);
+	process = atoi(argv[3]);
+	number = atoll(argv[4]);
+	occurrence = (unsigned)atol(argv[5]);
+	pid_t first = fork();
+	if (first == 0) {
+		raise(SIGSTOP);
+		execvp(argv[7], argv + 7);
+		_exit(NO_EXEC);
+	}
+	int status;
+	waitpid(first, &status, WUNTRACED);
+	if (!report || ptrace(PTRACE_SEIZE, first, 0, BEFORE) < 0)
+		return NO_TRACE;
+	/* A line is there even if the alarm ends all. */
+	setvbuf(report, NULL, _IOLBF, 0);
+	admit(first);
+	signal(SIGALRM, on_alarm);
+	alarm(SECONDS);
+	kill(first, SIGCONT);
+	int result = follow(first, &program);
 	for (int i = 0; i < known; i++)
 		if (all[i].pid)
 			fprintf(report, "left %d\n", all[i].pid);

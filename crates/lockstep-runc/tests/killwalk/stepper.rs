@@ -1,11 +1,9 @@
 //! Compiles and calls the ptrace stepper, and reads its report.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-
-use lockstep_abi::arch::Arch;
-use lockstep_abi::syscall;
 
 use crate::harness::{Test, run_directory};
 
@@ -22,15 +20,30 @@ pub(crate) enum Disturbance {
     Fail(i32),
 }
 
-/// The nth call of the pth process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// As the stepper is told.
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disturbance::Count => f.write_str("count"),
+            Disturbance::Kill => f.write_str("kill"),
+            Disturbance::Fail(errno) => write!(f, "{errno}"),
+        }
+    }
+}
+
+/// A call of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Point {
+    /// The process by its order of birth; 0 is the command.
     pub(crate) process: u32,
+    /// The call's number.
     pub(crate) call: u32,
+    /// How often the process has made this call before.
+    pub(crate) occurrence: u32,
 }
 
 /// How a disturbed command ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stderr: String,
@@ -45,8 +58,6 @@ pub(crate) struct Ended {
 /// A disturbed call.
 #[derive(Debug)]
 pub(crate) struct Hit {
-    /// Its name.
-    pub(crate) call: String,
     /// Its path, or that of its descriptor; else empty.
     pub(crate) object: String,
 }
@@ -54,19 +65,23 @@ pub(crate) struct Hit {
 /// Exit code of the stepper when the command did not end in time.
 pub(crate) const HUNG: i32 = 99;
 
-/// Runs `command` and disturbs it at `point`.
-pub(crate) fn step(test: &Test, what: Disturbance, point: Point, command: &[String]) -> Ended {
+/// Runs `command`, which executes `program` sooner or later, and disturbs that at `point`.
+pub(crate) fn step(
+    test: &Test,
+    what: Disturbance,
+    point: Point,
+    program: &Path,
+    command: &[String],
+) -> Ended {
     let report = test.dir.join("report");
     let stderr = test.dir.join("stepped.stderr");
-    let what = match what {
-        Disturbance::Count => "count".to_owned(),
-        Disturbance::Kill => "kill".to_owned(),
-        Disturbance::Fail(errno) => errno.to_string(),
-    };
+    // A new one each time: the runtime gives standard streams to the container's user.
+    drop(std::fs::remove_file(&stderr));
     let status = Command::new(compiled(test))
         .arg(&report)
-        .arg(what)
-        .args([point.process.to_string(), point.call.to_string()])
+        .arg(what.to_string())
+        .args([point.process, point.call, point.occurrence].map(|n| n.to_string()))
+        .arg(program)
         .args(command)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -79,9 +94,7 @@ pub(crate) fn step(test: &Test, what: Disturbance, point: Point, command: &[Stri
     let mut ended = Ended {
         code: status.code().unwrap_or(-1),
         stderr: String::from_utf8_lossy(&std::fs::read(&stderr).unwrap_or_default()).into_owned(),
-        hit: None,
-        left: Vec::new(),
-        points: Vec::new(),
+        ..Ended::default()
     };
     let text = std::fs::read_to_string(&report).unwrap_or_default();
     for line in text.lines() {
@@ -91,18 +104,20 @@ pub(crate) fn step(test: &Test, what: Disturbance, point: Point, command: &[Stri
 }
 
 fn read_line(line: &str, ended: &mut Ended) {
-    let fields: Vec<&str> = line.split(' ').collect();
-    let number = |n: usize| fields.get(n).and_then(|text| text.parse::<u32>().ok());
-    match (fields.first(), number(1), number(2)) {
-        (Some(&"call"), Some(process), Some(call)) => ended.points.push(Point { process, call }),
-        (Some(&"hit"), Some(nr), _) => {
-            let name = syscall::name(Arch::X86_64, nr);
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let numbers = || -> Vec<u32> { rest.split(' ').flat_map(str::parse).collect() };
+    match (word, numbers().as_slice()) {
+        ("hit", _) => {
             ended.hit = Some(Hit {
-                call: name.map_or_else(|| nr.to_string(), str::to_owned),
-                object: fields.get(2..).unwrap_or_default().join(" "),
+                object: rest.to_owned(),
             });
         }
-        (Some(&"left"), Some(pid), _) => ended.left.push(pid),
+        ("call", &[process, call, occurrence]) => ended.points.push(Point {
+            process,
+            call,
+            occurrence,
+        }),
+        ("left", &[pid]) => ended.left.push(pid),
         _ => {}
     }
 }

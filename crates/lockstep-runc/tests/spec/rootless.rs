@@ -21,6 +21,7 @@ cases! {
     state_shows_the_owner: "runc 1.1.5 finds no name for it",
     rlimits_within_the_callers: "runc 1.1.5 is not compared there",
     hostname_network_and_mounts,
+    clocks_of_a_new_time_namespace: "runc 1.1.5 has no time namespace",
     devices_are_bound,
     seccomp_with_one_id,
     read_only_root_and_masks,
@@ -309,6 +310,24 @@ fn hostname_network_and_mounts(t: &Test) {
     .run()
     .ok();
     assert_eq!(output.lines(), ["lockstep", "lo", "x", "bound"]);
+}
+
+fn clocks_of_a_new_time_namespace(t: &Test) {
+    for bundle in [
+        plain(t, "cat /proc/self/timens_offsets"),
+        with_subordinates(plain(t, "cat /proc/self/timens_offsets")),
+    ] {
+        let output = bundle
+            .namespace("time")
+            .set("/linux/timeOffsets", json!({"boottime": {"secs": 500}}))
+            .run()
+            .ok();
+        let fields: Vec<&str> = output.stdout.split_whitespace().collect();
+        assert!(
+            fields.windows(3).any(|w| w == ["boottime", "500", "0"]),
+            "{fields:?}"
+        );
+    }
 }
 
 fn readable(t: &Test) -> std::path::PathBuf {

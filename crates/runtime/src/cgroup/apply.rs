@@ -14,6 +14,15 @@ use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Upd
 use super::create::enable_controllers;
 use super::{Cgroup, DirState, Downgrade, Error, open_dir, systemd};
 
+/// Errnos of a control file that is not there, or can only be written.
+const UNREADABLE: [i32; 5] = [
+    Errno::ENOENT.0,
+    Errno::ENODEV.0,
+    Errno::EACCES.0,
+    Errno::EINVAL.0,
+    Errno::EOPNOTSUPP.0,
+];
+
 impl Cgroup {
     /// Makes the writes in order; what was best effort and failed is returned.
     ///
@@ -48,7 +57,7 @@ impl Cgroup {
             let path = dir.path.strip_prefix(mount).unwrap_or(&dir.path);
             enable_controllers(mount, path.trim_start_matches('/'), enable)?;
         }
-        let before = self.present(&update.writes, layout);
+        let before = self.present(&update.writes, layout)?;
         let result = self.apply(&update.writes, layout).and_then(|mut lost| {
             lost.extend(self.apply_devices(&update.devices, layout)?);
             Ok(lost)
@@ -64,14 +73,25 @@ impl Cgroup {
 
     /// Files of the writes with the one value that is in force; not those with a line per device, which do
     /// not take what they show.
-    fn present(&self, writes: &[Write], layout: &Layout) -> Vec<(String, String)> {
-        let value = |write: &Write| {
-            let dir = self.dir(&layout.hierarchies[write.hierarchy].label())?;
+    fn present(&self, writes: &[Write], layout: &Layout) -> Result<Vec<(String, String)>, Error> {
+        let mut all = Vec::new();
+        for write in writes {
+            let Some(dir) = self.dir(&layout.hierarchies[write.hierarchy].label()) else {
+                continue;
+            };
             let path = format!("{}/{}", dir.path, write.file);
-            let value = kernel::cgroup::value(CWD, &path).ok()?;
-            (!value.contains([':', '\n'])).then_some((path, value))
-        };
-        writes.iter().filter_map(value).collect()
+            match kernel::cgroup::value(CWD, &path) {
+                Ok(value) if value.contains([':', '\n']) => {}
+                Ok(value) => all.push((path, value)),
+                // It is not there, which the write tells; or it can only be written.
+                Err(call) if call.is(&UNREADABLE) => {}
+                Err(call) => {
+                    let what = format!("cannot read {}", write.file);
+                    return Err(Error::call(what, call).because(write.because.clone()));
+                }
+            }
+        }
+        Ok(all)
     }
 
     fn apply_at(

@@ -1,10 +1,13 @@
 //! Reading the statistics out of the control files.
 //!
 //! A file that this kernel or this hierarchy does not have leaves its numbers at zero, as in runc: a
-//! monitor asks every few seconds and wants what there is.
+//! monitor asks every few seconds and wants what there is. One that is there and cannot be read is an error: zero
+//! would be a wrong answer.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::Version;
@@ -21,49 +24,84 @@ const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 const OPS: [&str; 6] = ["Read", "Write", "Sync", "Async", "Discard", "Total"];
 
 impl Cgroup {
-    /// The container's statistics now. Fails only if its cgroup is gone.
+    /// The container's statistics now. Fails if its cgroup is gone, or a file of it cannot be read.
     pub fn stats(&self) -> Result<Stats, Error> {
         if let Some(dir) = self.main_dir() {
-            kernel::file::stat(CWD, &dir.path, false)
-                .map_err(|call| Error::call("cannot read the container's statistics", call))?;
+            kernel::file::stat(CWD, &dir.path, false).map_err(unreadable)?;
         }
+        let refused = RefCell::default();
+        let stats = self.read_stats(&refused);
+        match refused.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(stats),
+        }
+    }
+
+    fn read_stats(&self, refused: &RefCell<Option<Error>>) -> Stats {
+        let files = |dir| Files { dir, refused };
+        let with = |controller| self.with(controller).map(files);
         let mut stats = Stats::default();
-        let unified = self.unified_dir();
+        let unified = self.unified_dir().map(files);
         match self.with("cpuacct").or_else(|| self.with("cpu")) {
-            Some(_) => stats.cpu = cpu_v1(self),
+            Some(_) => stats.cpu = cpu_v1(with("cpuacct"), with("cpu")),
             None => stats.cpu = unified.map(cpu_v2).unwrap_or_default(),
         }
-        if let Some(dir) = self.with("cpuset").or(unified) {
+        if let Some(dir) = with("cpuset").or(unified) {
             stats.cpuset = cpuset(dir);
         }
-        match (self.with("memory"), unified) {
+        match (with("memory"), unified) {
             (Some(dir), _) => stats.memory = memory_v1(dir),
             (None, Some(dir)) => stats.memory = memory_v2(dir),
             (None, None) => {}
         }
-        if let Some(dir) = self.with("pids").or(unified) {
+        if let Some(dir) = with("pids").or(unified) {
             stats.pids = pids(self, dir);
         }
-        match (self.with("blkio"), unified) {
+        match (with("blkio"), unified) {
             (Some(dir), _) => stats.blkio = block_io_v1(dir),
             (None, Some(dir)) => stats.blkio = block_io_v2(dir),
             (None, None) => {}
         }
-        if let Some(dir) = self.with("hugetlb").or(unified) {
+        if let Some(dir) = with("hugetlb").or(unified) {
             stats.hugetlb = hugetlb(dir);
         }
-        Ok(stats)
+        stats
     }
 }
 
-fn text(dir: &DirState, file: &str) -> String {
-    kernel::file::read(CWD, format!("{}/{file}", dir.path), TEXT_MAX)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
+/// The files of one directory, with a place for the first refusal to read one.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    dir: &'a DirState,
+    refused: &'a RefCell<Option<Error>>,
+}
+
+impl Files<'_> {
+    /// The value, or its default where reading it is refused.
+    fn known<T: Default>(self, read: kernel::Result<T>) -> T {
+        read.unwrap_or_else(|call| {
+            // EOPNOTSUPP: pressure where it is not counted.
+            if !call.is(&GONE) && !call.is(&[Errno::EOPNOTSUPP.0]) {
+                self.refused
+                    .borrow_mut()
+                    .get_or_insert_with(|| unreadable(call));
+            }
+            T::default()
+        })
+    }
+}
+
+fn unreadable(call: kernel::Error) -> Error {
+    Error::call("cannot read the container's statistics", call)
+}
+
+fn text(dir: Files<'_>, file: &str) -> String {
+    let read = kernel::file::read(CWD, format!("{}/{file}", dir.dir.path), TEXT_MAX);
+    String::from_utf8_lossy(&dir.known(read)).into_owned()
 }
 
 /// A file that is one number; `max` is the greatest there is, anything else nothing.
-fn number(dir: &DirState, file: &str) -> u64 {
+fn number(dir: Files<'_>, file: &str) -> u64 {
     parse(text(dir, file).trim())
 }
 
@@ -75,7 +113,7 @@ fn parse(text: &str) -> u64 {
 }
 
 /// A file of lines `KEY NUMBER`.
-fn keyed(dir: &DirState, file: &str) -> BTreeMap<String, u64> {
+fn keyed(dir: Files<'_>, file: &str) -> BTreeMap<String, u64> {
     let text = text(dir, file);
     let pairs = text.lines().filter_map(|line| line.split_once(' '));
     pairs
@@ -87,9 +125,9 @@ fn numbers(text: &str) -> Vec<u64> {
     text.split_whitespace().map(parse).collect()
 }
 
-fn cpu_v1(cgroup: &Cgroup) -> Cpu {
+fn cpu_v1(usage: Option<Files<'_>>, throttled: Option<Files<'_>>) -> Cpu {
     let mut cpu = Cpu::default();
-    if let Some(dir) = cgroup.with("cpuacct") {
+    if let Some(dir) = usage {
         let ticks = keyed(dir, "cpuacct.stat");
         let in_mode = |mode| ticks.get(mode).copied().unwrap_or(0) * NANOSECONDS_PER_TICK;
         cpu.usage = CpuUsage {
@@ -107,13 +145,13 @@ fn cpu_v1(cgroup: &Cgroup) -> Cpu {
             }
         }
     }
-    if let Some(dir) = cgroup.with("cpu") {
+    if let Some(dir) = throttled {
         cpu.throttling = throttling(&keyed(dir, "cpu.stat"), "throttled_time", 1);
     }
     cpu
 }
 
-fn cpu_v2(dir: &DirState) -> Cpu {
+fn cpu_v2(dir: Files<'_>) -> Cpu {
     let stat = keyed(dir, "cpu.stat");
     let nanoseconds = |key| stat.get(key).copied().unwrap_or(0) * 1000;
     Cpu {
@@ -137,8 +175,8 @@ fn throttling(stat: &BTreeMap<String, u64>, time: &str, scale: u64) -> Throttlin
     }
 }
 
-fn cpuset(dir: &DirState) -> CpuSet {
-    let v1 = dir.version == Version::V1;
+fn cpuset(dir: Files<'_>) -> CpuSet {
+    let v1 = dir.dir.version == Version::V1;
     // The lists in force: on v2 the own ones are empty where nothing was asked.
     let files = if v1 {
         ["cpuset.cpus", "cpuset.mems"]
@@ -178,7 +216,7 @@ fn ranges(list: &str) -> Vec<u16> {
     all
 }
 
-fn memory_v1(dir: &DirState) -> Memory {
+fn memory_v1(dir: Files<'_>) -> Memory {
     let entry = |part: &str| {
         let read = |what: &str| number(dir, &format!("memory.{part}{what}"));
         MemoryEntry {
@@ -200,7 +238,7 @@ fn memory_v1(dir: &DirState) -> Memory {
     }
 }
 
-fn memory_v2(dir: &DirState) -> Memory {
+fn memory_v2(dir: Files<'_>) -> Memory {
     let entry = |part: &str| MemoryEntry {
         limit: number(dir, &format!("memory.{part}max")),
         usage: number(dir, &format!("memory.{part}current")),
@@ -229,25 +267,28 @@ fn memory_v2(dir: &DirState) -> Memory {
     }
 }
 
-fn pids(cgroup: &Cgroup, dir: &DirState) -> Pids {
-    match kernel::cgroup::value(CWD, format!("{}/pids.current", dir.path)) {
-        Ok(current) => {
-            let limit = text(dir, "pids.max");
-            Pids {
-                current: parse(&current),
-                limit: limit.trim().parse().unwrap_or(0),
-            }
-        }
+fn pids(cgroup: &Cgroup, dir: Files<'_>) -> Pids {
+    let current = text(dir, "pids.current");
+    if current.is_empty() {
         // Without the controller the processes can still be counted.
-        Err(_) => Pids {
-            current: cgroup.pids().map_or(0, |pids| pids.len() as u64),
+        let pids = cgroup.pids().unwrap_or_else(|error| {
+            dir.refused.borrow_mut().get_or_insert(error);
+            Vec::new()
+        });
+        return Pids {
+            current: pids.len() as u64,
             limit: 0,
-        },
+        };
+    }
+    let limit = text(dir, "pids.max");
+    Pids {
+        current: parse(current.trim()),
+        limit: limit.trim().parse().unwrap_or(0),
     }
 }
 
 /// BFQ counts if it is the scheduler, the throttling layer counts always.
-fn block_io_v1(dir: &DirState) -> BlockIo {
+fn block_io_v1(dir: Files<'_>) -> BlockIo {
     let entries = |what: &str| {
         let files = [
             format!("blkio.bfq.{what}_recursive"),
@@ -290,7 +331,7 @@ fn entries_v1(text: &str) -> Vec<BlockIoEntry> {
 }
 
 /// Lines `MAJOR:MINOR rbytes=N wbytes=N rios=N ...`.
-fn block_io_v2(dir: &DirState) -> BlockIo {
+fn block_io_v2(dir: Files<'_>) -> BlockIo {
     let mut io = BlockIo {
         psi: pressure(dir, "io.pressure"),
         ..BlockIo::default()
@@ -321,15 +362,12 @@ fn block_io_v2(dir: &DirState) -> BlockIo {
     io
 }
 
-fn hugetlb(dir: &DirState) -> BTreeMap<String, Hugetlb> {
-    let (usage, max, failures) = match dir.version {
+fn hugetlb(dir: Files<'_>) -> BTreeMap<String, Hugetlb> {
+    let (usage, max, failures) = match dir.dir.version {
         Version::V1 => ("usage_in_bytes", "max_usage_in_bytes", "failcnt"),
         Version::V2 => ("current", "", "events"),
     };
-    let names = match kernel::file::list(CWD, &dir.path) {
-        Err(call) if call.is(&GONE) => Vec::new(),
-        other => other.unwrap_or_default(),
-    };
+    let names: Vec<String> = dir.known(kernel::file::list(CWD, &dir.dir.path));
     let mut all = BTreeMap::new();
     for name in names {
         let Some(size) = name
@@ -342,7 +380,7 @@ fn hugetlb(dir: &DirState) -> BTreeMap<String, Hugetlb> {
             continue;
         };
         let file = |what: &str| format!("hugetlb.{size}.{what}");
-        let failcnt = match dir.version {
+        let failcnt = match dir.dir.version {
             Version::V1 => number(dir, &file(failures)),
             Version::V2 => keyed(dir, &file(failures)).get("max").copied().unwrap_or(0),
         };
@@ -361,7 +399,7 @@ fn hugetlb(dir: &DirState) -> BTreeMap<String, Hugetlb> {
 }
 
 /// `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`, and the same for `full`.
-fn pressure(dir: &DirState, file: &str) -> Option<Psi> {
+fn pressure(dir: Files<'_>, file: &str) -> Option<Psi> {
     let text = text(dir, file);
     let line = |kind: &str| {
         let rest = text.lines().find_map(|l| l.strip_prefix(kind))?;

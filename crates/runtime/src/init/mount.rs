@@ -248,10 +248,16 @@ impl Init<'_> {
 
     /// A tmpfs that is not told its mode takes that of the directory that it covers, as with runc.
     fn mode_of(&self, target: &RootPath) -> Result<Option<String>> {
-        // ENOENT and the like: it covers nothing, and mount_point says what is wrong with the path.
-        let covered = self.root()?.locate(target.as_path()).ok();
-        let mode = covered.and_then(|covered| file::fstat(&covered).ok());
-        Ok(mode.map(|stat| format!("mode={:o}", stat.st_mode & 0o7777)))
+        let what = || format!("what {} covers", target.as_path().display());
+        let covered = match self.root()?.locate(target.as_path()) {
+            // Nothing, and mount_point makes it or says what is wrong with the path.
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0, Errno::ELOOP.0]) => {
+                return Ok(None);
+            }
+            other => other.during(what)?,
+        };
+        let stat = file::fstat(&covered).during(what)?;
+        Ok(Some(format!("mode={:o}", stat.st_mode & 0o7777)))
     }
 
     fn point(&self, target: &RootPath, kind: PointKind, nofollow: bool) -> Result<OwnedFd> {

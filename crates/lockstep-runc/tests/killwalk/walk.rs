@@ -1,0 +1,249 @@
+//! A walk: one verb in one setting, undisturbed once to learn its calls, then disturbed at each of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use lockstep_abi::arch::Arch;
+use lockstep_abi::syscall;
+
+use crate::harness::{Bundle, Case, Host, Output, Sample, Test, Used, View, in_view};
+use crate::left;
+use crate::setting::Setting;
+use crate::stepper::{self, Disturbance, Ended, HUNG, Hit, Point};
+use crate::verb::{Begin, Verb};
+
+/// A kind of walk: what is done at each point, and what must be true then.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) disturbances: &'static [Disturbance],
+    /// What is wrong with how the verb ended; before anything is removed.
+    pub(crate) judge: fn(&Walk<'_>, &Ended, &Hit, Point) -> Option<String>,
+    /// Whether the same id must work again each time.
+    pub(crate) again: bool,
+}
+
+/// A point that is not reached is tried so often: the number of waits and retries differs from run to run.
+const TRIES: usize = 5;
+
+/// A verb on one bundle.
+pub(crate) struct Walk<'t> {
+    pub(crate) test: &'t Test,
+    pub(crate) verb: Verb,
+    pub(crate) setting: Setting,
+    bundle: Bundle<'t>,
+    view: View,
+}
+
+/// One walk for each verb and setting; in a sample each verb in one of its settings.
+pub(crate) fn cases(kind: &'static Kind) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for verb in Verb::ALL {
+        let settings = Setting::ALL.into_iter();
+        let settings: Vec<_> = settings.filter(|setting| verb.works(*setting)).collect();
+        let name = format!("{} {}", kind.name, verb.name());
+        for (number, setting) in settings.iter().copied().enumerate() {
+            if Sample::takes_alternative(&name, number, settings.len()) {
+                let name = format!("{}::{}", setting.name(), verb.name());
+                let body = move |test: &Test| Walk::new(test, verb, setting).run(kind);
+                cases.push(Case::new(name, body, None));
+            }
+        }
+    }
+    cases
+}
+
+impl<'t> Walk<'t> {
+    fn new(test: &'t Test, verb: Verb, setting: Setting) -> Self {
+        // A debug build makes other calls, for assertions of the Rust library.
+        let named = std::env::var_os("LOCKSTEP_TEST_RUNTIME").is_some();
+        test.need(
+            named,
+            "LOCKSTEP_TEST_RUNTIME does not name the release binary",
+        );
+        setting.need(test);
+        let script = match verb {
+            Verb::Run => "exit 0",
+            _ => "exec sleep 1000",
+        };
+        let bundle = setting.bundle(test, script);
+        bundle.write();
+        let view = bundle.view.clone();
+        test.used.borrow_mut().push(Used {
+            id: bundle.id.clone(),
+            view: view.clone(),
+            foreground: false,
+        });
+        test.file("resources.json", &setting.other_limits().to_string());
+        Self {
+            test,
+            verb,
+            setting,
+            bundle,
+            view,
+        }
+    }
+
+    fn run(&self, kind: &Kind) {
+        let points = self.points();
+        let mut wrong = Vec::new();
+        let (mut hits, mut taken, mut missed) = (0, 0, BTreeMap::<&str, usize>::new());
+        for point in &points {
+            for what in kind.disturbances {
+                let name = format!(
+                    "{} {} {} {what} {}.{}#{}",
+                    kind.name,
+                    self.setting.name(),
+                    self.verb.name(),
+                    point.process,
+                    name_of(point.call),
+                    point.occurrence
+                );
+                if !Sample::takes_point(&name) {
+                    continue;
+                }
+                taken += 1;
+                let (hit, complaints) = self.disturb(kind, *what, *point);
+                wrong.extend(complaints.into_iter().map(|text| format!("{name}: {text}")));
+                if hit {
+                    hits += 1;
+                } else {
+                    *missed.entry(name_of(point.call)).or_default() += 1;
+                }
+            }
+        }
+        println!(
+            "{} {} {}: {hits} of {taken} hit, at {} calls; missed {missed:?}",
+            kind.name,
+            self.setting.name(),
+            self.verb.name(),
+            points.len()
+        );
+        assert!(
+            wrong.is_empty(),
+            "{} wrong:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+        assert!(hits > 0 || !Sample::is_full(), "no point was hit");
+    }
+
+    /// All points of the undisturbed verb.
+    fn points(&self) -> Vec<Point> {
+        // Once before, for what only the first container of the whole run makes: the parent of all cgroups.
+        self.again().expect("undisturbed");
+        let begun = self.prepare();
+        let ended = self.step(Disturbance::Count, Point::default());
+        assert_eq!(
+            ended.code, 0,
+            "{:?} undisturbed: {}",
+            self.verb, ended.stderr
+        );
+        let left = self.remove(&ended, begun);
+        assert!(
+            left.is_empty(),
+            "{:?} undisturbed leaves {left:?}",
+            self.verb
+        );
+        ended.points
+    }
+
+    fn disturb(&self, kind: &Kind, what: Disturbance, point: Point) -> (bool, Vec<String>) {
+        let mut wrong = Vec::new();
+        for _ in 0..TRIES {
+            let begun = self.prepare();
+            let ended = self.step(what, point);
+            if ended.code == HUNG {
+                wrong.push("it hangs".to_owned());
+            }
+            if let Some(hit) = &ended.hit {
+                let judged = (kind.judge)(self, &ended, hit, point);
+                wrong.extend(judged.map(|text| format!("{}: {text}", hit.object)));
+            }
+            wrong.extend(self.remove(&ended, begun));
+            if kind.again {
+                wrong.extend(self.again().err());
+            }
+            if ended.hit.is_some() || !wrong.is_empty() {
+                return (ended.hit.is_some(), wrong);
+            }
+        }
+        (false, wrong)
+    }
+
+    /// Makes what the verb needs; the container's first process.
+    fn prepare(&self) -> Option<u32> {
+        let begin = self.verb.begin();
+        if begin == Begin::Nothing {
+            return None;
+        }
+        let id = self.bundle.id.as_str();
+        let dir = self.bundle.dir().display().to_string();
+        let file = self.bundle.dir().join("pid");
+        let pid_file = file.display().to_string();
+        self.call(&["create", "--bundle", &dir, "--pid-file", &pid_file, id]);
+        if begin >= Begin::Running {
+            self.call(&["start", id]);
+        }
+        if begin >= Begin::Paused && self.setting.has_cgroup() {
+            self.call(&["pause", id]);
+        }
+        let pid = std::fs::read_to_string(&file).expect("create wrote it");
+        Some(pid.trim().parse().expect("a process id"))
+    }
+
+    fn call(&self, args: &[&str]) -> Output {
+        self.test.call_in(&self.view, args).ok()
+    }
+
+    /// Calls the verb and disturbs it.
+    fn step(&self, what: Disturbance, point: Point) -> Ended {
+        let runtime = &Host::get().runtime;
+        let mut argv = vec![
+            runtime.display().to_string(),
+            "--root".to_owned(),
+            self.test.state_root().display().to_string(),
+        ];
+        let bundle = self.bundle.dir().display().to_string();
+        let resources = self.test.dir.join("resources.json").display().to_string();
+        let words = self.verb.arguments(&self.bundle.id, &bundle, &resources);
+        argv.extend(words.into_iter().map(str::to_owned));
+        stepper::step(self.test, what, point, runtime, &in_view(&self.view, argv))
+    }
+
+    /// Where the container's state is.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.test.state_root().join(&self.bundle.id)
+    }
+
+    /// `delete --force`, and what is left after it.
+    fn remove(&self, ended: &Ended, begun: Option<u32>) -> Vec<String> {
+        let delete = ["delete", "--force", &self.bundle.id];
+        let output = self.test.call_in(&self.view, &delete);
+        let pids = ended.left.iter().copied().chain(begun);
+        let mut left = left::of(self.test, &self.bundle, pids);
+        if output.code != 0 {
+            left.push(format!("delete --force: {} {}", output.code, output.stderr));
+        }
+        left::refresh(&self.bundle);
+        left
+    }
+
+    /// The same id works again.
+    fn again(&self) -> Result<(), String> {
+        let dir = self.bundle.dir().display().to_string();
+        let create = ["create", "--bundle", &dir, &self.bundle.id];
+        for args in [&create[..], &["delete", "--force", &self.bundle.id]] {
+            let output = self.test.call_in(&self.view, args);
+            if output.code != 0 {
+                return Err(format!("the same id again: {}: {}", args[0], output.stderr));
+            }
+        }
+        left::refresh(&self.bundle);
+        Ok(())
+    }
+}
+
+/// The name of a system call of this architecture.
+pub(crate) fn name_of(call: u32) -> &'static str {
+    syscall::name(Arch::X86_64, call).unwrap_or("unknown")
+}
