@@ -8,6 +8,7 @@ mod bundle;
 mod gate;
 mod layout;
 mod load;
+mod people;
 mod sample;
 mod seccomp;
 mod speed;
@@ -56,6 +57,12 @@ enum What {
     Memory,
     /// Start containers with a memory limit of 1 MiB
     Memlimit,
+    /// Time of `lockstep run` against crun on a bare bundle, and memory of an idle supervisor
+    People {
+        /// Rounds; each has every case once
+        #[arg(long, default_value_t = 100)]
+        rounds: usize,
+    },
     /// Run `true` many times under load
     Storm { runs: usize },
 }
@@ -113,7 +120,7 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
         ));
     }
     if options.runtime.is_none() {
-        crate::build_release(root)?;
+        crate::build_release(root, "lockstep-runc")?;
     }
     let folder = crate::target(root).join("bench");
     std::fs::create_dir_all(&folder)?;
@@ -121,6 +128,9 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
         compile(root, &folder, name)?;
     }
     let what = options.what.clone().unwrap_or(What::Speed { rounds: 100 });
+    if matches!(what, What::People { .. }) {
+        crate::build_release(root, "lockstep")?;
+    }
     let all = matches!(what, What::Syscalls | What::Gate) && options.cgroup.is_none();
     let layouts = if all {
         Layout::ALL.to_vec()
@@ -143,7 +153,7 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
         let ours = options
             .runtime
             .clone()
-            .unwrap_or(crate::release_binary(&crate::target(root)));
+            .unwrap_or(crate::release_binary(&crate::target(root), "lockstep-runc"));
         results.extend(gate::binary(&ours)?);
         return gate::report(&results);
     }
@@ -231,6 +241,7 @@ fn inside(root: &Path, options: &Options, folder: &Path) -> Result<(), Failure> 
         What::Gate => verdict(gate::syscalls(&bench, &[bench.ours()?])?),
         What::Memory => load::memory(&bench),
         What::Memlimit => load::memory_limit(&bench),
+        What::People { rounds } => people::run(&bench, root, rounds, seed),
         What::Storm { runs } => load::storm(&bench, runs),
     }
 }
@@ -249,7 +260,7 @@ fn runtimes(root: &Path, options: &Options, work: &Path) -> Vec<Runtime> {
     let ours = options
         .runtime
         .clone()
-        .unwrap_or(crate::release_binary(&crate::target(root)));
+        .unwrap_or(crate::release_binary(&crate::target(root), "lockstep-runc"));
     let peers = [("crun", "/usr/bin/crun"), ("runc", "/usr/sbin/runc")];
     let named = |name: &str, program: PathBuf| Runtime {
         name: name.to_owned(),

@@ -1,19 +1,15 @@
-//! `cargo xtask try`: a program of this machine in a container, seen from inside.
+//! `cargo xtask try`: a program of this machine in a hardened container, seen from inside.
 //!
-//! The first command of the README must show the main job on real input without an image, an
-//! engine or a registry: a web server of the host, with the host's `/usr` read-only, private
-//! `/tmp /run /dev`, its own namespaces, few capabilities and a system call filter.
+//! The first command of the README must show the main job on real input without an image, an engine or a registry: a
+//! web server of the host, in a container that has nothing else of it.
 
-mod bundle;
-
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use bundle::Server;
+use crate::testing::packages;
 
 /// What is asked inside: who the process is and what the kernel lets it do.
 const LOOK: &str = r#"
@@ -26,146 +22,152 @@ for ns in cgroup ipc mnt net pid user uts; do echo "ns $ns $(readlink /proc/self
 echo "files in /home, /root and /tmp: $(find /home /root /tmp -mindepth 1 2>/dev/null | wc -l)"
 "#;
 
-/// A container for the length of the demonstration.
-struct Container {
-    runtime: PathBuf,
-    state: PathBuf,
-    id: String,
+/// The container's name.
+const NAME: &str = "web";
+
+/// The program with a store and a state that go when the demonstration is over.
+struct Lockstep {
+    program: PathBuf,
+    folder: PathBuf,
 }
+
+/// A web server that this machine has, and a client for it.
+struct Server {
+    what: &'static str,
+    args: &'static [&'static str],
+    client: &'static [&'static str],
+}
+
+const PYTHON: Server = Server {
+    what: "this machine's /usr/bin/python3 as a web server",
+    args: &[
+        "python3",
+        "-m",
+        "http.server",
+        "8080",
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        "/srv",
+    ],
+    client: &[
+        "python3",
+        "-c",
+        "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/', timeout=5).read().decode())",
+    ],
+};
+
+const BUSYBOX: Server = Server {
+    what: "this machine's busybox as a web server",
+    args: &[
+        "busybox",
+        "httpd",
+        "-f",
+        "-p",
+        "127.0.0.1:8080",
+        "-h",
+        "/srv",
+    ],
+    client: &["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/"],
+};
 
 /// Installs what is missing, builds, makes a container, looks inside, and removes it.
-pub(crate) fn run(root: &Path, runtime: Option<PathBuf>) -> Result<(), Failure> {
-    let server = Server::find()?;
-    let runtime = match runtime {
-        Some(runtime) => runtime,
-        None => {
-            heading("build lockstep-runc");
-            crate::build_release(root)?;
-            crate::release_binary(&crate::target(root))
+pub(crate) fn run(root: &Path, program: Option<PathBuf>) -> Result<(), Failure> {
+    let server = match Path::new("/usr/bin/python3").exists() {
+        true => PYTHON,
+        false => {
+            packages::install(&["busybox-static"])?;
+            BUSYBOX
         }
     };
-    let folder = bundle::folder()?;
-    show(&folder.0, runtime, &server)
-}
-
-fn show(folder: &Path, runtime: PathBuf, server: &Server) -> Result<(), Failure> {
-    let bundle = bundle::make(folder, server)?;
-    let id = format!("try-{}", std::process::id());
-    let container = Container {
-        runtime,
-        state: folder.join("state"),
-        id,
+    let program = match program {
+        Some(program) => program,
+        None => {
+            heading("build lockstep");
+            crate::build_release(root, "lockstep")?;
+            crate::release_binary(&crate::target(root), "lockstep")
+        }
     };
-    let result = container.life(&bundle, server);
-    if result.is_err() {
-        let log = std::fs::read_to_string(bundle.join("log")).unwrap_or_default();
-        println!("{log}");
-    }
-    result
+    // Not below the repository: a mapped id cannot walk through a home directory.
+    let folder = std::env::temp_dir().join(format!("lockstep-try-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
+    Lockstep { program, folder }.life(&server)
 }
 
 /// A demonstration that ends early, by an error or a closed pipe, leaves no container either.
-impl Drop for Container {
+impl Drop for Lockstep {
     fn drop(&mut self) {
-        let mut delete = self.command(&["delete", "--force"]);
-        // After a whole life it is already deleted, and nobody is left to read an error.
-        drop(
-            delete
-                .arg(&self.id)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status(),
-        );
+        // After a whole life there is none, and nobody is left to read an error.
+        drop(self.command(&["rm", "-f", NAME]).output());
+        drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 
-impl Container {
-    fn life(&self, bundle: &Path, server: &Server) -> Result<(), Failure> {
-        heading(&format!("create: {}", server.describe()));
-        self.create(bundle)?;
-        println!("state: {}", self.status()?);
-        heading("start");
-        self.call(&["start"], &[])?;
-        println!("state: {}", self.status()?);
-        heading("exec: a request over the loopback of the container's own network namespace");
+impl Lockstep {
+    fn life(&self, server: &Server) -> Result<(), Failure> {
+        let pages = self.folder.join("pages");
+        std::fs::create_dir(&pages)?;
+        std::fs::write(
+            pages.join("index.html"),
+            "answered from inside the container\n",
+        )?;
+        let volume = format!("{}:/srv:ro", pages.display());
+        let mut args = vec!["run", "-d", "--name", NAME, "-v", &volume, "host:"];
+        args.extend(server.args);
+        heading(&format!("{}:\n   lockstep {}", server.what, args.join(" ")));
+        self.call(&args)?;
+        print!("{}", self.call(&["ps"])?);
+        let pid = self.call(&["inspect", "--format", "{{.State.Pid}}", NAME])?;
+        let owner = std::fs::metadata(format!("/proc/{}", pid.trim()))?.uid();
+        println!("its root is user {owner} of this host");
+        heading(
+            "lockstep exec: a request over the loopback of the container's own network namespace",
+        );
         println!("{}", self.request(server)?.trim_end());
-        heading("exec: what the kernel says inside");
-        let inside = self.call(&["exec"], &["sh", "-c", LOOK])?;
-        explain(&inside);
-        heading("kill, delete");
-        self.call(&["kill"], &["KILL"])?;
-        self.until_stopped()?;
-        println!("state: stopped");
-        self.call(&["delete"], &[])?;
-        if self.call(&["state"], &[]).is_ok() {
-            return Err(Failure::new("the container is still known after delete"));
+        heading("lockstep exec: what the kernel says inside");
+        explain(&self.call(&["exec", NAME, "sh", "-c", LOOK])?);
+        heading("lockstep run --why: who asked for each setting, and what changes it");
+        print!("{}", self.call(&["run", "--why", "host:"])?);
+        heading("lockstep rm -f");
+        self.call(&["rm", "-f", NAME])?;
+        if !self.call(&["ps", "-aq"])?.is_empty() {
+            return Err(Failure::new("the container is still known after rm"));
         }
         println!("nothing left\n");
         Ok(())
     }
 
-    fn command(&self, verb: &[&str]) -> Command {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("timeout");
         command
             .arg("60")
-            .arg(&self.runtime)
+            .arg(&self.program)
             .arg("--root")
-            .arg(&self.state)
-            .args(verb);
+            .arg(self.folder.join("data"));
+        command
+            .arg("--runroot")
+            .arg(self.folder.join("state"))
+            .args(args);
         command
     }
 
-    fn call(&self, verb: &[&str], args: &[&str]) -> Result<String, Failure> {
-        crate::run::output(self.command(verb).arg(&self.id).args(args))
-    }
-
-    /// The container keeps the descriptors that `create` is given: a pipe would never end.
-    fn create(&self, bundle: &Path) -> Result<(), Failure> {
-        let log = File::create(bundle.join("log"))?;
-        let mut command = self.command(&["create", "--bundle"]);
-        command.arg(bundle).arg(&self.id).stdin(Stdio::null());
-        let status = command.stdout(log.try_clone()?).stderr(log).status()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Failure::new(format!("create: {status}")))
-        }
-    }
-
-    fn status(&self) -> Result<String, Failure> {
-        let state: serde_json::Value = serde_json::from_str(&self.call(&["state"], &[])?)?;
-        let status = state["status"].as_str().unwrap_or("unknown");
-        Ok(match state["pid"].as_u64() {
-            Some(pid) if status != "stopped" => {
-                let owner = std::fs::metadata(format!("/proc/{pid}")).map(|found| found.uid());
-                let owner = owner.map_or_else(|_| "unknown".to_owned(), |uid| uid.to_string());
-                format!("{status}, process {pid} of the host with user id {owner}")
-            }
-            _ => status.to_owned(),
-        })
+    fn call(&self, args: &[&str]) -> Result<String, Failure> {
+        crate::run::output(&mut self.command(args))
     }
 
     /// Asks until the server listens: a start does not wait for that.
     fn request(&self, server: &Server) -> Result<String, Failure> {
         let deadline = Instant::now() + Duration::from_secs(20);
+        let mut args = vec!["exec", NAME];
+        args.extend(server.client);
         loop {
-            match self.call(&["exec"], &server.client()) {
+            match self.call(&args) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) if Instant::now() > deadline => return Err(failure),
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
             }
         }
-    }
-
-    fn until_stopped(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while self.status()? != "stopped" {
-            if Instant::now() > deadline {
-                return Err(Failure::new("not stopped 10 s after KILL"));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
     }
 }
 

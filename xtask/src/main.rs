@@ -84,9 +84,9 @@ enum Command {
     Variant { name: String },
     /// Build lockstep-runc and run a program of this machine in a container
     Try {
-        /// Another runtime to show it with
+        /// Another build of lockstep to show it with
         #[arg(long)]
-        runtime: Option<PathBuf>,
+        program: Option<PathBuf>,
     },
     /// Measure against crun, runc and a floor
     Bench(bench::Options),
@@ -107,7 +107,7 @@ fn main() -> ExitCode {
         Command::Tidy { shrink } => tidy::run(&root, shrink),
         Command::Gen { check } => generate::run(&root, check),
         Command::Man { check } => man::run(&root, check),
-        Command::Try { runtime } => first_run::run(&root, runtime),
+        Command::Try { program } => first_run::run(&root, program),
         Command::Variant { name } => testing::variants::build(&root, &name),
         Command::Bench(options) => bench::run(&root, options),
         Command::Test { seed, group } => testing::run(
@@ -151,15 +151,15 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 
 /// The release binary below Cargo's directory. Flags for the product name its target, so the
 /// target is part of the path.
-pub(crate) fn release_binary(target: &Path) -> PathBuf {
-    target.join("x86_64-unknown-linux-gnu/release/lockstep-runc")
+pub(crate) fn release_binary(target: &Path, name: &str) -> PathBuf {
+    target.join("x86_64-unknown-linux-gnu/release").join(name)
 }
 
 /// Builds the release binary, which is the one that is measured and shown.
-pub(crate) fn build_release(root: &Path) -> Result<(), Failure> {
+pub(crate) fn build_release(root: &Path, name: &str) -> Result<(), Failure> {
     let mut build = std::process::Command::new("cargo");
     build
-        .args(["build", "--release", "-p", "lockstep-runc"])
+        .args(["build", "--release", "-p", name])
         .current_dir(root);
     let status = build.status()?;
     if status.success() {

@@ -62,7 +62,7 @@ impl Context {
     }
 
     fn release_binary(&self) -> PathBuf {
-        crate::release_binary(&self.target)
+        crate::release_binary(&self.target, "lockstep-runc")
     }
 }
 

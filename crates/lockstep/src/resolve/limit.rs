@@ -69,7 +69,7 @@ fn processes(input: &Input<'_>, changed: &mut Resources, out: &mut Resolved) {
     let limit = given.unwrap_or(PIDS);
     if input.caller.uid == 0 {
         changed.pids = Some(Pids { limit: Some(limit) });
-    } else if let Ok(limit) = u64::try_from(limit) {
+    } else if let (Ok(limit), None) = (u64::try_from(limit), given) {
         out.process().rlimits.push(Rlimit {
             kind: RlimitType::Nproc,
             soft: limit,

@@ -1,1 +1,332 @@
-//! Whole command lines: what they become.
+//! Whole command lines: what they become on an invented host, without a file, a process or a container.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::{argv, cli};
+
+/// A host and a caller, invented.
+struct World {
+    caller: Caller,
+    block: Option<u32>,
+    source: Source,
+    config: ImageConfig,
+}
+
+/// Root, who maps any id.
+fn root() -> World {
+    World {
+        caller: Caller {
+            uid: 0,
+            gid: 0,
+            capabilities: u64::MAX,
+            subuids: Vec::new(),
+            subgids: Vec::new(),
+            terminal: Some((24, 80)),
+        },
+        block: Some(1_879_048_192),
+        source: Source::Host {
+            directories: vec!["/usr".into(), "/etc".into()],
+            links: vec![("/bin".into(), "usr/bin".into())],
+        },
+        config: ImageConfig {
+            cmd: vec!["/bin/sh".into()],
+            ..ImageConfig::default()
+        },
+    }
+}
+
+/// A user with subordinate ids.
+fn user() -> World {
+    let mut world = root();
+    world.caller.uid = 1000;
+    world.caller.gid = 1000;
+    world.caller.capabilities = 0;
+    world.caller.subuids = vec![(100_000, 65_536)];
+    world.caller.subgids = vec![(100_000, 65_536)];
+    world.block = None;
+    world
+}
+
+impl World {
+    fn resolve(&self, options: &[&str]) -> Result<Resolved, Failure> {
+        let mut words: Vec<OsString> = options.iter().map(OsString::from).collect();
+        words.extend(["image".into(), "true".into()]);
+        let args = argv::parse(cli::find("run").expect("a verb"), &words)?;
+        let image = Image {
+            name: "image".into(),
+            source: self.source.clone(),
+            config: self.config.clone(),
+        };
+        resolve(&Input {
+            args: &args,
+            image: &image,
+            command: &["true"],
+            caller: &self.caller,
+            id: "0123456789abcdef",
+            block: self.block,
+            sight: &Sight {
+                read: &|path| Err(Failure::new(format!("no file {}", path.display()))),
+                look: &|path| Ok((path == Path::new("/data")).then_some(Node::Directory)),
+                absolute: &|path| Ok(path.display().to_string()),
+                image_file: &|_| None,
+                variable: &|_| None,
+                variables: &Vec::new,
+            },
+            own: &[PathBuf::from("/var/lib/lockstep")],
+            volumes: Path::new("/var/lib/lockstep/volumes"),
+        })
+    }
+
+    fn spec(&self, options: &[&str]) -> Spec {
+        self.resolve(options).expect("a configuration").spec
+    }
+}
+
+/// The configuration is one that the runtime takes, whatever is asked for.
+#[test]
+fn every_configuration_is_valid() {
+    let all: &[&[&str]] = &[
+        &[],
+        &["--privileged"],
+        &[
+            "--network",
+            "host",
+            "--pid",
+            "host",
+            "--ipc",
+            "host",
+            "--uts",
+            "host",
+        ],
+        &[
+            "-it",
+            "-m",
+            "64m",
+            "--cpus",
+            "1.5",
+            "--pids-limit",
+            "-1",
+            "--ulimit",
+            "nofile=64",
+        ],
+        &[
+            "-v",
+            "/data:/data",
+            "--tmpfs",
+            "/scratch",
+            "--shm-size",
+            "1m",
+            "--read-only",
+        ],
+        &[
+            "--cap-drop",
+            "all",
+            "--security-opt",
+            "seccomp=unconfined",
+            "--sysctl",
+            "net.ipv4.ip_forward=1",
+        ],
+        &[
+            "-u",
+            "1000:1000",
+            "--group-add",
+            "5",
+            "-w",
+            "/tmp",
+            "-e",
+            "A=1",
+            "--hostname",
+            "x",
+        ],
+    ];
+    for world in [root(), user()] {
+        for options in all {
+            let spec = world.spec(options);
+            let problem = lockstep_oci::runtime::validate(spec)
+                .err()
+                .map(|e| e.to_string());
+            assert_eq!(problem, None, "{options:?} as user {}", world.caller.uid);
+        }
+    }
+}
+
+#[test]
+fn root_of_the_host_is_never_inside_unless_asked_for() {
+    for options in [&[][..], &["--privileged"], &["--network", "host"]] {
+        let linux = root().spec(options).linux.expect("a Linux section");
+        assert!(
+            linux
+                .uid_mappings
+                .iter()
+                .all(|map| map.host_id >= 1_879_048_192),
+            "{options:?}"
+        );
+        assert_eq!(
+            linux.uid_mappings.iter().map(|map| map.size).sum::<u32>(),
+            65_535
+        );
+    }
+    let resolved = root().resolve(&[]).expect("a configuration");
+    assert_eq!(resolved.owner, Some(1_879_048_192 + 65_535));
+    let mut by_hand = root();
+    by_hand.block = None;
+    let resolved = by_hand
+        .resolve(&["--uidmap", "0:0:10"])
+        .expect("a configuration");
+    assert!(
+        resolved
+            .warnings
+            .iter()
+            .any(|text| text.contains("root of the host"))
+    );
+}
+
+#[test]
+fn a_user_is_root_inside_and_the_others_are_subordinate() {
+    let linux = user().spec(&[]).linux.expect("a Linux section");
+    let lines: Vec<_> = linux
+        .uid_mappings
+        .iter()
+        .map(|m| (m.container_id, m.host_id, m.size))
+        .collect();
+    assert_eq!(lines, [(0, 1000, 1), (1, 100_000, 65_536)]);
+    assert_eq!(linux.cgroups_path, None);
+    assert_eq!(linux.resources, None);
+    let limits = user().spec(&[]).process.expect("a process").rlimits;
+    assert_eq!(
+        limits
+            .iter()
+            .map(|limit| limit.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["RLIMIT_NPROC"]
+    );
+}
+
+#[test]
+fn mounts_of_the_command_line_take_the_place_of_private_ones() {
+    let targets = |options: &[&str]| -> Vec<String> {
+        root()
+            .spec(options)
+            .mounts
+            .into_iter()
+            .map(|mount| mount.destination)
+            .collect()
+    };
+    assert!(targets(&[]).contains(&"/var/tmp".to_owned()));
+    let with_var = targets(&["-v", "/data:/var"]);
+    assert_eq!(
+        with_var
+            .iter()
+            .filter(|target| target.starts_with("/var"))
+            .count(),
+        1,
+        "{with_var:?}"
+    );
+    let nested = targets(&["--tmpfs", "/x/y/z", "--tmpfs", "/x"]);
+    let at = |target: &str| nested.iter().position(|found| found == target);
+    assert!(at("/x") < at("/x/y/z"), "{nested:?}");
+    let directories = root()
+        .resolve(&["-v", "/data:/var"])
+        .expect("it")
+        .memory_root
+        .expect("a root")
+        .directories;
+    assert_eq!(directories, ["/run/lock"]);
+}
+
+#[test]
+fn a_volume_is_harmless_and_mapped() {
+    let mounts = root().spec(&["-v", "/data:/data"]).mounts;
+    let volume = mounts
+        .iter()
+        .find(|mount| mount.destination == "/data")
+        .expect("the volume");
+    for wanted in ["rbind", "nosuid", "nodev", "rprivate", "ridmap"] {
+        assert!(
+            volume.options.iter().any(|option| option == wanted),
+            "{wanted}: {:?}",
+            volume.options
+        );
+    }
+    assert!(!volume.uid_mappings.is_empty());
+    let mounts = user().spec(&["-v", "/data:/data"]).mounts;
+    let volume = mounts
+        .iter()
+        .find(|mount| mount.destination == "/data")
+        .expect("the volume");
+    assert!(volume.uid_mappings.is_empty());
+}
+
+#[test]
+fn what_is_lockstep_s_own_stays_out() {
+    let mut world = root();
+    world.source = Source::Directory("/image".into());
+    let refused = |target: &str| -> Option<String> {
+        let look = world.resolve(&["-v", target]);
+        look.err().map(|failure| failure.message)
+    };
+    // The invented host has /data alone, so everything else is missing before it is forbidden.
+    assert!(
+        refused("/nothing:/x")
+            .expect("refused")
+            .contains("does not exist")
+    );
+    assert_eq!(refused("named:/x"), None);
+}
+
+#[test]
+fn every_setting_has_an_origin() {
+    let settings = root()
+        .resolve(&["-m", "64m", "-w", "/tmp"])
+        .expect("it")
+        .settings;
+    let origin = |name: &str| settings.iter().find(|s| s.name == name).map(|s| s.origin);
+    assert_eq!(origin("memory"), Some(Origin::Flag));
+    assert_eq!(origin("process.cwd"), Some(Origin::Flag));
+    assert_eq!(origin("process.noNewPrivileges"), Some(Origin::Default));
+    assert_eq!(origin("root"), Some(Origin::Image));
+    let world = World {
+        caller: Caller {
+            subuids: Vec::new(),
+            ..user().caller
+        },
+        ..user()
+    };
+    let settings = world.resolve(&[]).expect("it").settings;
+    let map = settings
+        .iter()
+        .find(|s| s.name == "user namespace")
+        .expect("a map");
+    assert_eq!(map.origin, Origin::Host);
+    assert!(map.change.contains("/etc/subuid"));
+}
+
+/// What an image says can only be about its program: no wish of it gains it anything.
+#[test]
+fn an_image_gains_nothing() {
+    let mut world = root();
+    world.source = Source::Layers(vec!["/layer".into()]);
+    let plain = world.spec(&[]);
+    world.config = ImageConfig {
+        user: "1:1".into(),
+        env: vec!["LD_PRELOAD=/x".into()],
+        entrypoint: vec!["/evil".into()],
+        cmd: Vec::new(),
+        working_dir: "/proc/self/fd/7".into(),
+        stop_signal: "SIGKILL".into(),
+        labels: vec![("io.podman.annotations.userns".into(), "host".into())],
+        volumes: vec!["/etc".into(), "/var/lib/lockstep".into()],
+        health: true,
+    };
+    let greedy = world.spec(&[]);
+    assert_eq!(plain.mounts, greedy.mounts);
+    assert_eq!(plain.linux, greedy.linux);
+    assert_eq!(plain.annotations, greedy.annotations);
+    let (plain, greedy) = (plain.process.expect("it"), greedy.process.expect("it"));
+    let bounding = |process: &Process| process.capabilities.clone().expect("sets").bounding;
+    assert_eq!(bounding(&plain), bounding(&greedy));
+    assert!(greedy.no_new_privileges);
+    assert!(greedy.capabilities.expect("sets").effective.is_empty());
+}

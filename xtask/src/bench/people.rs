@@ -1,0 +1,128 @@
+//! `bench people`: what people's tool costs against crun on a bare bundle, and what stays beside a container.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Bench;
+use super::bundle::Kind;
+use super::sample::{self, Case, owned, percentile};
+use crate::Failure;
+
+/// Most private memory of an idle supervisor, in kibibytes.
+const SUPERVISOR_KIB: u64 = 3 << 10;
+/// Most that a run may take, as a share of crun's on a bare bundle.
+const LIMIT: f64 = 1.0;
+
+/// Measures and prints; fails if a bar is missed.
+pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Result<(), Failure> {
+    let crun = bench.runtimes.iter().find(|runtime| runtime.name == "crun");
+    let crun = crun.ok_or(Failure::new("crun is not installed (crun)"))?;
+    let program = crate::release_binary(&crate::target(root), "lockstep");
+    let lockstep = Lockstep {
+        program: program.to_string_lossy().into_owned(),
+        work: bench.folder.to_string_lossy().into_owned(),
+    };
+    let plain = bench.bundles.make(Kind::Plain)?;
+    let directory = format!("rootfs:{}", bench.bundles.rootfs().display());
+    let cases = [
+        Case {
+            name: "crun, bare bundle".into(),
+            commands: vec![crun.words(&["run", "-b", &plain.to_string_lossy(), "bench-people"])],
+        },
+        lockstep.case("lockstep run host:", &["run", "--rm", "host:", "true"]),
+        lockstep.case(
+            "lockstep run rootfs:",
+            &["run", "--rm", &directory, "/bin/true"],
+        ),
+    ];
+    println!(
+        "{rounds} rounds in random order, seed {seed}, cgroup {}\n",
+        bench.layout.name()
+    );
+    let samples = sample::interleave(&bench.measure, &cases, rounds, seed, 30_000)?;
+    let figure = |case: &Case, percent| {
+        let of_case = samples
+            .get(&case.name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        percentile(of_case, percent, |s| s.wall_us) as f64 / 1000.0
+    };
+    let mut good = samples
+        .values()
+        .flatten()
+        .all(|sample| sample.status == "0");
+    println!("{:<24} {:>9} {:>9} {:>9}", "ms", "median", "min", "of crun");
+    for case in &cases {
+        let share = figure(case, 50) / figure(&cases[0], 50);
+        good &= share <= LIMIT;
+        println!(
+            "{:<24} {:>9.2} {:>9.2} {share:>8.2} x",
+            case.name,
+            figure(case, 50),
+            figure(case, 0)
+        );
+    }
+    let memory = lockstep.supervisor()?;
+    good &= memory <= SUPERVISOR_KIB;
+    println!("\nprivate memory of an idle supervisor: {memory} KiB, at most {SUPERVISOR_KIB}");
+    match good {
+        true => Ok(()),
+        false => Err(Failure::new("a bar is missed, or a run failed")),
+    }
+}
+
+/// The program with a store and a state in the benchmark's own file system.
+struct Lockstep {
+    program: String,
+    work: String,
+}
+
+impl Lockstep {
+    fn words(&self, args: &[&str]) -> Vec<String> {
+        let (data, state) = (
+            format!("{}/people-data", self.work),
+            format!("{}/people-state", self.work),
+        );
+        let mut words = owned(&[&self.program, "--root", &data, "--runroot", &state]);
+        words.extend(owned(args));
+        words
+    }
+
+    fn case(&self, name: &str, args: &[&str]) -> Case {
+        Case {
+            name: name.into(),
+            commands: vec![self.words(args)],
+        }
+    }
+
+    fn call(&self, args: &[&str]) -> Result<String, Failure> {
+        let words = self.words(args);
+        crate::run::output(Command::new(&words[0]).args(&words[1..]))
+    }
+
+    /// Private memory of a supervisor whose container sleeps, in kibibytes.
+    fn supervisor(&self) -> Result<u64, Failure> {
+        self.call(&["run", "-d", "--name", "idle", "host:", "sleep", "1000"])?;
+        let pid = self.call(&["inspect", "--format", "{{.State.Pid}}", "idle"])?;
+        let measured = private_memory_of_parent(pid.trim());
+        self.call(&["rm", "-f", "idle"])?;
+        measured
+    }
+}
+
+fn private_memory_of_parent(pid: &str) -> Result<u64, Failure> {
+    let field = |text: &str, name: &str| -> u64 {
+        let values = text.lines().filter_map(|line| {
+            line.strip_prefix(name)?
+                .split_whitespace()
+                .next()?
+                .parse::<u64>()
+                .ok()
+        });
+        values.sum()
+    };
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let parent = field(&status, "PPid:");
+    let memory = std::fs::read_to_string(format!("/proc/{parent}/smaps_rollup"))?;
+    Ok(field(&memory, "Private_Clean:") + field(&memory, "Private_Dirty:"))
+}
