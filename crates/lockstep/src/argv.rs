@@ -252,6 +252,9 @@ fn unknown(verb: &Verb, name: &str) -> String {
 
 /// The complaint about a verb that does not exist.
 pub(crate) fn unknown_verb(name: &str) -> String {
+    if let Some((_, why)) = cli::REFUSED.iter().find(|(known, _)| *known == name) {
+        return format!("{} {name} is refused: {why}", cli::NAME);
+    }
     let names = cli::VERBS
         .iter()
         .flat_map(|verb| std::iter::once(&verb.name).chain(verb.aliases))
@@ -349,6 +352,7 @@ mod tests {
             text,
             "lockstep run has no option --frobnicate; see lockstep run --help"
         );
+        assert!(unknown_verb("pull").starts_with("lockstep pull is refused: registries"));
         assert!(unknown_verb("strat").ends_with("did you mean start?"));
     }
 

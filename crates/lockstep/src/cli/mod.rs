@@ -197,6 +197,54 @@ pub(crate) const VERBS: &[&Verb] = &[
     &question::VERSION,
 ];
 
+const REGISTRIES: &str = "registries are not implemented yet; load reads layouts and archives";
+
+/// Verbs that people type and that are refused for a reason.
+pub(crate) const REFUSED: &[(&str, &str)] = &[
+    (
+        "build",
+        "images are built by others (buildah, BuildKit); load brings them in",
+    ),
+    ("commit", "images are built by others (buildah, BuildKit)"),
+    ("compose", "one container is made by one command line here"),
+    (
+        "cp",
+        "copying is not implemented yet; use a volume, or exec -i with tar on both sides",
+    ),
+    (
+        "diff",
+        "the changes of a container are in its directory (inspect), and not listed yet",
+    ),
+    ("events", "events are not implemented yet"),
+    (
+        "export",
+        "a container's files are not exported yet; exec tar writes them",
+    ),
+    ("healthcheck", "health checks are not implemented yet"),
+    (
+        "import",
+        "a tar of files is no image; rootfs:DIR runs what was unpacked",
+    ),
+    ("login", REGISTRIES),
+    ("logout", REGISTRIES),
+    (
+        "network",
+        "networks with addresses are not implemented yet; run has --network none, host and ns:PATH",
+    ),
+    (
+        "pod",
+        "pods are for engines of Kubernetes, which use lockstep-runc",
+    ),
+    ("pull", REGISTRIES),
+    ("push", REGISTRIES),
+    ("search", REGISTRIES),
+    ("secret", "secrets are not implemented yet"),
+    (
+        "volume",
+        "a volume with a name is made by run -v NAME:TARGET and kept in the store; it has no verbs yet",
+    ),
+];
+
 /// A verb by any of its names.
 pub(crate) fn find(name: &str) -> Option<&'static Verb> {
     let known = |verb: &&&Verb| verb.name == name || verb.aliases.contains(&name);
