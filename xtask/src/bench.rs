@@ -12,6 +12,7 @@ mod people;
 mod sample;
 mod seccomp;
 mod speed;
+mod unpack;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -65,6 +66,12 @@ enum What {
     },
     /// Run `true` many times under load
     Storm { runs: usize },
+    /// Time and memory of loading a Debian image, beside `podman load`
+    Unpack {
+        /// Runs of each case
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
 }
 
 /// A program with runc's command line.
@@ -119,7 +126,8 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
             "the benchmark needs root: it compares whole containers",
         ));
     }
-    if options.runtime.is_none() {
+    let unpacks = matches!(options.what, Some(What::Unpack { .. }));
+    if options.runtime.is_none() && !unpacks {
         crate::build_release(root, "lockstep-runc")?;
     }
     let folder = crate::target(root).join("bench");
@@ -216,6 +224,10 @@ fn compile(root: &Path, folder: &Path, name: &str) -> Result<(), Failure> {
 }
 
 fn inside(root: &Path, options: &Options, folder: &Path) -> Result<(), Failure> {
+    let seed = options.seed.unwrap_or(u64::from(std::process::id()));
+    if let Some(What::Unpack { rounds }) = options.what {
+        return unpack::run(root, folder, rounds, seed);
+    }
     let work = folder.join("work");
     let runtimes = runtimes(root, options, &work);
     let first = runtimes
@@ -234,7 +246,6 @@ fn inside(root: &Path, options: &Options, folder: &Path) -> Result<(), Failure> 
         folder: work,
         runtimes,
     };
-    let seed = options.seed.unwrap_or(u64::from(std::process::id()));
     match options.what.clone().unwrap_or(What::Speed { rounds: 100 }) {
         What::Speed { rounds } => speed::run(&bench, rounds, seed),
         What::Syscalls => verdict(gate::syscalls(&bench, &bench.runtimes)?),
@@ -243,6 +254,7 @@ fn inside(root: &Path, options: &Options, folder: &Path) -> Result<(), Failure> 
         What::Memlimit => load::memory_limit(&bench),
         What::People { rounds } => people::run(&bench, root, rounds, seed),
         What::Storm { runs } => load::storm(&bench, runs),
+        What::Unpack { .. } => Ok(()), // above: it needs no bundle
     }
 }
 

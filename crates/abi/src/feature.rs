@@ -108,9 +108,14 @@ features! {
     CapCheckpointRestore, "CAP_CHECKPOINT_RESTORE", 5 . 9;
     SchedulerFlags, "SCHED_FLAG_KEEP_ALL, SCHED_FLAG_UTIL_CLAMP", 5 . 3;
     MempolicyNumaBalancing, "MPOL_F_NUMA_BALANCING", 5 . 12;
+    OverlayUserXattr, "overlay userxattr", 5 . 11;
+    OverlayVolatile, "overlay volatile", 5 . 10;
     // Above the floor.
     MountAttrNosymfollow, "MOUNT_ATTR_NOSYMFOLLOW", 5 . 14;
     IdmappedOverlayLayers, "overlay on id-mapped layers", 5 . 19;
+    OverlayAppendedLayers, "overlay lowerdir+", 6 . 8;
+    OverlayLayersByDescriptor, "overlay layers by descriptor", 6 . 13;
+    OverlayDetachedLayers, "overlay on detached mounts", 6 . 15;
     IdmappedTmpfs, "id-mapped tmpfs", 6 . 3;
     MemfdExec, "MFD_EXEC", 6 . 3;
     CgroupKill, "cgroup.kill", 5 . 14;

@@ -15,6 +15,7 @@
 
 mod archive;
 mod error;
+pub mod foreign;
 mod limits;
 pub mod overlay;
 mod pax;

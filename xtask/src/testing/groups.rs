@@ -180,7 +180,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "bench",
-        needs: &["crun", "runc", "gcc"],
+        needs: &["crun", "runc", "gcc", "podman", "debootstrap"],
         minutes: (15, 90),
         full_only: true,
         commands: bench,
@@ -314,6 +314,7 @@ fn bench(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {
         this(&["bench", "memory"]),
         this(&["bench", "memlimit"]),
         this(&["bench", "storm", "10000"]),
+        this(&["bench", "unpack"]),
     ]
 }
 

@@ -37,6 +37,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "systemd",
     "gcc",
     "libc6-dev",
+    "debootstrap",
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
