@@ -98,3 +98,9 @@ pub fn lock(file: impl AsFd, how: Lock, wait: bool) -> Result<bool> {
             .told(|| format!("flock({}, {operation:?})", call::fd(file))),
     }
 }
+
+/// flock(2) LOCK_UN: lets a lock go before its last descriptor is closed.
+pub fn unlock(file: impl AsFd) -> Result<()> {
+    let file = file.as_fd();
+    fs::flock(file, FlockOperation::Unlock).told(|| format!("flock({}, LOCK_UN)", call::fd(file)))
+}

@@ -197,47 +197,10 @@ impl<D: AsFd> Drop for Replacement<D> {
     }
 }
 
-/// flock(2), exclusive: whether the lock was got. It belongs to the open file and so to everybody who inherits
-/// the descriptor; it ends with the last of them. Without `wait` a lock that somebody holds is `Ok(false)`.
-pub fn lock(file: impl AsFd, wait: bool) -> Result<bool> {
-    use fs::FlockOperation::{LockExclusive, NonBlockingLockExclusive};
-    let file = file.as_fd();
-    let operation = match wait {
-        true => LockExclusive,
-        false => NonBlockingLockExclusive,
-    };
-    match retry(|| fs::flock(file, operation)) {
-        Err(rustix::io::Errno::WOULDBLOCK) if !wait => Ok(false),
-        other => other
-            .map(|()| true)
-            .told(|| format!("flock({}, LOCK_EX)", call::fd(file))),
-    }
-}
-
-/// flock(2) LOCK_UN.
-pub fn unlock(file: impl AsFd) -> Result<()> {
-    let file = file.as_fd();
-    fs::flock(file, fs::FlockOperation::Unlock)
-        .told(|| format!("flock({}, LOCK_UN)", call::fd(file)))
-}
-
-/// renameat(2) within one directory.
-pub fn rename(dir: impl AsFd, from: &str, to: &str) -> Result<()> {
-    let dir = dir.as_fd();
-    fs::renameat(dir, from, dir, to)
-        .told(|| format!("renameat({}, {from:?}, {to:?})", call::fd(dir)))
-}
-
 /// ftruncate(2).
 pub fn truncate(file: impl AsFd, length: u64) -> Result<()> {
     let file = file.as_fd();
     fs::ftruncate(file, length).told(|| format!("ftruncate({}, {length})", call::fd(file)))
-}
-
-/// fsync(2).
-pub fn sync(file: impl AsFd) -> Result<()> {
-    let file = file.as_fd();
-    fs::fsync(file).told(|| format!("fsync({})", call::fd(file)))
 }
 
 /// mkdirat(2).

@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::{self as kernel, file};
+use lockstep_kernel::{self as kernel, durable, file};
 use lockstep_runtime::clock;
 
 use crate::job::LogJob;
@@ -122,7 +122,7 @@ impl Writer {
 }
 
 fn move_on(directory: &OwnedFd, from: &str, to: u32) -> kernel::Result<()> {
-    match file::rename(directory, from, &to.to_string()) {
+    match durable::rename(directory, from, directory, to.to_string()) {
         // There are not that many yet.
         Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
         other => other,

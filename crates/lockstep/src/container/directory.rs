@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use lockstep_abi::errno::Errno;
+use lockstep_kernel::durable::{self, Lock};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_oci::runtime::Spec;
 use lockstep_supervisor::{Connection, Exit, LIFE, LOG, LogFiles, Started, read_life};
@@ -63,32 +64,58 @@ impl Directory {
         self.dir.as_fd()
     }
 
+    /// Whether it still has its name: an open directory outlives that.
+    pub(super) fn exists(&self) -> Result<bool, Failure> {
+        let found =
+            file::fstat(&self.dir).doing(|| format!("directory of container {}", self.id))?;
+        Ok(found.st_nlink > 0)
+    }
+
     /// Takes the lock if nobody has it.
     pub(crate) fn lock(&self) -> Result<bool, Failure> {
-        file::lock(&self.dir, false).doing(|| format!("lock of container {}", self.id))
+        durable::lock(&self.dir, Lock::Exclusive, false)
+            .doing(|| format!("lock of container {}", self.id))
     }
 
     /// Takes the lock when its holder lets go.
     pub(crate) fn wait_lock(&self) -> Result<(), Failure> {
-        let got = file::lock(&self.dir, true).doing(|| format!("lock of container {}", self.id));
+        let got = durable::lock(&self.dir, Lock::Exclusive, true)
+            .doing(|| format!("lock of container {}", self.id));
         got.map(drop)
     }
 
     /// Lets the lock go.
     pub(crate) fn unlock(&self) -> Result<(), Failure> {
-        file::unlock(&self.dir).doing(|| format!("lock of container {}", self.id))
+        durable::unlock(&self.dir).doing(|| format!("lock of container {}", self.id))
     }
 
-    /// Writes the configuration and the record of a new container.
+    /// Writes the configuration and the record of a new container. One that is kept outlives a crash of the
+    /// machine, whole or not at all; one that goes when it has ended would not be there any more.
     pub(crate) fn write_new(&self, spec: &Spec, record: &Record) -> Result<(), Failure> {
-        self.write(CONFIG, &json(CONFIG, spec)?)?;
-        self.write(RECORD, &json(RECORD, record)?)
+        let (config, text) = (json(CONFIG, spec)?, json(RECORD, record)?);
+        if record.auto_remove {
+            self.write(CONFIG, &config)?;
+            return self.write(RECORD, &text);
+        }
+        self.replace(CONFIG, &config, 0o644)?;
+        self.replace(RECORD, &text, 0o600)
+    }
+
+    /// Replaces a file as a whole, on the disk too: written to another name, synced, renamed, and the name synced.
+    fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+        let what = || format!("{name} of container {}", self.id);
+        let temporary = format!(".{name}.new");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+        let made = file::openat(&self.dir, &temporary, flags, mode).doing(what)?;
+        file::write_fd(&made, bytes).doing(what)?;
+        durable::sync(&made).doing(what)?;
+        durable::rename(&self.dir, &temporary, &self.dir, name).doing(what)?;
+        durable::sync(&self.dir).doing(what)
     }
 
     /// Replaces the configuration as a whole, for the next start.
     pub(crate) fn reconfigure(&self, spec: &Spec) -> Result<(), Failure> {
-        let what = || format!("{CONFIG} of container {}", self.id);
-        file::replace(&self.dir, CONFIG, &json(CONFIG, spec)?, 0o644).doing(what)
+        self.replace(CONFIG, &json(CONFIG, spec)?, 0o644)
     }
 
     /// Writes a further file of a new container.
@@ -116,8 +143,7 @@ impl Directory {
 
     /// Replaces the record as a whole.
     pub(crate) fn update(&self, record: &Record) -> Result<(), Failure> {
-        let what = || format!("{RECORD} of container {}", self.id);
-        file::replace(&self.dir, RECORD, &json(RECORD, record)?, 0o600).doing(what)
+        self.replace(RECORD, &json(RECORD, record)?, 0o600)
     }
 
     /// The record; `None` when its writer was killed before it had written it.
@@ -146,6 +172,19 @@ impl Directory {
         parsed
             .map(Some)
             .map_err(|e| Failure::new(format!("{RECORD} of container {}: {e}", self.id)))
+    }
+
+    /// Removes the record: the directory is no container's from now on.
+    pub(super) fn forget(&self) -> Result<(), Failure> {
+        match file::unlink(&self.dir, RECORD) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
+            other => other.doing(|| format!("{RECORD} of container {}", self.id)),
+        }
+    }
+
+    /// Whether it is left over: nobody works on it, and it has no record.
+    pub(super) fn is_left_over(&self) -> Result<bool, Failure> {
+        Ok(self.record()?.is_none() && self.probe()?)
     }
 
     /// The configuration.
@@ -189,7 +228,7 @@ impl Directory {
         let what = || format!("lock of container {}", self.id);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let other = file::openat(&self.dir, ".", flags, 0).doing(what)?;
-        file::lock(&other, false).doing(what)
+        durable::lock(&other, Lock::Exclusive, false).doing(what)
     }
 
     /// What its supervisor has recorded.
@@ -208,8 +247,7 @@ impl Directory {
         text.push(b'\n');
         text.extend(json(LIFE, exit)?);
         text.push(b'\n');
-        let what = || format!("{LIFE} of container {}", self.id);
-        file::replace(&self.dir, LIFE, &text, 0o600).doing(what)
+        self.replace(LIFE, &text, 0o600)
     }
 
     /// Connects to its supervisor.

@@ -62,10 +62,11 @@ impl Store {
             Err(e) if e.is(&[Errno::EEXIST.0]) => {}
             Err(e) => return Err(Failure::call(what(), &e)),
         }
-        match self.holder(name)? {
-            Some(holder) if self.by_id(&holder)?.is_some() => return Ok(false),
-            Some(_) => self.release_name(name)?,
-            None => {}
+        if let Some(holder) = self.holder(name)? {
+            match self.by_id(&holder)? {
+                Some(directory) if !directory.is_left_over()? => return Ok(false),
+                _ => self.release_name(name)?,
+            }
         }
         match file::symlink(id, &self.names, name) {
             Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(false),

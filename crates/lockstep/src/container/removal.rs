@@ -1,8 +1,8 @@
 //! The end of a container's files, and of what killed commands left.
 //!
-//! The order is that of their meaning: the runtime's state and cgroups, then the files that belong to the block
-//! of user ids, then block and name, last the directory. A remover that is killed leaves a directory that the
-//! next command finds unlocked and removes to its end.
+//! The order is that of their meaning: the runtime's state and cgroups, the files that belong to the block of user
+//! ids, the record, block and name, last the directory. A remover that is killed leaves a container, or a directory
+//! without a record that the next command finds unlocked and removes to its end.
 
 use std::os::fd::OwnedFd;
 
@@ -30,6 +30,8 @@ impl Store {
         if layered {
             self.give_layers_back(directory)?;
         }
+        // From here on it is no container any more, whoever is killed: without a record it is only to be removed.
+        directory.forget()?;
         if let Some(record) = record {
             if let Some(block) = record.block {
                 self.release_block(block)?;

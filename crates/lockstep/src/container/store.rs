@@ -52,12 +52,18 @@ impl Store {
     pub(crate) fn create(&self, id: &str, passing: bool) -> Result<Directory, Failure> {
         let (parent, path) = self.place(passing);
         let what = || format!("directory of container {id}");
-        file::mkdirat(parent, id, 0o700).doing(what)?;
-        let directory = Directory::open(parent, path, id)?
-            .ok_or_else(|| Failure::new(format!("{} has gone", what())))?;
-        // A command that looks at everything may hold it for a moment.
-        directory.wait_lock()?;
-        Ok(directory)
+        loop {
+            file::mkdirat(parent, id, 0o700).doing(what)?;
+            let Some(directory) = Directory::open(parent, path.clone(), id)? else {
+                continue;
+            };
+            // A command that looks at everything may hold it for a moment; and one that repairs may have taken it
+            // for left over before it was locked, and have removed it.
+            directory.wait_lock()?;
+            if directory.exists()? {
+                return Ok(directory);
+            }
+        }
     }
 
     /// Gives back everything of a container that could not be made.

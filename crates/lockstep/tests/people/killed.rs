@@ -9,6 +9,8 @@ crate::cases![
     without_its_front_it_is_removed_all_the_same,
     without_its_keeper_the_next_command_removes_it,
     killed_at_any_moment,
+    run_killed_at_its_calls,
+    rm_killed_at_its_calls,
     many_at_once,
 ];
 
@@ -106,4 +108,61 @@ fn many_at_once(t: &Stage) {
         .collect();
     let codes: Vec<i32> = fronts.into_iter().map(Background::code).collect();
     assert_eq!(codes, (0..16).collect::<Vec<i32>>());
+}
+
+/// A command that gets SIGKILL at its n-th system call; whether it did.
+fn killed_at(t: &Stage, n: u32, args: &[&str]) -> bool {
+    t.need(
+        std::path::Path::new("/usr/bin/strace").exists(),
+        "no strace(1)",
+    );
+    let plain = t.command(args);
+    let mut traced = std::process::Command::new("strace");
+    traced.args(["-o", "/dev/null", "-e"]);
+    traced.arg(format!("inject=all:signal=KILL:when={n}"));
+    traced.arg(plain.get_program()).args(plain.get_args());
+    crate::stage::output(traced, b"").code != 0
+}
+
+/// Calls of a command, counted without killing it.
+fn calls(t: &Stage, args: &[&str]) -> u32 {
+    let log = t.dir.join("calls");
+    let plain = t.command(args);
+    let mut traced = std::process::Command::new("strace");
+    traced
+        .arg("-o")
+        .arg(&log)
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    crate::stage::output(traced, b"");
+    let text = std::fs::read_to_string(&log).unwrap_or_default();
+    u32::try_from(text.lines().count()).expect("a number")
+}
+
+fn run_killed_at_its_calls(t: &Stage) {
+    let args = ["run", "--rm", "-v", "volume:/data", "host:", "true"];
+    let count = calls(t, &args);
+    assert!(count > 50, "{count}");
+    for n in (1..count).step_by(2) {
+        killed_at(t, n, &args);
+    }
+    // What had begun ends by itself; the rest goes with the next commands.
+    assert!(until(|| t.call(&["ps", "-aq"]).stdout.is_empty()));
+    assert_eq!(
+        t.call(&["run", "--rm", "--name", "after", "host:", "echo", "well"])
+            .text(),
+        "well"
+    );
+}
+
+fn rm_killed_at_its_calls(t: &Stage) {
+    t.call(&["create", "--name", "x", "host:", "true"]).text();
+    let count = calls(t, &["rm", "x"]);
+    for n in (1..count).step_by(3) {
+        t.call(&["create", "--name", "x", "host:", "true"]).text();
+        killed_at(t, n, &["rm", "x"]);
+        // Either it is still there, whole, or the next command finishes what was begun.
+        t.call(&["rm", "-f", "x"]).text();
+        assert_eq!(t.call(&["ps", "-aq"]).text(), "", "killed at call {n}");
+    }
 }

@@ -12,7 +12,7 @@ use lockstep_oci::runtime::{
 const SUPERVISOR: &[&str] = &[
     "accept4", "brk", "clock_gettime", "close", "exit", "exit_group", "fstat", "ftruncate", "getpid",
     "madvise", "munmap", "newfstatat", "openat", "pidfd_send_signal", "poll", "ppoll", "read", "recvfrom",
-    "recvmsg", "renameat", "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "statx",
+    "recvmsg", "renameat", "renameat2", "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "statx",
     "wait4", "waitid", "write", "writev",
 ];
 
