@@ -22,19 +22,17 @@ impl Birth<'_> {
             let returned = network::return_device(&host, &name, namespace.as_fd());
             drop(returned.or_else(|_| network::return_device(&host, &host, namespace.as_fd())));
         }
-        // It is dead, so this does not block: its last word, its end, or the error of a socket.
-        let broken = error
-            .call
-            .as_deref()
-            .is_some_and(|call| call.ends_with("= EPIPE"));
-        match self
-            .peer
-            .as_ref()
-            .filter(|_| broken)
-            .map(|peer| message::receive(peer.as_fd()))
-        {
-            Some(Ok(Message::Failed(said))) => said,
-            _ => error,
+        // It is dead, so this does not block. What failed here may only be what its death looks like from here:
+        // a closed socket, files of its /proc that are the host root's.
+        let Some(peer) = &self.peer else {
+            return error;
+        };
+        loop {
+            match message::receive(peer.as_fd()) {
+                Ok(Message::Failed(said)) => return said,
+                Ok(Message::End) | Err(_) => return error,
+                Ok(_) => {}
+            }
         }
     }
 
