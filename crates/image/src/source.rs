@@ -142,13 +142,26 @@ fn not_found(error: lockstep_kernel::Error, what: String) -> Error {
 /// Copies a stream into a file without a name, which the next crash removes.
 fn spool(mut from: impl Read, scratch: &OwnedFd, limits: &Limits) -> Result<File> {
     let what = || "copying the archive".to_owned();
-    let flags = OFlags::RDWR | OFlags::TMPFILE;
-    let file = file::openat(scratch, ".", flags, 0o600).during(what)?;
-    let mut file = File::from(file);
+    let mut file = File::from(unnamed(scratch).during(what)?);
     let mut bounded = (&mut from).take(limits.layer_bytes + 1);
     let copied = std::io::copy(&mut bounded, &mut file).within(what)?;
     limits::check("layer_bytes", copied, limits.layer_bytes)?;
     Ok(file)
+}
+
+/// O_TMPFILE; where the file system does not know it, a file whose name is taken away at once.
+fn unnamed(scratch: &OwnedFd) -> lockstep_kernel::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE;
+    match file::openat(scratch, ".", flags, 0o600) {
+        Err(e) if e.is(&[Errno::EOPNOTSUPP.0, Errno::EISDIR.0]) => {
+            let name = format!("archive-{}", lockstep_kernel::process::id());
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            let opened = file::openat(scratch, &name, flags, 0o600)?;
+            file::unlink(scratch, &name)?;
+            Ok(opened)
+        }
+        other => other,
+    }
 }
 
 impl Archive {
