@@ -50,7 +50,8 @@ impl Store {
     pub fn remove(&self, name: &Name, force: bool) -> Result<Removed> {
         let removed = {
             let _changing = self.changing()?;
-            let image = self.resolve(name)?;
+            let found = self.resolve(name)?;
+            let image = self.image(found.digest())?.unwrap_or(found);
             let own = name.tagged().filter(|full| image.names.contains(full));
             match own {
                 Some(full) if image.names.len() > 1 => {

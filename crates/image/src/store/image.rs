@@ -13,7 +13,8 @@ pub struct Image {
     pub(super) record: Record,
     /// The configuration.
     pub config: ImageConfig,
-    /// Names that stand for it, whole ones, sorted.
+    /// Names that stand for it, whole ones, sorted. Resolved by a name: that one alone, which is what is run, saved or
+    /// inspected, and spares every run a look at all names.
     pub names: Vec<String>,
 }
 
@@ -87,7 +88,10 @@ impl Store {
         if let Some(full) = name.tagged()
             && let Some(tag) = self.tag_of(&full)?
         {
-            return self.image(&tag.image)?.ok_or_else(|| absent(name));
+            let record = self.record(&tag.image)?.ok_or_else(|| absent(name))?;
+            return self
+                .with_config(record, vec![full])?
+                .ok_or_else(|| absent(name));
         }
         match name.short_id() {
             Some(digits) => self.by_digits(name, digits),
@@ -118,7 +122,7 @@ impl Store {
         Ok(images)
     }
 
-    /// The image of a manifest, without names if `names` is all that is missing.
+    /// The image of a manifest, with all its names.
     pub(super) fn image(&self, manifest: &Digest) -> Result<Option<Image>> {
         let Some(record) = self.record(manifest)? else {
             return Ok(None);
