@@ -87,6 +87,9 @@ fn load(store: &Store, source: &str) -> lockstep_image::Result<()> {
     store.load(&source, &how).map(drop)
 }
 
+/// A call's number, and how often it was made before.
+type Point = (u32, u32);
+
 /// What a walk needs.
 struct Walk<'a> {
     stage: &'a Stage,
@@ -115,12 +118,13 @@ impl Walk<'_> {
     }
 
     /// The command, disturbed; the points that it has, and whether one was hit.
-    fn step(&self, what: &str, call: u32) -> (Vec<u32>, bool) {
+    fn step(&self, what: &str, point: Point) -> (Vec<Point>, bool) {
         let report = self.stage.path("disk/report");
+        let program = std::env::current_exe().expect("this program");
         let status = Command::new(&self.stepper)
             .arg(&report)
-            .args([what, "0", &call.to_string()])
-            .arg(std::env::current_exe().expect("this program"))
+            .args([what, "0", &point.0.to_string(), &point.1.to_string()])
+            .args([&program, &program])
             .arg("--verb")
             .arg(self.store())
             .args(&self.verb)
@@ -128,11 +132,18 @@ impl Walk<'_> {
             .stderr(std::process::Stdio::null())
             .status()
             .expect("the stepper");
-        assert_ne!(status.code(), Some(99), "{what} {call}: it hangs");
+        // 95 to 99: the stepper's own.
+        let code = status.code().unwrap_or(0);
+        assert!(
+            !(95..=99).contains(&code),
+            "{what} {point:?}: the stepper says {code}"
+        );
         let text = std::fs::read_to_string(&report).unwrap_or_default();
-        let calls = text.lines().filter_map(|line| line.strip_prefix("call 0 "));
-        let calls = calls.filter_map(|rest| rest.split(' ').next()?.parse().ok());
-        (calls.collect(), text.contains("hit "))
+        let points = text.lines().filter_map(|line| {
+            let (call, occurrence) = line.strip_prefix("call 0 ")?.split_once(' ')?;
+            Some((call.parse().ok()?, occurrence.parse().ok()?))
+        });
+        (points.collect(), text.contains("hit"))
     }
 
     /// The store after the next command: repaired, whole, and able to do it again.
@@ -202,13 +213,13 @@ fn walk(stage: &Stage, verb: &str, base: bool) {
         base: base.then(|| format!("oci:{place}/base")),
     };
     walk.prepare();
-    let (calls, _) = walk.step("count", 0);
+    let (calls, _) = walk.step("count", (0, 0));
     let golden = content(&walk.store());
     assert!(calls.len() > 30, "{} calls", calls.len());
     // EIO, ENOSPC: a broken disk, a full one.
     for what in ["kill", "5", "28"] {
         let mut hits = 0;
-        let taken: Vec<u32> = calls
+        let taken: Vec<Point> = calls
             .iter()
             .copied()
             .filter(|call| is_taken(what, *call))
@@ -217,7 +228,7 @@ fn walk(stage: &Stage, verb: &str, base: bool) {
             walk.prepare();
             let (_, hit) = walk.step(what, *call);
             hits += usize::from(hit);
-            walk.check(&format!("{what} {verb} at {call}"), &golden);
+            walk.check(&format!("{what} {verb} at {call:?}"), &golden);
         }
         println!("{verb}: {what} at {hits} of {} calls", calls.len());
         assert!(
@@ -231,7 +242,7 @@ fn walk(stage: &Stage, verb: &str, base: bool) {
 }
 
 /// Whether this run takes the point: `LOCKSTEP_TEST_SAMPLE` is "percent,seed".
-fn is_taken(what: &str, call: u32) -> bool {
+fn is_taken(what: &str, call: Point) -> bool {
     let Ok(sample) = std::env::var("LOCKSTEP_TEST_SAMPLE") else {
         return true;
     };
