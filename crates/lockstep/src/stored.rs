@@ -4,6 +4,7 @@
 //! the supervisor inherits and that ends with it, so nothing of it has to be cleaned up. A user's store is changed
 //! inside the user namespace whose ids the containers have, and the container's own process mounts the layers there.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ const SLAVE: u64 = 0x8_0000 | 0x4000;
 pub(crate) struct Images<'a> {
     path: PathBuf,
     caller: &'a Caller,
+    store: OnceCell<Store>,
 }
 
 impl<'a> Images<'a> {
@@ -44,12 +46,17 @@ impl<'a> Images<'a> {
         Images {
             path: data.join("images"),
             caller,
+            store: OnceCell::new(),
         }
     }
 
-    /// Opens it.
-    pub(crate) fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.path)?)
+    /// The store, opened at the first use.
+    pub(crate) fn open(&self) -> Result<&Store, Failure> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = Store::open(&self.path)?;
+        Ok(self.store.get_or_init(|| store))
     }
 
     /// The image of a name, loaded from where the name says if it is not a name of the store.
@@ -78,15 +85,20 @@ impl<'a> Images<'a> {
 
     /// Brings images into the store.
     pub(crate) fn load(&self, source: &Source, only_one: bool) -> Result<Vec<Image>, Failure> {
-        let ids = self.inside(|owners| {
-            let store = Store::open(&self.path)?;
+        let load = |store: &Store, owners: &Owners| -> Result<Vec<Image>, Failure> {
             let how = Load {
                 owners,
                 platform: &platform_of_host(),
                 only_one,
                 progress: Some(&show),
             };
-            let images = store.load(source, &how)?;
+            Ok(store.load(source, &how)?)
+        };
+        if self.caller.maps_any_id() {
+            return load(self.open()?, &Owners::Kept);
+        }
+        let ids = self.inside(|store, owners| {
+            let images = load(store, owners)?;
             Ok(images.iter().map(|image| image.id().to_string()).collect())
         })?;
         let store = self.open()?;
@@ -103,15 +115,9 @@ impl<'a> Images<'a> {
         image: &Image,
         directory: &Directory,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let digest = image.id().to_string();
-        let paths = self.inside(|owners| {
-            let store = Store::open(&self.path)?;
-            let digits = digest
-                .split_once(':')
-                .map_or(&*digest, |(_, digits)| digits);
-            let image = store.resolve(&digits.parse::<Name>()?)?;
-            store.claim(&image, &directory.id)?;
-            let layers = store.layers(&image, owners)?;
+        let paths = self.inside(|store, owners| {
+            store.claim(image, &directory.id)?;
+            let layers = store.layers(image, owners)?;
             // Root's are made when they are mounted, with the ids of the container's map.
             if !self.caller.maps_any_id() {
                 overlay::prepare_upper(directory.as_fd(), &layers, None)?;
@@ -124,10 +130,10 @@ impl<'a> Images<'a> {
     /// Runs `action` where files of the store get the owners that containers see.
     pub(crate) fn inside(
         &self,
-        action: impl FnOnce(&Owners) -> Result<Vec<String>, Failure>,
+        action: impl FnOnce(&Store, &Owners) -> Result<Vec<String>, Failure>,
     ) -> Result<Vec<String>, Failure> {
         if self.caller.maps_any_id() {
-            return action(&Owners::Kept);
+            return action(self.open()?, &Owners::Kept);
         }
         let (owners, mapper) =
             match self.caller.subuids.is_empty() || self.caller.subgids.is_empty() {
@@ -138,7 +144,11 @@ impl<'a> Images<'a> {
         let (users, groups) = (lines(&users), lines(&groups));
         let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
         let (answer, _) = namespace::inside(&proc, (&users, &groups), mapper, 0, || {
-            let answer = action(&owners).map_err(|failure| failure.to_string());
+            // Opened with the rights of that namespace.
+            let answer = Store::open(&self.path)
+                .map_err(Failure::from)
+                .and_then(|store| action(&store, &owners))
+                .map_err(|failure| failure.to_string());
             // Our own types of strings: serialising them cannot fail.
             serde_json::to_vec(&Answer::from(answer)).unwrap_or_default()
         })
@@ -317,7 +327,7 @@ pub(crate) fn discard(data: &Path, directory: &Directory, caller: &Caller) -> Re
     let images = Images::new(data, caller);
     unmount_root(directory)?;
     let id = directory.id.clone();
-    images.inside(|_| {
+    images.inside(|_, _| {
         for name in CHANGES {
             tree::remove(directory.as_fd(), name).doing(|| format!("changes of container {id}"))?;
         }

@@ -69,6 +69,8 @@ struct Attended {
     /// When the container is stopped by itself.
     run_until: Option<Instant>,
     exit: Option<Exit>,
+    /// Whether to end although a client has not taken everything.
+    hurry: bool,
     stop: (i32, u64),
     stdin_once: bool,
 }
@@ -134,6 +136,7 @@ fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> 
             .run_time_ms
             .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
         exit: None,
+        hurry: false,
         stop: (job.stop_signal, job.stop_timeout_ms),
         stdin_once: job.stdin_once,
     };
@@ -232,7 +235,7 @@ impl Attended {
     }
 
     fn is_over(&self) -> bool {
-        self.exit.is_some() && !self.clients.iter().any(Client::is_behind)
+        self.exit.is_some() && (self.hurry || !self.clients.iter().any(Client::is_behind))
     }
 
     /// One round: waits without a time limit, unless a stop is under way, and serves what is ready.
@@ -326,11 +329,7 @@ impl Attended {
     fn accept(&mut self) {
         // ECONNABORTED, EMFILE: whoever it was tries again or has gone.
         if let Ok(connection) = socket::accept(self.listener.as_fd()) {
-            let mut client = Client::new(connection);
-            if let Some(exit) = &self.exit {
-                client.tell(&Reply::Exited(exit.clone()));
-            }
-            self.clients.push(client);
+            self.clients.push(Client::new(connection));
         }
     }
 
@@ -345,9 +344,9 @@ impl Attended {
         match request {
             Request::Attach => {
                 self.clients[n].attached = true;
-                self.clients[n].waits = true;
+                self.wait_for_end(n);
             }
-            Request::Wait => self.clients[n].waits = true,
+            Request::Wait => self.wait_for_end(n),
             Request::Input(bytes) => {
                 self.clients[n].gave_input = true;
                 self.streams.give(&bytes);
@@ -364,6 +363,14 @@ impl Attended {
         }
     }
 
+    /// Tells a client of the end, when it comes or at once.
+    fn wait_for_end(&mut self, n: usize) {
+        self.clients[n].waits = true;
+        if let Some(exit) = &self.exit {
+            self.clients[n].tell(&Reply::Exited(exit.clone()));
+        }
+    }
+
     fn signal(&mut self, number: i32) {
         if self.exit.is_none() {
             self.asked |= matches!(number, SIGKILL | SIGTERM);
@@ -373,6 +380,8 @@ impl Attended {
     }
 
     fn stop(&mut self, number: Option<i32>, timeout_ms: Option<u64>) {
+        // There is nothing left to stop but the wait for a reader that takes its time.
+        self.hurry |= self.exit.is_some();
         self.asked = true;
         self.signal(number.unwrap_or(self.stop.0));
         let timeout = Duration::from_millis(timeout_ms.unwrap_or(self.stop.1));

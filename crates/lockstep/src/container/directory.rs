@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::durable::{self, Lock};
@@ -82,6 +83,19 @@ impl Directory {
         let got = durable::lock(&self.dir, Lock::Exclusive, true)
             .doing(|| format!("lock of container {}", self.id));
         got.map(drop)
+    }
+
+    /// Takes the lock when its holder lets go, within ten seconds.
+    pub(crate) fn lock_soon(&self) -> Result<(), Failure> {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.lock()? {
+            if Instant::now() > end {
+                return Err(Failure::new(format!("container {} is held by another command", self.id))
+                    .hint("a reader of its output takes its time, or it is being started or removed; rm -f does not wait for readers"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Lets the lock go.

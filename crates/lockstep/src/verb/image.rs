@@ -183,8 +183,8 @@ pub(super) fn rmi(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     with(front, |images| {
         super::each(args, |typed| {
             find(images, typed)?;
-            let removed = images.inside(|_| {
-                let removed = images.open()?.remove(&typed.parse()?, args.flag("force"))?;
+            let removed = images.inside(|store, _| {
+                let removed = store.remove(&typed.parse()?, args.flag("force"))?;
                 Ok(words(&removed))
             })?;
             print(
@@ -291,8 +291,8 @@ pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     // A container that is only waiting to be swept has a claim still.
     front.swept()?;
     let lines = with(front, |images| {
-        images.inside(|_| {
-            let pruned = images.open()?.prune(args.flag("all"))?;
+        images.inside(|store, _| {
+            let pruned = store.prune(args.flag("all"))?;
             let mut lines: Vec<String> = pruned.images.iter().flat_map(words).collect();
             lines.push(format!("{} reclaimed", number::human(pruned.bytes)));
             Ok(lines)

@@ -79,10 +79,13 @@ impl Stop {
             return settle(front, &directory);
         };
         if let Ok(supervisor) = directory.connect() {
-            supervisor.send(&Request::Wait)?;
-            supervisor.send(&Request::Stop(self.signal, self.timeout_ms))?;
+            let stop = Request::Stop(self.signal, self.timeout_ms);
+            // EPIPE: it ends at this moment, which is what is waited for.
+            let told = supervisor
+                .send(&Request::Wait)
+                .and_then(|()| supervisor.send(&stop));
             thaw(front, &record.id)?;
-            while !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
+            while told.is_ok() && !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
         }
         settle(front, &directory)
     }
@@ -112,10 +115,13 @@ pub(super) fn kill(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let number = signal(args.text("signal")?.unwrap_or("KILL"))?;
     super::each_of(named(front, args)?, |typed| {
         let (directory, record, pid) = running(front, typed)?;
-        match directory.connect() {
-            Ok(supervisor) => supervisor.send(&Request::Signal(number))?,
-            // The supervisor is being replaced or was killed; the process is still this one's to signal.
-            Err(_) => {
+        let told = directory
+            .connect()
+            .is_ok_and(|supervisor| supervisor.send(&Request::Signal(number)).is_ok());
+        match told {
+            true => {}
+            // The supervisor ends at this moment or was killed; the process is still this one's to signal.
+            false => {
                 let pidfd = process::pidfd_open(pid).doing(|| format!("container {typed}"))?;
                 let sent = process::pidfd_send_signal(pidfd.as_fd(), number);
                 sent.doing(|| format!("container {typed}"))?;
@@ -182,8 +188,10 @@ pub(super) fn wait(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 fn end_of(front: &Front, typed: &str) -> Result<i32, Failure> {
     let store = front.store()?;
     let (directory, _) = store.find(typed)?;
-    if let Ok(supervisor) = directory.connect() {
-        supervisor.send(&Request::Wait)?;
+    // EPIPE: it ends at this moment, and its end is recorded.
+    if let Ok(supervisor) = directory.connect()
+        && supervisor.send(&Request::Wait).is_ok()
+    {
         loop {
             match supervisor.receive()? {
                 Reply::Exited(exit) => return Ok(exit.status),

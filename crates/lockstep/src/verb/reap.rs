@@ -1,6 +1,6 @@
 //! `rm`: containers go.
 
-use lockstep_supervisor::Request;
+use lockstep_supervisor::{Reply, Request};
 
 use crate::argv::Arguments;
 use crate::container::Status;
@@ -37,15 +37,18 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
     const SIGKILL: i32 = 9;
     let store = front.store()?;
     let (directory, record) = store.find(typed)?;
-    if let Status::Running(_) = directory.status()? {
-        if !force {
-            return Err(Failure::new(format!("container {typed} runs"))
-                .hint(format!(
-                    "stop it first, or lockstep rm -f {}",
-                    crate::escape::shell(typed)
-                ))
-                .code(2));
-        }
+    if let Status::Running(_) = directory.status()?
+        && !force
+    {
+        return Err(Failure::new(format!("container {typed} runs"))
+            .hint(format!(
+                "stop it first, or lockstep rm -f {}",
+                crate::escape::shell(typed)
+            ))
+            .code(2));
+    }
+    // Also of one that has ended: its supervisor may be waiting for a reader of the output.
+    if force && !directory.probe()? {
         // ECONNREFUSED, ENOENT: it has just ended, or its supervisor was killed; then the lock is free.
         if let Ok(supervisor) = directory.connect() {
             let stop = match asked {
@@ -53,10 +56,14 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
                 None => Request::Stop(Some(SIGKILL), Some(0)),
             };
             drop(supervisor.send(&stop));
+            super::life::thaw(front, &record.id)?;
+            // A second one, behind the end, says that nobody is waited for.
+            let told = supervisor.send(&Request::Wait);
+            while told.is_ok() && !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
+            drop(supervisor.send(&stop));
         }
-        super::life::thaw(front, &record.id)?;
     }
-    directory.wait_lock()?;
+    directory.lock_soon()?;
     // A keeper may have removed it while this waited; then there is nothing left to do.
     front.with_runtime(store, |runtime| {
         store.remove(runtime, &directory, Some(&record))

@@ -10,6 +10,7 @@ crate::cases![
     large_streams_arrive_whole,
     input_only_when_asked_for,
     a_reader_that_leaves_is_noticed,
+    a_slow_reader_holds_up_nobody_else,
     signals_are_passed_on,
     logs_remember,
     logs_follow,
@@ -75,6 +76,18 @@ fn a_reader_that_leaves_is_noticed(t: &Stage) {
         ended
     });
     assert!(ended, "yes goes on although nobody reads");
+}
+
+fn a_slow_reader_holds_up_nobody_else(t: &Stage) {
+    let script = "head -c 3000000 /dev/zero; exit 4";
+    let front =
+        Background::start(t.command(&["run", "--name", "slow", "host:", "sh", "-c", script]));
+    // Nobody reads its pipe, which is full soon; then it is stopped where it is.
+    assert!(until(|| t.call(&["ps", "-q"]).stdout.len() > 1));
+    crate::stage::kill(front.pid(), "STOP");
+    assert_eq!(t.call(&["rm", "slow"]).code, 2);
+    t.call(&["rm", "-f", "slow"]).text();
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
 }
 
 fn signals_are_passed_on(t: &Stage) {
