@@ -157,6 +157,13 @@ pub(crate) const GROUPS: &[Group] = &[
         ..LIVE
     },
     Group {
+        name: "hands",
+        needs: &["podman", "dockerd", "docker", "runc", "skopeo"],
+        prefixes: &["hands"],
+        sample: 10,
+        ..LIVE
+    },
+    Group {
         name: "fuzz-smoke",
         root: false,
         prefixes: &["fuzz", "properties"],

@@ -9,7 +9,8 @@
 # `# as: docker` or `# as: podman` says that only that engine has the line.
 #
 # The answer is the filtered output, with ids, digests and dates replaced, and the exit code of hand. Messages on
-# standard error are words of each engine and not compared.
+# standard error are words of each engine and not compared. Not compared either: the registry in front of a local
+# image's name, in which docker and podman differ, and docker's complaint about this daemon's missing network.
 #
 # From the runner: E (the engine's command), RM (its way to remove without waiting), IMG and APP (images: a bare one, and
 # one with entrypoint, user, directory and labels), APP_ARCHIVE and OCI_ARCHIVE (docker-archive of APP, oci-archive tagged
@@ -31,6 +32,7 @@ wait_log() {
 
 neutral() {
     sed -E -e 's/sha256:[0-9a-f]{64}/<digest>/g' -e 's/\b[0-9a-f]{64}\b/<id>/g' -e 's/\b[0-9a-f]{12}\b/<short id>/g' \
+        -e 's,\b(localhost|docker\.io/library)/,,g' -e '/IPv4 forwarding is disabled/d' \
         -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)/<date>/g'
 }
 
@@ -41,6 +43,6 @@ answer() {
     hand >"$W/.out" 2>"$W/.err" </dev/null
     code=$?
     after >>"$W/.out" 2>>"$W/.err" </dev/null
-    filter <"$W/.out" | neutral
+    neutral <"$W/.out" | filter
     echo "exit $code"
 }

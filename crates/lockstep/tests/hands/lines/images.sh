@@ -3,7 +3,7 @@
 
 ## images
 hand() { $E images --format '{{.Repository}}:{{.Tag}}'; }
-filter() { sed 's,localhost/,,' | grep ^hands | sort; }
+filter() { grep ^hands | sort; }
 
 ## images-quiet
 hand() { $E images -q $IMG; }
@@ -18,7 +18,6 @@ hand() { $E images --filter reference='*hands-app*' --format '{{.Tag}}'; }
 ## load-input
 setup() { $E rmi $APP; }
 hand() { $E load -i $APP_ARCHIVE; }
-filter() { sed 's,localhost/,,; s/^Loaded image.*: */loaded /'; }
 teardown() { $E load -i $APP_ARCHIVE; }
 
 ## load-stdin
@@ -43,7 +42,6 @@ after() { tar -tf "$W/out.tar" | grep -c '^manifest.json$'; }
 
 ## save-pipe
 hand() { $E save $IMG | tar -xOf - manifest.json | grep -o '"RepoTags":\[[^]]*\]'; }
-filter() { sed 's,localhost/,,; s,docker.io/library/,,'; }
 
 ## save-missing
 hand() { $E save -o "$W/out.tar" hands-nosuch:1; }
@@ -88,7 +86,7 @@ hand() { $E rmi hands-nosuch:1; }
 ## image-rm-force
 setup() { $E create --name $N $APP; }
 hand() { $E image rm -f $APP >/dev/null; }
-after() { $E images -q $APP | wc -l; }
+after() { $E images | grep -c hands-app; }
 teardown() { $E rm -f $N; $E load -i $APP_ARCHIVE; }
 
 ## image-prune

@@ -24,7 +24,7 @@ hand() { $E run --rm --pull never nosuch:1 true; }
 hand() { $E run --rm --nosuchflag $IMG true; }
 
 ## run-killed-by-signal
-hand() { $E run --rm $IMG sh -c 'sh -c "kill -TERM \$\$"'; }
+hand() { $E run --rm $IMG sh -c 'sh -c "kill -TERM \$\$"; exit $?'; }
 
 ## run-stdin
 hand() { echo one two | $E run --rm -i $IMG wc -w; }
@@ -65,7 +65,7 @@ hand() { $E run --rm -h box $IMG env; }
 filter() { grep -v '^container=' | sort; }
 
 ## run-env-term
-hand() { script -qec "$E run --rm -t $IMG printenv TERM" /dev/null </dev/null | tr -d '\r'; }
+hand() { script -qec "$E run --rm -t $IMG sh -c 'echo \$TERM'" /dev/null </dev/null | tr -d '\r'; }
 
 ## run-workdir
 hand() { $E run --rm -w /tmp $IMG pwd; }
@@ -89,7 +89,10 @@ hand() { $E run --rm $APP other words; }
 hand() { $E run --rm --entrypoint sh $APP -c 'id; pwd; echo $APP_MODE'; }
 
 ## run-hostname
-hand() { $E run --rm --hostname box.example.org $IMG sh -c 'hostname; cat /etc/hostname; grep -c box /etc/hosts'; }
+hand() { $E run --rm --hostname box.example.org $IMG sh -c 'hostname; echo $(cat /etc/hostname)'; }
+
+## run-hostname-in-hosts
+hand() { $E run --rm --hostname box.example.org $IMG grep -c box /etc/hosts; }
 
 ## run-hostname-is-id
 hand() { $E run --rm --cidfile "$W/cid" $IMG hostname >"$W/h"; }
@@ -112,7 +115,7 @@ hand() { $E run --rm --unsetenv HANDS $IMG sh -c 'echo ${HANDS-unset}'; }
 
 ## run-env-host
 # as: podman
-hand() { FRUIT=lime $E run --rm --env-host $IMG printenv FRUIT; }
+hand() { FRUIT=lime $E run --rm --env-host $IMG sh -c 'echo $FRUIT'; }
 
 ## run-no-hosts
 # as: podman

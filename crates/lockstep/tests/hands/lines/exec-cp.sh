@@ -15,7 +15,8 @@ hand() { echo 'echo from stdin' | $E exec -i $N sh; }
 
 ## exec-tty
 setup() { up; }
-hand() { script -qec "$E exec -it $N sh -c 'test -t 0 && echo terminal'" /dev/null </dev/null | tr -d '\r'; }
+hand() { script -qec "$E exec -it $N sh -c 'test -t 0 && echo terminal'" /dev/null </dev/null; }
+filter() { grep -ao terminal; }
 
 ## exec-user-workdir-env
 setup() { up; }
@@ -23,7 +24,7 @@ hand() { $E exec -u app -w /tmp -e WORD=given $N sh -c 'id -un; pwd; echo $WORD 
 
 ## exec-env-file
 setup() { up; echo WORD=filed > "$W/env"; }
-hand() { $E exec --env-file "$W/env" $N printenv WORD; }
+hand() { $E exec --env-file "$W/env" $N sh -c 'echo $WORD'; }
 
 ## exec-detach
 setup() { up; }

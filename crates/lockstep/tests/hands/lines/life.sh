@@ -107,7 +107,8 @@ hand() { $E attach $N; }
 
 ## attach-stdin
 setup() { $E run -d -i --name $N $IMG sh -c 'read x; echo got $x'; }
-hand() { echo word | $E attach $N; }
+hand() { echo word | $E attach $N >/dev/null; }
+after() { $E wait $N; $E logs $N; }
 
 ## attach-stopped
 setup() { $E run --name $N $IMG true; }

@@ -36,7 +36,7 @@ hand() { $E logs hands-nosuch; }
 ## ps-format
 setup() { up; }
 hand() { $E ps --filter name=$N --format '{{.Names}} {{.Image}} {{.Command}}'; }
-filter() { sed 's,localhost/,,; s/"//g'; }
+filter() { tr -d '"'; }
 
 ## ps-quiet-is-short
 setup() { up; }
