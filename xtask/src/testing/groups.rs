@@ -398,6 +398,7 @@ mod tests {
         assert_eq!(group_of("lockstep-oci", "fuzz_config"), "fuzz-smoke");
         assert_eq!(group_of("lockstep-runc", "kill_walk"), "kill-walk");
         assert_eq!(group_of("lockstep-runc", "podman"), "engines");
+        assert_eq!(group_of("lockstep", "hands"), "hands");
         assert_eq!(group_of("lockstep-runc", "mounts"), "kernel");
         assert_eq!(group_of("lockstep-kernel", "mounts"), "kernel");
         assert_eq!(group_of("lockstep-plan", "order"), "unit");

@@ -105,9 +105,13 @@ impl Run {
             Some(entry) if found == Kind::Same && entry != Kind::Race && Sample::is_full() => Err(
                 Failed::from("the answer has become the same: take the line out of known.tsv"),
             ),
-            Some(entry) if found == Kind::Refused && entry != Kind::Refused => {
+            Some(entry)
+                if found != Kind::Same && (found == Kind::Refused) != (entry == Kind::Refused) =>
+            {
                 Err(Failed::from(format!(
-                    "was answered, is refused now:\n{}",
+                    "known as {}, is {} now:\n{}",
+                    entry.name(),
+                    found.name(),
                     table::both(line, &peers, &ours)
                 )))
             }

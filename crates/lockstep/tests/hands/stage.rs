@@ -56,8 +56,13 @@ impl Stage {
             turns: Default::default(),
             images: Default::default(),
         };
-        stage.load()?;
-        Ok(stage)
+        match stage.load() {
+            Ok(()) => Ok(stage),
+            Err(error) => {
+                let left = stage.finish().join("; ");
+                Err(format!("{error} {left}"))
+            }
+        }
     }
 
     fn load(&mut self) -> Result<(), String> {

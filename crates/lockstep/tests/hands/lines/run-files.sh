@@ -124,7 +124,7 @@ hand() { $E run --rm --device /dev/nosuchdevice $IMG true; }
 hand() { $E run --rm $IMG ls /dev; }
 
 ## run-device-cgroup-rule
-hand() { $E run --rm --cap-add MKNOD --device-cgroup-rule 'c 1:11 rwm' $IMG sh -c 'mknod /tmp/k c 1 11 && head -c 0 /tmp/k && echo opened'; }
+hand() { $E run --rm --cap-add MKNOD --device-cgroup-rule 'c 10:229 rwm' $IMG sh -c 'mknod /tmp/f c 10 229 && : </tmp/f && echo opened'; }
 
 ## run-secret
 # as: podman
