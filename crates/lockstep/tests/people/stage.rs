@@ -1,5 +1,6 @@
 //! What a test stands on: a store and a state of its own, and the proof that nothing is left of it.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,9 +44,8 @@ impl Output {
 
 impl Stage {
     pub(crate) fn set(name: &str) -> Stage {
-        let dir = PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()));
         let stage = Stage {
-            dir: dir.join(name.replace("::", "-")),
+            dir: run_directory().join(name.replace("::", "-")),
         };
         std::fs::create_dir_all(&stage.dir).expect("a directory for the test");
         stage
@@ -187,11 +187,46 @@ impl Stage {
     }
 }
 
+/// The directory of this run, which holds those of its tests.
+fn run_directory() -> PathBuf {
+    PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()))
+}
+
+/// The cgroups of all containers of root.
+pub(crate) fn cgroups() -> BTreeSet<PathBuf> {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let below = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    hierarchies
+        .flat_map(|hierarchy| below(hierarchy.path().join("lockstep")))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Removes what all tests shared; empty cgroups of containers that were not there `before` and stay.
+pub(crate) fn end_of_run(before: &BTreeSet<PathBuf>) -> Vec<String> {
+    let empty = |path: &PathBuf| {
+        std::fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|text| text.is_empty())
+    };
+    let mut left: Vec<PathBuf> = cgroups()
+        .difference(before)
+        .filter(|path| empty(path))
+        .cloned()
+        .collect();
+    // Another run beside this one makes and removes its own at any moment.
+    left.retain(|path| !until(|| !path.exists()));
+    drop(std::fs::remove_dir_all(run_directory()));
+    left.iter().map(|path| path.display().to_string()).collect()
+}
+
 /// The binary, where every user can execute it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let dir = PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()));
+        let dir = run_directory();
         std::fs::create_dir_all(&dir).expect("a directory for the run");
         let path = dir.join("lockstep");
         let built = std::env::var_os("LOCKSTEP_TEST_PROGRAM").map_or_else(
