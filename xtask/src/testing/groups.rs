@@ -116,6 +116,12 @@ pub(crate) const GROUPS: &[Group] = &[
         ..LIVE
     },
     Group {
+        name: "programs",
+        prefixes: &["programs"],
+        sample: 40,
+        ..LIVE
+    },
+    Group {
         name: "kernel",
         sample: 50,
         ..LIVE

@@ -37,7 +37,14 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "systemd",
     "gcc",
     "libc6-dev",
+    "nginx-light",
+    "redis-server",
+    "postgresql",
+    "nodejs",
+    "python3",
+    "git",
     "debootstrap",
+    "umoci",
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

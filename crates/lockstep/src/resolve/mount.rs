@@ -118,13 +118,10 @@ fn host_root(
     // What is in memory has no directory; the bundle's own stands for it.
     root.path = ".".into();
     root.readonly = true;
+    // The recursive forms: a file system that the host mounted below one of them must not be writable either.
+    let options = ["rbind", "rro", "rnosuid", "rnodev"];
     for directory in directories.iter().filter(|directory| !taken(directory)) {
-        mounts.push(mount(
-            directory,
-            "bind",
-            directory,
-            &["rbind", "ro", "nosuid", "nodev"],
-        ));
+        mounts.push(mount(directory, "bind", directory, &options));
     }
     let wanted = [
         "/var/cache",

@@ -146,7 +146,7 @@ fn mounts(all: &Value) -> Vec<Value> {
             "Type": "bind",
             "Source": mount["source"],
             "Destination": mount["destination"],
-            "RW": !options.iter().any(|option| option == "ro"),
+            "RW": !options.iter().any(|option| option == "ro" || option == "rro"),
             "Options": options,
         })
     });

@@ -98,7 +98,11 @@ impl Stage {
         // newuidmap(1) wants to know its caller's name.
         let mut users = std::fs::read_to_string("/etc/passwd").expect("users");
         users.push_str(&format!("people:x:{USER}:{USER}::/tmp:/bin/sh\n"));
-        std::fs::write(self.dir.join("passwd"), users).expect("a file of users");
+        // Containers of host: have it as their /etc/passwd: it must not be empty while it is written again.
+        let passwd = self.dir.join("passwd");
+        if std::fs::read_to_string(&passwd).ok().as_ref() != Some(&users) {
+            std::fs::write(passwd, users).expect("a file of users");
+        }
         let script = format!(
             "mount --bind {0} /etc/subuid && mount --bind {0} /etc/subgid && \
              mount --bind {1}/passwd /etc/passwd && cd / && exec setpriv --clear-groups --reuid={USER} --regid={USER} env -i PATH=/usr/bin:/bin HOME=/tmp \"$@\"",

@@ -7,6 +7,7 @@ use crate::stage::Stage;
 crate::cases![
     owners_are_the_same_on_both_sides,
     options_are_obeyed,
+    what_is_mounted_below_is_no_way_out,
     named_volumes_stay,
     own_directories_stay_out,
     memory,
@@ -64,6 +65,38 @@ fn options_are_obeyed(t: &Stage) {
     assert!(with(":O", "true").refused(125).contains("refused"));
     let long = format!("type=bind,src={},dst=/data,readonly", dir.display());
     assert_ne!(t.sh(&["--mount", &long], "touch /data/x").code, 0);
+}
+
+fn what_is_mounted_below_is_no_way_out(t: &Stage) {
+    let dir = t.dir.join("data");
+    let below = dir.join("below");
+    std::fs::create_dir_all(&below).expect("directories");
+    let programs = format!("/opt/ls-people-{}", std::process::id());
+    let script = format!(
+        "mkdir -p {programs} && mount -t tmpfs -o mode=777 x {programs} && \
+         mount -t tmpfs -o mode=777 x {} && exec \"$@\"",
+        below.display()
+    );
+    let volume = format!("{}:/data:ro", dir.display());
+    let tried = format!("touch {programs}/x; touch /data/below/x; cat /proc/self/mountinfo");
+    let run = t.command(&["run", "--rm", "-v", &volume, "host:", "sh", "-c", &tried]);
+    let mut outer = std::process::Command::new("unshare");
+    outer.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
+    outer.arg(run.get_program()).args(run.get_args());
+    let seen = crate::stage::output(outer, b"");
+    drop(std::fs::remove_dir(&programs));
+    assert_eq!(
+        seen.stderr.matches("Read-only file system").count(),
+        2,
+        "{seen:?}"
+    );
+    for target in [programs.as_str(), "/data/below"] {
+        let mut lines = seen.stdout.lines();
+        let line = lines
+            .find(|line| line.split(' ').nth(4) == Some(target))
+            .expect("a mount");
+        assert!(line.contains(" ro,nosuid,nodev"), "{line}");
+    }
 }
 
 fn named_volumes_stay(t: &Stage) {

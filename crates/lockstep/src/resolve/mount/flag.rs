@@ -208,19 +208,20 @@ fn options_of(
     (option, text): (&str, &str),
     options: &[&str],
 ) -> Result<(Vec<String>, bool), Failure> {
-    let mut all: Vec<String> = ["rbind", "nosuid", "nodev", "rprivate"]
+    // The recursive forms: what is mounted below the source is held to the same.
+    let mut all: Vec<String> = ["rbind", "rnosuid", "rnodev", "rprivate"]
         .map(String::from)
         .to_vec();
     let mut idmap = input.block.is_some();
     for name in options {
         match *name {
-            "ro" | "readonly" => all.push("ro".into()),
+            "ro" | "readonly" => all.push("rro".into()),
             "rw" | "rbind" | "copy" | "nocopy" | "nosuid" | "nodev" => {}
             "cached" | "consistent" | "delegated" => {}
             "bind" => all[0] = "bind".into(),
-            "noexec" => all.push("noexec".into()),
-            "exec" => all.retain(|o| o != "noexec"),
-            "suid" | "dev" => all.retain(|o| o.strip_prefix("no") != Some(name)),
+            "noexec" => all.push("rnoexec".into()),
+            "exec" => all.retain(|o| o != "rnoexec"),
+            "suid" | "dev" => all.retain(|o| o.strip_prefix("rno") != Some(name)),
             "idmap" if input.block.is_some() => idmap = true,
             "idmap" => {
                 return Err(refused(

@@ -1,0 +1,133 @@
+//! The same programs from a Debian image that debootstrap(8) made, as a layout and as an archive of Docker's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::player::Player;
+use crate::service::Service;
+use crate::suite::Sample;
+
+crate::cases![nginx_of_a_layout, redis_of_an_archive, git_of_an_archive];
+
+/// A directory with `layout` and `docker.tar`, made once for the run. `LOCKSTEP_TEST_DEBIAN` names one that is there.
+fn images(t: &Player) -> &'static Path {
+    static IMAGES: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let made = IMAGES.get_or_init(|| match std::env::var_os("LOCKSTEP_TEST_DEBIAN") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None if !Sample::is_full() => Err("only in the full run, it takes minutes".to_owned()),
+        None => make(),
+    });
+    match made {
+        Ok(path) => path,
+        Err(reason) => {
+            t.stage.need(false, reason);
+            unreachable!("need() has ended the test")
+        }
+    }
+}
+
+fn make() -> Result<PathBuf, String> {
+    let dir = std::env::temp_dir().join(format!("ls-people-{}/debian", std::process::id()));
+    std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+    let at = |name: &str| dir.join(name).display().to_string();
+    let (root, layout, layer) = (at("root"), at("layout"), at("layer.tar"));
+    let image = format!("{layout}:bookworm");
+    let include = "--include=nginx-light,redis-server,python3-minimal,git";
+    let steps: [&[&str]; 8] = [
+        &[
+            "timeout",
+            "500",
+            "debootstrap",
+            "--variant=minbase",
+            include,
+            "bookworm",
+            &root,
+        ],
+        &["umoci", "init", "--layout", &layout],
+        &["umoci", "new", "--image", &image],
+        // umoci's own way from a directory to a layer cuts this one short (0.4.7).
+        &["tar", "-C", &root, "--numeric-owner", "-cf", &layer, "."],
+        &["umoci", "raw", "add-layer", "--image", &image, &layer],
+        &["umoci", "config", "--image", &image, "--config.cmd", "bash"],
+        &[
+            "skopeo",
+            "copy",
+            "-q",
+            &format!("oci:{image}"),
+            &format!("docker-archive:{}:debian:bookworm", at("docker.tar")),
+        ],
+        &["chmod", "-R", "a+rX", &layout, &at("docker.tar")],
+    ];
+    for step in steps {
+        let done = Command::new(step[0]).args(&step[1..]).output();
+        let done = done.map_err(|error| format!("{}: {error}", step[0]))?;
+        if !done.status.success() {
+            let text = String::from_utf8_lossy(&done.stderr);
+            return Err(format!("{}: {}", step.join(" "), text.trim()));
+        }
+    }
+    std::fs::remove_dir_all(&root).map_err(|error| error.to_string())?;
+    Ok(dir)
+}
+
+fn layout(t: &Player) -> String {
+    format!("oci:{}/layout:bookworm", images(t).display())
+}
+
+fn archive(t: &Player) -> String {
+    format!("docker-archive:{}/docker.tar", images(t).display())
+}
+
+fn nginx_of_a_layout(t: &Player) {
+    let image = layout(t);
+    let script = "echo from an image > /var/www/html/hello; exec nginx -g 'daemon off;'";
+    let get =
+        "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /hello HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+    let service = Service {
+        run: &[&image, "sh", "-c", script],
+        ask: (&["bash", "-c", get], "from an image"),
+        log: "",
+        code: "0",
+    };
+    service.live(t, |t| {
+        let seen = t.call(&["exec", "s", "cat", "/etc/debian_version"]).text();
+        assert!(seen.starts_with("12"), "{seen}");
+    });
+}
+
+fn redis_of_an_archive(t: &Player) {
+    let image = archive(t);
+    let data = t.directory("data");
+    let volume = format!("{}:/data", data.display());
+    let service = Service {
+        run: &[
+            "-v",
+            &volume,
+            &image,
+            "redis-server",
+            "--dir",
+            "/data",
+            "--appendonly",
+            "yes",
+        ],
+        ask: (&["redis-cli", "sadd", "kept", "one"], ""),
+        log: "Ready to accept connections",
+        code: "0",
+    };
+    service.live(t, |t| {
+        assert_eq!(
+            t.call(&["exec", "s", "redis-cli", "scard", "kept"]).text(),
+            "1"
+        );
+    });
+}
+
+fn git_of_an_archive(t: &Player) {
+    let image = archive(t);
+    let script = "set -e; cd /srv; git init -q one; cd one; echo x > f; git add f; \
+                  git -c user.name=n -c user.email=e commit -qm first; git clone -q . ../two; git -C ../two log --format=%s; \
+                  stat -c %U /usr/bin/git /var/log/redis /var/lib/nginx; python3 -c 'print(6 * 7)'";
+    let seen = t.run(&[&image, "sh", "-c", script]);
+    assert_eq!(seen.text(), "first\nroot\nredis\nroot\n42");
+}
