@@ -117,7 +117,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "programs",
-        prefixes: &["programs"],
+        prefixes: &["programs", "inside"],
         sample: 40,
         ..LIVE
     },
