@@ -33,7 +33,16 @@ fn main() -> ExitCode {
         let name = format!("inside::{name}");
         Trial::test(name.clone(), move || run(&name))
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+    let before = stage::cgroups();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.into());
+    let left = stage::end_of_run(&before);
+    match left.is_empty() {
+        true => conclusion.exit_code(),
+        false => {
+            println!("left behind by the run: {left:?}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(name: &str) -> Result<(), Failed> {

@@ -192,7 +192,7 @@ impl Stage {
 }
 
 /// The directory of this run, which holds those of its tests.
-fn run_directory() -> PathBuf {
+pub(crate) fn run_directory() -> PathBuf {
     PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()))
 }
 

@@ -28,7 +28,7 @@ fn images(t: &Player) -> &'static Path {
 }
 
 fn make() -> Result<PathBuf, String> {
-    let dir = std::env::temp_dir().join(format!("ls-people-{}/debian", std::process::id()));
+    let dir = crate::stage::run_directory().join("debian");
     std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
     let at = |name: &str| dir.join(name).display().to_string();
     let (root, layout, layer) = (at("root"), at("layout"), at("layer.tar"));
@@ -67,7 +67,8 @@ fn make() -> Result<PathBuf, String> {
             return Err(format!("{}: {}", step.join(" "), text.trim()));
         }
     }
-    std::fs::remove_dir_all(&root).map_err(|error| error.to_string())?;
+    let gone = std::fs::remove_dir_all(&root).and_then(|()| std::fs::remove_file(&layer));
+    gone.map_err(|error| error.to_string())?;
     Ok(dir)
 }
 

@@ -61,7 +61,16 @@ fn main() -> ExitCode {
             }
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let before = stage::cgroups();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let left = stage::end_of_run(&before);
+    match left.is_empty() {
+        true => conclusion.exit_code(),
+        false => {
+            println!("left behind by the run: {left:?}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn trial(name: String, who: Who, body: fn(&Player)) -> Trial {
