@@ -220,6 +220,9 @@ fn compile(root: &Path, folder: &Path, name: &str) -> Result<(), Failure> {
     gcc.args(["-static", "-O2", "-Wall", "-Wextra", "-o"])
         .arg(folder.join(name))
         .arg(source);
+    if name == "payload" {
+        gcc.args(["-nostdlib", "-fno-stack-protector"]);
+    }
     crate::run::output(&mut gcc).map(|_| ())
 }
 
