@@ -31,7 +31,7 @@ pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
 pub(crate) use limit::cgroup as limits;
 pub(crate) use process::size;
-pub(crate) use user::Accounts;
+pub(crate) use user::{Accounts, without_groups};
 pub(crate) use userns::{default_maps, wants_block};
 
 /// The version of the specification that configurations are written in.

@@ -243,7 +243,7 @@ fn a_volume_is_harmless_and_mapped() {
         .iter()
         .find(|mount| mount.destination == "/data")
         .expect("the volume");
-    for wanted in ["rbind", "nosuid", "nodev", "rprivate", "ridmap"] {
+    for wanted in ["rbind", "rnosuid", "rnodev", "rprivate", "ridmap"] {
         assert!(
             volume.options.iter().any(|option| option == wanted),
             "{wanted}: {:?}",

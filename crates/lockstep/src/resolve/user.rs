@@ -1,8 +1,8 @@
 //! The user inside: names become numbers by the image's own /etc/passwd and /etc/group.
 
-use lockstep_oci::runtime::User;
+use lockstep_oci::runtime::{IdMapping, Linux, User};
 
-use super::{Input, Resolved, wrong};
+use super::{Caller, Input, Resolved, wrong};
 use crate::failure::Failure;
 use crate::why::Origin;
 
@@ -82,14 +82,34 @@ impl Accounts {
         for group in further {
             additional.push(self.group(group).ok_or_else(|| unknown("group", group))?);
         }
-        additional.sort_unstable();
-        additional.dedup();
-        Ok(User {
-            uid,
-            gid,
-            additional_gids: additional,
-            ..User::default()
-        })
+        Ok(member(uid, gid, additional))
+    }
+}
+
+/// A user whose supplementary groups have the primary one among them: a program that changes its group, or has a
+/// setgid bit, would otherwise be out of a group to which a file may give less than to everybody (CVE-2022-2989,
+/// CVE-2022-36109).
+fn member(uid: u32, gid: u32, mut additional_gids: Vec<u32>) -> User {
+    additional_gids.push(gid);
+    additional_gids.sort_unstable();
+    additional_gids.dedup();
+    User {
+        uid,
+        gid,
+        additional_gids,
+        ..User::default()
+    }
+}
+
+/// Takes the primary group from the supplementary ones again where setgroups(2) is closed: a caller without rights
+/// who maps the own ids alone has to give it up (user_namespaces(7)). The program then keeps the caller's groups.
+pub(crate) fn without_groups(user: &mut User, linux: &Linux, caller: &Caller) {
+    let one =
+        |maps: &[IdMapping], id: u32| matches!(maps, [map] if map.size == 1 && map.host_id == id);
+    let own = one(&linux.uid_mappings, caller.uid) && one(&linux.gid_mappings, caller.gid);
+    if own && !caller.maps_any_id() {
+        let gid = user.gid;
+        user.additional_gids.retain(|group| *group != gid);
     }
 }
 
@@ -104,8 +124,8 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     };
     // Root's own entry says nothing that is not known; most containers need no file for this.
     let mut user = match (wanted, further.is_empty()) {
-        ("", true) => keep,
-        ("0" | "0:0", true) => User::default(),
+        ("", true) => member(keep.uid, keep.gid, Vec::new()),
+        ("0" | "0:0", true) => member(0, 0, Vec::new()),
         _ => {
             let typed = match wanted {
                 "" => format!("{}:{}", keep.uid, keep.gid),
@@ -114,6 +134,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
             Accounts::read(input.sight.image_file).resolve(&typed, &further)?
         }
     };
+    without_groups(&mut user, out.linux(), input.caller);
     // Whoever needs another says so; that of the caller is nothing that a container should depend on.
     let mask = args.text("umask")?.unwrap_or("0022");
     let parsed = u32::from_str_radix(mask, 8)
@@ -159,14 +180,14 @@ mod tests {
         let user = accounts().resolve("www", &["log"]).expect("a user");
         assert_eq!(
             (user.uid, user.gid, user.additional_gids),
-            (33, 34, vec![4])
+            (33, 34, vec![4, 34])
         );
         let user = accounts().resolve("www:root", &[]).expect("a user");
-        assert_eq!((user.uid, user.gid, user.additional_gids), (33, 0, vec![]));
+        assert_eq!((user.uid, user.gid, user.additional_gids), (33, 0, vec![0]));
         let user = accounts().resolve("1234", &["99"]).expect("a number");
         assert_eq!(
             (user.uid, user.gid, user.additional_gids),
-            (1234, 0, vec![99])
+            (1234, 0, vec![0, 99])
         );
         assert!(accounts().resolve("nobody", &[]).is_err());
         assert!(accounts().resolve("0:nogroup", &[]).is_err());

@@ -11,7 +11,7 @@ use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource};
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
-use crate::front::{Front, whole_environment};
+use crate::front::{Front, probe_caller, whole_environment};
 use crate::resolve::{self, Accounts};
 
 /// Most bytes of a file that says who is who.
@@ -35,8 +35,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let config = directory.config()?.unwrap_or_default();
     let spec: Spec = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
-    let own = spec.process.unwrap_or_default();
-    let wanted = wanted(args, own, &words[1..], started.pid)?;
+    let wanted = wanted(args, spec, &words[1..], started.pid)?;
     let text = serde_json::to_vec(&wanted).map_err(|e| Failure::new(format!("JSON: {e}")))?;
     if !args.flag("interactive") {
         let null = file::openat(file::CWD, "/dev/null", file::OFlags::RDONLY, 0);
@@ -59,8 +58,8 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 }
 
 /// The container's own process with what the command line changes.
-fn wanted(args: &Arguments, own: Process, command: &[&str], pid: i32) -> Result<Process, Failure> {
-    let mut process = own;
+fn wanted(args: &Arguments, spec: Spec, command: &[&str], pid: i32) -> Result<Process, Failure> {
+    let mut process = spec.process.unwrap_or_default();
     process.args = command.iter().map(|word| (*word).to_owned()).collect();
     process.terminal = args.flag("tty");
     process.console_size = None;
@@ -96,6 +95,8 @@ fn wanted(args: &Arguments, own: Process, command: &[&str], pid: i32) -> Result<
         let umask = process.user.umask;
         process.user = accounts.resolve(user, &[])?;
         process.user.umask = umask;
+        let linux = spec.linux.unwrap_or_default();
+        resolve::without_groups(&mut process.user, &linux, &probe_caller()?);
         // Another user than root holds no capabilities, as at the start.
         if let (Some(sets), true) = (&mut process.capabilities, process.user.uid != 0) {
             sets.effective.clear();

@@ -14,6 +14,8 @@ crate::cases![
     as_a_user_with_subordinate_ids,
     in_and_out_of_the_store,
     one_in_use_stays,
+    containers_are_pruned_and_images_are_not,
+    the_primary_group_is_supplementary,
     nothing_is_left_of_a_failed_start,
 ];
 
@@ -82,7 +84,7 @@ fn a_layout_is_run(t: &Stage) {
     let image = layout(t);
     assert_eq!(
         t.call(&["run", "--rm", &image]).text(),
-        "uid=500(app) gid=500"
+        "uid=500(app) gid=500 groups=500"
     );
     assert_eq!(
         t.call(&["run", "--rm", "oci:/no/such/layout", "true"]).code,
@@ -306,4 +308,51 @@ fn nothing_is_left_of_a_failed_start(t: &Stage) {
     assert_eq!(t.call(&["ps", "-aq"]).text(), "");
     let claims = std::fs::read_dir(t.dir.join("root-data/images/claims")).expect("claims");
     assert_eq!(claims.count(), 0);
+}
+
+fn containers_are_pruned_and_images_are_not(t: &Stage) {
+    t.call(&["load", &layout(t)]).text();
+    let images = t.call(&["images", "-q"]).text();
+    t.call(&["tag", &images, "kept:1"]).text();
+    t.call(&["run", "--name", "over", "kept:1"]).text();
+    t.call(&["create", "--name", "new", "host:", "true"]).text();
+    t.call(&["run", "-d", "--name", "up", "host:", "sleep", "1000"])
+        .text();
+    let removed = t.call(&["container", "prune", "-f"]).text();
+    assert_eq!(removed.lines().count(), 2, "{removed}");
+    let left = t.call(&["ps", "-a", "--format", "{{.Names}}"]).text();
+    assert_eq!(left, "up");
+    assert_eq!(t.call(&["images", "-q"]).text(), images);
+    // A group has no verb of another one's.
+    let refused = t.call(&["container", "rmi", "kept:1"]).refused(125);
+    assert!(refused.contains("container has no verb"), "{refused}");
+}
+
+/// CVE-2022-2989, CVE-2022-36109: a file may give its group less than everybody, and nobody gets out of the group.
+fn the_primary_group_is_supplementary(t: &Stage) {
+    let image = layout(t);
+    let line = "Groups";
+    let groups = |args: &[&str]| {
+        let seen = t.call(args).text();
+        let found = seen.lines().find(|seen| seen.starts_with(line));
+        let found = found.unwrap_or_else(|| panic!("{args:?}: {seen}"));
+        let numbers: Vec<&str> = found.split_whitespace().skip(1).collect();
+        numbers.join(" ")
+    };
+    let status = ["cat", "/proc/self/status"];
+    let run = |options: &[&str]| groups(&[&["run", "--rm"], options, &[&image], &status].concat());
+    assert_eq!(run(&[]), "500");
+    assert_eq!(run(&["-u", "0"]), "0");
+    assert_eq!(run(&["-u", "app:7"]), "7");
+    assert_eq!(run(&["-u", "9", "--group-add", "8"]), "0 8");
+    assert_eq!(
+        groups(&["run", "--rm", "host:", "cat", "/proc/self/status"]),
+        "0"
+    );
+    t.call(&["run", "-d", "--name", "g", &image, "sleep", "1000"])
+        .text();
+    let exec = |options: &[&str]| groups(&[&["exec"], options, &["g"], &status].concat());
+    assert_eq!(exec(&[]), "500");
+    assert_eq!(exec(&["-u", "9:8"]), "8");
+    assert_eq!(exec(&["-u", "0"]), "0");
 }

@@ -50,6 +50,16 @@ fn one_id(t: &Stage) {
         refused.contains("not mapped") && refused.contains("/etc/subuid"),
         "{refused}"
     );
+    // Groups cannot be set there, so none is asked for, not even the user's own.
+    one(
+        t,
+        &[
+            "run", "-d", "--name", "o", "-u", "0:0", "host:", "sleep", "1000",
+        ],
+    )
+    .text();
+    assert_eq!(one(t, &["exec", "-u", "0", "o", "id", "-u"]).text(), "0");
+    one(t, &["rm", "-f", "o"]).text();
 }
 
 fn subordinate_ids(t: &Stage) {
