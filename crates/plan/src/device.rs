@@ -18,12 +18,15 @@ const DEFAULT: [(&str, u32, u32); 6] = [
 
 /// Links that programs expect in /dev, as target and link.
 const LINKS: [(&str, &str); 5] = [
+    ("pts/ptmx", "/dev/ptmx"),
     ("/proc/self/fd", "/dev/fd"),
     ("/proc/self/fd/0", "/dev/stdin"),
     ("/proc/self/fd/1", "/dev/stdout"),
     ("/proc/self/fd/2", "/dev/stderr"),
-    ("/proc/kcore", "/dev/core"),
 ];
+
+/// A link that is made only where the kernel has its target.
+const CORE: (&str, &str) = ("/proc/kcore", "/dev/core");
 
 /// Plans all device files and links; nothing when the host's /dev is bound into the container.
 pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<()> {
@@ -75,14 +78,8 @@ pub(crate) fn plan(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resul
             bind,
         );
     }
-    plan.init(
-        "<default device>",
-        Op::Symlink {
-            target: "pts/ptmx".into(),
-            link: RootPath::new("/dev/ptmx"),
-        },
-    );
-    for (target, link) in LINKS {
+    let core = context.host.kcore.then_some(CORE);
+    for (target, link) in LINKS.into_iter().chain(core) {
         plan.init(
             "<default device>",
             Op::Symlink {

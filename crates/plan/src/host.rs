@@ -24,6 +24,8 @@ pub struct Host {
     pub selinux: bool,
     /// Landlock ABI version; 0 where there is none.
     pub landlock_abi: i32,
+    /// Whether the host has /proc/kcore (CONFIG_PROC_KCORE).
+    pub kcore: bool,
     /// Whether resctrl is mounted, and where.
     pub resctrl: Option<String>,
     /// Cgroup hierarchies.

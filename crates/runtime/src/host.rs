@@ -40,6 +40,7 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
         } else {
             0
         },
+        kcore: spec.is_some() && file::stat(proc, "kcore", false).is_ok(),
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),

@@ -120,18 +120,6 @@ const EXPLAINED: &[Explained] = &[
         "as above",
     ),
     explained(
-        &[],
-        "",
-        "devices: symbolic link 777 0 0 0:0 '/dev/core'",
-        "runc asks whether the host has /proc/kcore; a link to nothing does no harm and needs no question",
-    ),
-    explained(
-        &[],
-        "",
-        "folders: symbolic link 777 0 0 /dev/core",
-        "as above",
-    ),
-    explained(
         &["root-shared"],
         "mountinfo: / on outside",
         "mountinfo: / on outside",
