@@ -19,6 +19,9 @@ _lockstep() {
             lockstep,attach)
                 cmd="lockstep__subcmd__attach"
                 ;;
+            lockstep,container-prune)
+                cmd="lockstep__subcmd__container__subcmd__prune"
+                ;;
             lockstep,create)
                 cmd="lockstep__subcmd__create"
                 ;;
@@ -122,7 +125,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait rm rename update load images rmi tag save history prune plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait rm container-prune rename update load images rmi tag save history prune plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,6 +154,24 @@ _lockstep() {
             fi
             case "${prev}" in
                 --detach-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__container__subcmd__prune)
+            opts="-f --force --filter --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -48,6 +48,7 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "pause" -d 'stop e
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "unpause" -d 'let them go on'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "wait" -d 'wait until containers have ended and print their exit codes'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rm" -d 'remove containers'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "container-prune" -d 'remove all containers that do not run'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rename" -d 'give a container another name'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "update" -d 'change the limits of containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "load" -d 'bring images from a directory or an archive into the store'
@@ -440,6 +441,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s i -l ignore -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s v -l volumes -d 'remove its unnamed volumes too: a container of this release has none'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s l -l link -d 'refused: there are no links between containers'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-prune" -l filter -d 'refused: containers are not filtered here; rm takes the names that ps -aq -f prints' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-prune" -s f -l force -d 'ask no question, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-prune" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rename" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand update" -l pids-limit -d 'processes and threads; -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand update" -s m -l memory -d 'memory' -r

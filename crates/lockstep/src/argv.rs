@@ -250,10 +250,26 @@ fn unknown(verb: &Verb, name: &str) -> String {
     }
 }
 
+/// The reason for which a verb is refused, if it is one that people type.
+fn refused_verb(name: &str) -> Option<String> {
+    let (_, why) = cli::REFUSED.iter().find(|(known, _)| *known == name)?;
+    Some(format!("{} {name} is refused: {why}", cli::NAME))
+}
+
+/// The complaint about a verb that a group of verbs does not have.
+pub(crate) fn unknown_member(group: &str, name: &str) -> String {
+    refused_verb(name).unwrap_or_else(|| {
+        format!(
+            "{0} {group} has no verb {name:?}; see {0} --help",
+            cli::NAME
+        )
+    })
+}
+
 /// The complaint about a verb that does not exist.
 pub(crate) fn unknown_verb(name: &str) -> String {
-    if let Some((_, why)) = cli::REFUSED.iter().find(|(known, _)| *known == name) {
-        return format!("{} {name} is refused: {why}", cli::NAME);
+    if let Some(refusal) = refused_verb(name) {
+        return refusal;
     }
     let names = cli::VERBS
         .iter()

@@ -75,8 +75,9 @@ pub(crate) fn human(bytes: u64) -> String {
         power += 1;
     }
     let tenths = (u128::from(bytes) * 10) >> (10 * power);
-    match power {
-        0 => format!("{bytes}B"),
+    match (power, tenths % 10) {
+        (0, _) => format!("{bytes}B"),
+        (_, 0) => format!("{}{}", tenths / 10, units[power]),
         _ => format!("{}.{}{}", tenths / 10, tenths % 10, units[power]),
     }
 }
@@ -126,6 +127,7 @@ mod tests {
     fn people_read_powers_of_1024() {
         assert_eq!(human(0), "0B");
         assert_eq!(human(1536), "1.5KiB");
+        assert_eq!(human(64 << 20), "64MiB");
         assert_eq!(human(u64::MAX), "16777215.9TiB");
     }
 }

@@ -161,3 +161,48 @@ pub(crate) const UPDATE: Verb = on_containers(
         ),
     ]],
 );
+
+pub(crate) const PRUNE: Verb = Verb {
+    usage: "[options]",
+    min: 0,
+    max: Some(0),
+    ..on_containers(
+        "container-prune",
+        "remove all containers that do not run",
+        &[&[
+            flag("force", "ask no question, which is the default").short('f'),
+            refused(
+                "filter",
+                Takes::Texts,
+                "containers are not filtered here; rm takes the names that ps -aq -f prints",
+            ),
+        ]],
+    )
+};
+
+/// What `lockstep container VERB` is, by the second word.
+pub(crate) const GROUP: [(&str, &str); 23] = [
+    ("run", "run"),
+    ("create", "create"),
+    ("start", "start"),
+    ("exec", "exec"),
+    ("attach", "attach"),
+    ("ps", "ps"),
+    ("ls", "ps"),
+    ("list", "ps"),
+    ("logs", "logs"),
+    ("inspect", "inspect"),
+    ("top", "top"),
+    ("stats", "stats"),
+    ("port", "port"),
+    ("stop", "stop"),
+    ("kill", "kill"),
+    ("restart", "restart"),
+    ("pause", "pause"),
+    ("unpause", "unpause"),
+    ("wait", "wait"),
+    ("rm", "rm"),
+    ("rename", "rename"),
+    ("update", "update"),
+    ("prune", "container-prune"),
+];

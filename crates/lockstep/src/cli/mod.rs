@@ -5,7 +5,7 @@
 //! cannot be honoured yet is in the table too, with the reason: it is refused by name and never ignored.
 
 mod exec;
-pub(crate) mod image;
+mod image;
 mod life;
 mod look;
 mod question;
@@ -183,6 +183,7 @@ pub(crate) const VERBS: &[&Verb] = &[
     &life::UNPAUSE,
     &life::WAIT,
     &life::RM,
+    &life::PRUNE,
     &life::RENAME,
     &life::UPDATE,
     &image::LOAD,
@@ -196,6 +197,10 @@ pub(crate) const VERBS: &[&Verb] = &[
     &question::DOCTOR,
     &question::VERSION,
 ];
+
+/// Verbs behind `lockstep GROUP`: each group's short names, and what they are called here.
+pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 2] =
+    [("container", &life::GROUP), ("image", &image::GROUP)];
 
 const REGISTRIES: &str = "registries are not implemented yet; load reads layouts and archives";
 

@@ -24,6 +24,9 @@ pub(crate) struct Record {
     pub(crate) image: String,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
+    /// The user as the command line or else the image names it; empty where neither does.
+    #[serde(default)]
+    pub(crate) user: String,
     pub(crate) labels: BTreeMap<String, String>,
     /// Whether it is removed when it has ended.
     pub(crate) auto_remove: bool,

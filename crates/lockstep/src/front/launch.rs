@@ -152,6 +152,7 @@ fn fill(
         created: clock::now_rfc3339(),
         image: image.name.clone(),
         command: resolved.command.clone(),
+        user: args.text("user")?.unwrap_or(&image.config.user).to_owned(),
         labels: labels(args, image)?,
         layered: resolved.layered,
         auto_remove: args.flag("rm"),

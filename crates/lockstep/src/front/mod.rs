@@ -57,11 +57,7 @@ fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
     if global.flag("version") {
         return verb::version();
     }
-    // `docker container run` and `docker run` are the same.
-    let mut words = global.positionals.as_slice();
-    if words.len() > 1 && words[0] == "container" {
-        words = &words[1..];
-    }
+    let words = global.positionals.as_slice();
     let Some((name, rest)) = words.split_first().filter(|_| !global.help) else {
         print(&help::program())?;
         return Ok(0);
@@ -69,16 +65,7 @@ fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
     if name == "help" {
         return help::topic(rest.first().map(OsString::as_os_str));
     }
-    let mut rest = rest;
-    let mut known = name.to_str().and_then(cli::find);
-    if let (true, Some((second, others))) = (name == "image", rest.split_first()) {
-        let found = cli::image::GROUP.iter().find(|(short, _)| second == short);
-        known = found.and_then(|(_, verb)| cli::find(verb));
-        rest = others;
-    }
-    let Some(known) = known else {
-        return Err(Failure::new(argv::unknown_verb(&name.to_string_lossy())));
-    };
+    let (known, rest) = find(name, rest)?;
     let parsed = argv::parse(known, rest)?;
     if parsed.help {
         print(&help::verb(known))?;
@@ -86,6 +73,24 @@ fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
     }
     let front = Front::new(&global, args);
     verb::run(&front, known.name, &parsed)
+}
+
+/// The verb that the words begin with, and its arguments. `docker container run` and `docker run` are the same, and
+/// so are `image load` and `load`; but a group has its own verbs alone: `container prune` touches no image.
+fn find<'a>(
+    name: &OsStr,
+    rest: &'a [OsString],
+) -> Result<(&'static cli::Verb, &'a [OsString]), Failure> {
+    let group = cli::GROUPS.iter().find(|(group, _)| name == *group);
+    let (Some((group, members)), Some((second, others))) = (group, rest.split_first()) else {
+        let known = name.to_str().and_then(cli::find).map(|verb| (verb, rest));
+        return known.ok_or_else(|| Failure::new(argv::unknown_verb(&word(name))));
+    };
+    let member = members.iter().find(|(short, _)| second == short);
+    match member.and_then(|(_, verb)| cli::find(verb)) {
+        Some(verb) => Ok((verb, others)),
+        None => Err(Failure::new(argv::unknown_member(group, &word(second)))),
+    }
 }
 
 impl Front {

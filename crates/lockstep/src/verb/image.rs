@@ -7,7 +7,7 @@ use lockstep_image::{Format, Image, Kind, Name, Removed, Source, Transport};
 use lockstep_kernel::file;
 use serde::Serialize;
 
-use super::list::{Template, columns, since};
+use super::list::{Template, columns, seconds, since};
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
 use crate::front::{Front, print, probe_caller};
@@ -38,12 +38,12 @@ pub(super) fn load(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     })?;
     if !args.flag("quiet") {
         for image in &images {
-            let name = image
-                .names
-                .first()
-                .cloned()
-                .unwrap_or_else(|| image.id().to_string());
-            print(&format!("loaded {name}\n"))?;
+            // Docker's words, which scripts read.
+            let line = match image.names.first() {
+                Some(name) => format!("Loaded image: {name}\n"),
+                None => format!("Loaded image ID: {}\n", image.id()),
+            };
+            print(&line)?;
         }
     }
     Ok(0)
@@ -133,15 +133,21 @@ fn rows(image: &Image, whole: bool) -> Vec<Row> {
             tag: tag.to_owned(),
             id: id.clone(),
             digest: image.digest().to_string(),
-            created_since: format!("{} ago", since(image.loaded())),
+            created_since: format!("{} ago", age_of(image)),
             size: number::human(image.blob_bytes()),
         }
     };
     names.iter().map(row).collect()
 }
 
+/// Since it was built; one that does not say when is as old as its place in the store.
+fn age_of(image: &Image) -> String {
+    let built = image.config.created.as_deref().and_then(seconds);
+    since(built.unwrap_or_else(|| image.loaded()))
+}
+
 fn table(rows: &[Row], headings: bool) -> String {
-    let titles = ["REPOSITORY", "TAG", "IMAGE ID", "LOADED", "SIZE"].map(String::from);
+    let titles = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"].map(String::from);
     let mut lines = Vec::new();
     if headings {
         lines.push(titles);

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Template, state};
+use super::list::{Template, paused, state};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
-use crate::failure::Failure;
-use crate::front::{Front, print};
+use crate::failure::{Failure, NO_CONTAINER};
+use crate::front::{Front, note, print};
 
 pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     match args.text("type")?.unwrap_or("container") {
@@ -18,14 +18,18 @@ pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             )));
         }
     }
-    let store = front.store()?;
     let mut all = Vec::new();
+    let mut missing: Option<Failure> = None;
     for typed in args.words(0)? {
-        let (directory, _) = store.find(typed)?;
-        front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
-        let record = directory.record()?;
-        let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
-        all.push(describe(&directory, &record)?);
+        match find(front, typed) {
+            // The others are shown all the same, and be it an empty list.
+            Err(failure) if failure.code == NO_CONTAINER => {
+                if let Some(earlier) = missing.replace(failure) {
+                    note(&earlier.to_string());
+                }
+            }
+            other => all.push(other?),
+        }
     }
     let text = match args.text("format")? {
         None | Some("json") => {
@@ -34,16 +38,27 @@ pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }
         Some(format) => {
             let template = Template::parse(format)?;
-            let lines: Result<Vec<String>, Failure> =
-                all.iter().map(|one| template.render(one)).collect();
-            lines?.join("\n") + "\n"
+            let line = |one| Ok(template.render(one)? + "\n");
+            all.iter().map(line).collect::<Result<String, Failure>>()?
         }
     };
     print(&text)?;
-    Ok(0)
+    missing.map_or(Ok(0), Err)
 }
 
-fn describe(directory: &Directory, record: &Record) -> Result<Value, Failure> {
+fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
+    let store = front.store()?;
+    let (directory, _) = store.find(typed)?;
+    let paused = front.with_runtime(store, |runtime| {
+        store.repair(runtime, &directory)?;
+        paused(runtime, &directory.id, &directory.status()?)
+    })?;
+    let record = directory.record()?;
+    let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
+    describe(&directory, &record, paused)
+}
+
+fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Value, Failure> {
     let config = directory.config()?.unwrap_or_default();
     let spec: Value = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
@@ -61,13 +76,13 @@ fn describe(directory: &Directory, record: &Record) -> Result<Value, Failure> {
         "Created": record.created,
         "Path": record.command.first(),
         "Args": record.command.get(1..),
-        "State": state_of(&status),
+        "State": state_of(&status, paused),
         "Image": record.image,
         "RestartCount": record.restarts,
         "Mounts": mounts(&spec["mounts"]),
         "Config": {
             "Hostname": spec["hostname"],
-            "User": format!("{}:{}", process["user"]["uid"], process["user"]["gid"]),
+            "User": record.user,
             "Tty": record.job.terminal,
             "OpenStdin": record.job.stdin,
             "StdinOnce": record.job.stdin_once,
@@ -104,6 +119,7 @@ fn describe(directory: &Directory, record: &Record) -> Result<Value, Failure> {
 struct State {
     status: &'static str,
     running: bool,
+    paused: bool,
     pid: i32,
     exit_code: i32,
     started_at: String,
@@ -111,7 +127,7 @@ struct State {
     error: String,
 }
 
-fn state_of(status: &Status) -> State {
+fn state_of(status: &Status, paused: bool) -> State {
     let (started, exit) = match status {
         Status::Running(started) | Status::Abandoned(started) => (Some(started), None),
         Status::Exited(started, exit) => (started.as_ref(), Some(exit)),
@@ -119,8 +135,9 @@ fn state_of(status: &Status) -> State {
     };
     let running = matches!(status, Status::Running(_));
     State {
-        status: state(status),
+        status: state(status, paused),
         running,
+        paused,
         pid: started.filter(|_| running).map_or(0, |started| started.pid),
         exit_code: exit.map_or(0, |exit| exit.status),
         started_at: started

@@ -1,5 +1,6 @@
 //! `ps`: what there is.
 
+use lockstep_runtime::{ContainerId, Kind, Runtime};
 use serde::Serialize;
 
 use crate::argv::Arguments;
@@ -49,23 +50,27 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
     let all = args.flag("all") || newest.is_some() || by_state;
     let store = front.swept()?;
-    let mut rows = Vec::new();
-    for id in store.ids()? {
-        let Some(directory) = store.by_id(&id)? else {
-            continue;
-        };
-        let Some(record) = directory.record()? else {
-            continue;
-        };
-        let status = directory.status()?;
-        let shown = all || matches!(status, Status::Running(_));
-        if shown && matches(&record, &status, &filters)? {
-            rows.push((
-                record.created.clone(),
-                row(&record, &status, args.flag("no-trunc")),
-            ));
+    let mut rows = front.with_runtime(store, |runtime| {
+        let mut rows = Vec::new();
+        for id in store.ids()? {
+            let Some(directory) = store.by_id(&id)? else {
+                continue;
+            };
+            let Some(record) = directory.record()? else {
+                continue;
+            };
+            let status = directory.status()?;
+            if !all && !matches!(status, Status::Running(_)) {
+                continue;
+            }
+            let paused = paused(runtime, &id, &status)?;
+            if matches(&record, (&status, paused), &filters)? {
+                let row = row(&record, (&status, paused), args.flag("no-trunc"));
+                rows.push((record.created, row));
+            }
         }
-    }
+        Ok(rows)
+    })?;
     rows.sort_by(|a, b| b.0.cmp(&a.0));
     rows.truncate(newest.unwrap_or(usize::MAX));
     let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
@@ -145,7 +150,7 @@ pub(super) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
     out
 }
 
-fn row(record: &Record, status: &Status, whole: bool) -> Row {
+fn row(record: &Record, (status, paused): (&Status, bool), whole: bool) -> Row {
     let short = |text: &str, length: usize| match whole {
         true => text.to_owned(),
         false => text.chars().take(length).collect(),
@@ -171,8 +176,8 @@ fn row(record: &Record, status: &Status, whole: bool) -> Row {
         command: format!("{shown:?}"),
         created_at: record.created.clone(),
         running_for: format!("{} ago", age(&record.created)),
-        state: state(status),
-        status: words(status),
+        state: state(status, paused),
+        status: words(status, paused),
         names: record.name.clone(),
         labels: labels.join(","),
         exit_code,
@@ -182,9 +187,23 @@ fn row(record: &Record, status: &Status, whole: bool) -> Row {
     }
 }
 
+/// Whether the processes of a container that runs are stopped where they are, which only their cgroup knows.
+pub(super) fn paused(runtime: &Runtime<'_>, id: &str, status: &Status) -> Result<bool, Failure> {
+    if !matches!(status, Status::Running(_)) {
+        return Ok(false);
+    }
+    match runtime.info(&ContainerId::parse(id)?) {
+        Ok(info) => Ok(info.status == lockstep_oci::state::Status::Paused),
+        // It has just ended.
+        Err(e) if e.kind == Kind::NotFound => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
 /// One word, Docker's.
-pub(super) fn state(status: &Status) -> &'static str {
+pub(super) fn state(status: &Status, paused: bool) -> &'static str {
     match status {
+        Status::Running(_) if paused => "paused",
         Status::Created => "created",
         Status::Busy => "starting",
         Status::Running(_) => "running",
@@ -193,10 +212,11 @@ pub(super) fn state(status: &Status) -> &'static str {
     }
 }
 
-fn words(status: &Status) -> String {
+fn words(status: &Status, paused: bool) -> String {
     match status {
         Status::Created => "Created".into(),
         Status::Busy => "Starting".into(),
+        Status::Running(started) if paused => format!("Up {} (Paused)", age(&started.at)),
         Status::Running(started) => format!("Up {}", age(&started.at)),
         Status::Exited(_, exit) => format!("Exited ({}) {} ago", exit.status, age(&exit.at)),
         Status::Abandoned(_) => "Dead".into(),
@@ -204,7 +224,11 @@ fn words(status: &Status) -> String {
 }
 
 /// Filters of one key are alternatives, different keys have to hold together, as Docker has it.
-fn matches(record: &Record, status: &Status, filters: &[&str]) -> Result<bool, Failure> {
+fn matches(
+    record: &Record,
+    (status, paused): (&Status, bool),
+    filters: &[&str],
+) -> Result<bool, Failure> {
     let mut keys: Vec<(&str, bool)> = Vec::new();
     for filter in filters {
         let (key, value) = filter
@@ -215,7 +239,7 @@ fn matches(record: &Record, status: &Status, filters: &[&str]) -> Result<bool, F
             "name" => record
                 .name
                 .contains(value.trim_start_matches('^').trim_end_matches('$')),
-            "status" => state(status) == value,
+            "status" => state(status, paused) == value,
             "exited" => {
                 matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
             }

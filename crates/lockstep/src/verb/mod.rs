@@ -35,6 +35,7 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "wait" => life::wait(front, args),
         "rename" => life::rename(front, args),
         "rm" => reap::rm(front, args),
+        "container-prune" => reap::prune(front),
         "ps" => list::ps(front, args),
         "logs" => log::logs(front, args),
         "inspect" => inspect::inspect(front, args),

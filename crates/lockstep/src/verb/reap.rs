@@ -5,7 +5,7 @@ use lockstep_supervisor::{Reply, Request};
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Failure, NO_CONTAINER};
-use crate::front::Front;
+use crate::front::{Front, print};
 
 pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let force = args.flag("force");
@@ -15,7 +15,7 @@ pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         let store = front.swept()?;
         for id in store.ids()? {
             remove(front, &id, force, asked)?;
-            crate::front::print(&format!("{id}\n"))?;
+            print(&format!("{id}\n"))?;
         }
         return Ok(0);
     }
@@ -25,11 +25,39 @@ pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     })
 }
 
-/// Removes the container of a name, if there is one, for one that takes its place.
+/// `container prune`: what has ended and what was never started. Somebody who works on one of them keeps it.
+pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
+    let store = front.swept()?;
+    for id in store.ids()? {
+        let Some(directory) = store.by_id(&id)? else {
+            continue;
+        };
+        if !directory.lock()? {
+            continue;
+        }
+        // Asked under the lock, so that none is removed that somebody has just started.
+        let over = matches!(
+            directory.status_locked()?,
+            Status::Created | Status::Exited(..)
+        );
+        match directory.record()? {
+            Some(record) if over => {
+                front.with_runtime(store, |runtime| {
+                    store.remove(runtime, &directory, Some(&record))
+                })?;
+                print(&format!("{id}\n"))?;
+            }
+            _ => directory.unlock()?,
+        }
+    }
+    Ok(0)
+}
+
+/// Removes the container of a name, if there is one, for one that takes its place; says so as Podman does.
 pub(crate) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
     match remove(front, name, true, None) {
         Err(failure) if failure.code == NO_CONTAINER => Ok(()),
-        other => other,
+        other => other.and_then(|()| print(&format!("{name}\n"))),
     }
 }
 

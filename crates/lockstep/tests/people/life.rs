@@ -124,6 +124,17 @@ fn paused_processes_do_not_run(t: &Stage) {
     ])
     .text();
     t.call(&["pause", "p"]).text();
+    let state = || {
+        t.call(&["inspect", "-f", "{{.State.Status}} {{.State.Paused}}", "p"])
+            .text()
+    };
+    assert_eq!(state(), "paused true");
+    let listed = |filter: &str| {
+        t.call(&["ps", "--format", "{{.Status}}", "-f", filter])
+            .text()
+    };
+    assert!(listed("status=paused").ends_with("(Paused)"));
+    assert_eq!(listed("status=running"), "");
     let lines = || t.call(&["logs", "p"]).text().lines().count();
     std::thread::sleep(std::time::Duration::from_millis(200));
     let before = lines();
@@ -136,6 +147,7 @@ fn paused_processes_do_not_run(t: &Stage) {
     );
     t.call(&["unpause", "p"]).text();
     assert!(until(|| lines() > before));
+    assert_eq!(state(), "running false");
     // A frozen process takes no signal; stop has to let it go on first.
     t.call(&["pause", "p"]).text();
     t.call(&["stop", "-t", "0", "p"]).text();

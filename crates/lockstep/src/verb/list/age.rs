@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time since a moment of a record (RFC 3339 in UTC), in its largest unit.
+/// The time since a moment of a record (RFC 3339 in UTC), in Docker's words.
 pub(in crate::verb) fn age(moment: &str) -> String {
     seconds(moment).map_or_else(|| "some time".into(), since)
 }
@@ -16,21 +16,22 @@ pub(in crate::verb) fn since(then: u64) -> String {
     words(now.saturating_sub(then))
 }
 
+/// Docker's words: one unit, which grows when two of the next would be few.
 fn words(seconds: u64) -> String {
-    let units = [
-        (86_400 * 365, "year"),
-        (86_400, "day"),
-        (3600, "hour"),
-        (60, "minute"),
-        (1, "second"),
-    ];
-    let found = units.into_iter().find(|(size, _)| seconds >= *size);
-    let Some((size, unit)) = found else {
-        return "less than a second".into();
-    };
-    match seconds / size {
-        1 => format!("1 {unit}"),
-        count => format!("{count} {unit}s"),
+    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    let days = hours / 24;
+    match (seconds, minutes, hours, days) {
+        (0, ..) => "Less than a second".into(),
+        (1, ..) => "1 second".into(),
+        (..60, ..) => format!("{seconds} seconds"),
+        (_, 1, ..) => "About a minute".into(),
+        (_, ..60, ..) => format!("{minutes} minutes"),
+        (_, _, 1, _) => "About an hour".into(),
+        (_, _, ..48, _) => format!("{hours} hours"),
+        (.., ..14) => format!("{days} days"),
+        (.., ..60) => format!("{} weeks", days / 7),
+        (.., ..730) => format!("{} months", days / 30),
+        _ => format!("{} years", days / 365),
     }
 }
 
@@ -83,9 +84,24 @@ mod tests {
     }
 
     #[test]
-    fn people_get_one_unit() {
-        assert_eq!(words(0), "less than a second");
-        assert_eq!(words(1), "1 second");
-        assert_eq!(words(7200), "2 hours");
+    fn people_get_docker_s_words() {
+        let known = [
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "About a minute"),
+            (120, "2 minutes"),
+            (3599, "59 minutes"),
+            (3600, "About an hour"),
+            (5400, "2 hours"),
+            (47 * 3600, "47 hours"),
+            (48 * 3600, "2 days"),
+            (14 * 86_400, "2 weeks"),
+            (60 * 86_400, "2 months"),
+            (730 * 86_400, "2 years"),
+        ];
+        for (seconds, text) in known {
+            assert_eq!(words(seconds), text, "{seconds}");
+        }
     }
 }

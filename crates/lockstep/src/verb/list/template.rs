@@ -141,10 +141,28 @@ fn field(value: &Value, names: &[String], json: bool) -> Result<String, Failure>
     }
     Ok(match at {
         _ if json => at.to_string(),
-        Value::String(text) => escape::text(text).into_owned(),
-        Value::Null => String::new(),
-        other => escape::text(&other.to_string()).into_owned(),
+        other => escape::text(&plain(other)).into_owned(),
     })
+}
+
+/// As Go prints a value (fmt, `%v`): lists and maps without commas and quotes.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(all) => {
+            let all: Vec<String> = all.iter().map(plain).collect();
+            format!("[{}]", all.join(" "))
+        }
+        Value::Object(all) => {
+            let all: Vec<String> = all
+                .iter()
+                .map(|(key, value)| format!("{key}:{}", plain(value)))
+                .collect();
+            format!("map[{}]", all.join(" "))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +172,8 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_their_names() {
-        let value = json!({"State": {"Status": "running", "Pid": 7}, "Name": "a\u{1b}b"});
+        let value = json!({"State": {"Status": "running", "Pid": 7}, "Name": "a\u{1b}b",
+            "Cmd": ["sleep", "5"], "Labels": {"a": "b", "c": null}});
         let render = |text: &str| Template::parse(text).and_then(|t| t.render(&value));
         assert_eq!(
             render("{{.State.Status}}/{{ .State.Pid }}"),
@@ -165,6 +184,10 @@ mod tests {
             Ok(r#"{"Status":"running","Pid":7}"#.into())
         );
         assert_eq!(render("{{.Name}}"), Ok("a\\u{1b}b".into()));
+        assert_eq!(
+            render("{{.Cmd}} {{.Labels}}"),
+            Ok("[sleep 5] map[a:b c:]".into())
+        );
         assert!(render("{{.Nothing}}").is_err());
         assert!(render("{{range .}}").is_err());
         assert!(render("{{.A").is_err());
