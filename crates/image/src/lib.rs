@@ -32,4 +32,4 @@ pub use reference::{Name, Reference, Source, Transport};
 pub use store::{
     Format, Image, Layer, Load, Progress, Pruned, Removed, Store, Usage, platform_of_host,
 };
-pub use unpack::{Owners, Skipped};
+pub use unpack::{Owners, Skipped, copy};

@@ -4,9 +4,11 @@
 //! Paths that the container chose go through [`crate::root`].
 
 use crate::call::{self, Result, Told};
-use rustix::fs::{self, AtFlags, Mode};
+use rustix::fs::{self, AtFlags, Mode, SeekFrom};
 pub use rustix::fs::{OFlags, Stat, major, minor};
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -248,6 +250,22 @@ pub fn list(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// As [`list`], but as the names are: those of an image may be any bytes.
+pub fn names(dir: impl AsFd) -> Result<Vec<OsString>> {
+    let dir = dir.as_fd();
+    let told = || format!("getdents64({})", call::fd(dir));
+    let reader = openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+    let mut names = Vec::new();
+    for entry in fs::Dir::new(reader).told(told)? {
+        let entry = entry.told(told)?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push(OsStr::from_bytes(name.to_bytes()).to_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// fstatat(2); symbolic links are not followed when `follow` is false.
 pub fn stat(dir: impl AsFd, path: impl AsRef<Path>, follow: bool) -> Result<fs::Stat> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
@@ -424,6 +442,35 @@ pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Copies a whole file to an empty one, holes as holes: one of many GiB may have none of them on the disk; copy by
+/// lseek(2) with SEEK_DATA and SEEK_HOLE, and sendfile(2).
+pub fn copy_with_holes(from: impl AsFd, to: impl AsFd) -> Result<()> {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    let seek = |file: BorrowedFd<'_>, to: SeekFrom| {
+        fs::seek(file, to).told(|| format!("lseek({}, {to:?})", call::fd(file)))
+    };
+    let size = u64::try_from(fstat(from)?.st_size).unwrap_or(0);
+    let mut at = 0;
+    while at < size {
+        at = match seek(from, SeekFrom::Data(at)) {
+            // Nothing but a hole is left.
+            Err(e) if e.is(&[libc::ENXIO]) => break,
+            other => other?,
+        };
+        let end = seek(from, SeekFrom::Hole(at))?;
+        seek(to, SeekFrom::Start(at))?;
+        while at < end {
+            let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(1 << 20);
+            let sent = retry(|| fs::sendfile(to, from, Some(&mut at), most))
+                .told(|| format!("sendfile({}, {})", call::fd(to), call::fd(from)))?;
+            if sent == 0 {
+                break; // it has become shorter
+            }
+        }
+    }
+    truncate(to, size)
 }
 
 /// An unnamed file in memory; memfd_create(2).

@@ -14,6 +14,7 @@ mod number;
 mod resolve;
 mod stored;
 mod verb;
+mod volume;
 mod why;
 
 use std::ffi::OsString;

@@ -274,8 +274,7 @@ pub(crate) fn mount_root(
             0,
         )
     };
-    namespace::unshare(NEWNS).doing(what)?;
-    mount::change_propagation(Path::new("/"), SLAVE).doing(what)?;
+    own_mounts().doing(what)?;
     unmount_root(directory)?;
     let opened: Result<Vec<OwnedFd>, Failure> = layers
         .layers
@@ -308,6 +307,12 @@ pub(crate) fn mount_root(
     Ok(())
 }
 
+/// A mount namespace of this process's own, into which the host's further mounts still come.
+pub(crate) fn own_mounts() -> lockstep_kernel::Result<()> {
+    namespace::unshare(NEWNS)?;
+    mount::change_propagation(Path::new("/"), SLAVE)
+}
+
 /// Takes an earlier run's mount away, if this mount namespace has it.
 fn unmount_root(directory: &Directory) -> Result<(), Failure> {
     // By its path: the descriptor may be of another mount namespace, where nothing is mounted.
@@ -328,7 +333,7 @@ pub(crate) fn discard(data: &Path, directory: &Directory, caller: &Caller) -> Re
     unmount_root(directory)?;
     let id = directory.id.clone();
     images.inside(|_, _| {
-        for name in CHANGES {
+        for name in CHANGES.into_iter().chain([crate::volume::NEW]) {
             tree::remove(directory.as_fd(), name).doing(|| format!("changes of container {id}"))?;
         }
         Ok(Vec::new())

@@ -47,17 +47,36 @@ pub(super) enum Settled<'a> {
 }
 
 impl Settled<'_> {
-    fn chown(self, uid: u32, gid: u32) -> kernel::Result<()> {
+    pub(super) fn chown(self, uid: u32, gid: u32) -> kernel::Result<()> {
         match self {
             Settled::Open(file) => inode::chown(file, uid, gid),
             Settled::Named(dir, name) => kernel::file::chown(dir, name, uid, gid),
         }
     }
 
-    fn set_xattr(self, name: &str, value: &[u8]) -> kernel::Result<()> {
+    pub(super) fn set_xattr(self, name: &str, value: &[u8]) -> kernel::Result<()> {
         match self {
             Settled::Open(file) => inode::set_xattr(file, name, value),
             Settled::Named(dir, file) => inode::set_xattr_at(dir, file, name, value),
+        }
+    }
+
+    /// Not of a symbolic link, which has none. A name in a directory of ours, which nobody else can change.
+    pub(super) fn chmod(self, mode: u32) -> kernel::Result<()> {
+        match self {
+            Settled::Open(file) => inode::chmod(file, mode),
+            Settled::Named(dir, name) => kernel::file::chmod(dir, name, mode),
+        }
+    }
+
+    pub(super) fn set_times(
+        self,
+        accessed: inode::Time,
+        modified: inode::Time,
+    ) -> kernel::Result<()> {
+        match self {
+            Settled::Open(file) => inode::set_times(file, accessed, modified),
+            Settled::Named(dir, name) => inode::set_times_at(dir, name, accessed, modified),
         }
     }
 }
@@ -75,27 +94,20 @@ pub(super) fn settle(
         None => {
             let owner = format!("{}:{}", entry.uid, entry.gid);
             let noted = what.set_xattr(OWNER_XATTR, owner.as_bytes());
-            skipped.owners += u64::from(!taken(noted)?);
+            let noted = taken(noted).during(|| "an extended attribute".to_owned())?;
+            skipped.owners += u64::from(!noted);
         }
     }
-    match what {
-        Settled::Open(file) => inode::chmod(file, entry.mode).during(|| "its mode".to_owned())?,
-        // A link has no mode. A name in the layer's own directory, which nobody else can change.
-        Settled::Named(dir, name) if entry.kind != Type::Symlink => {
-            kernel::file::chmod(dir, name, entry.mode).during(|| "its mode".to_owned())?;
-        }
-        Settled::Named(..) => {}
+    if entry.kind != Type::Symlink {
+        what.chmod(entry.mode).during(|| "its mode".to_owned())?;
     }
     for (name, value) in &entry.xattrs {
-        let set = is_allowed(name) && taken(what.set_xattr(name, value))?;
+        let set = is_allowed(name)
+            && taken(what.set_xattr(name, value)).during(|| "an extended attribute".to_owned())?;
         skipped.xattrs += u64::from(!set);
     }
     let time = entry.modified;
-    match what {
-        Settled::Open(file) => inode::set_times(file, time, time),
-        Settled::Named(dir, name) => inode::set_times_at(dir, name, time, time),
-    }
-    .during(|| "its time".to_owned())
+    what.set_times(time, time).during(|| "its time".to_owned())
 }
 
 impl Owners {
@@ -149,7 +161,7 @@ fn refused_owner(entry: &Entry, error: kernel::Error) -> Error {
 ///
 /// Not `trusted.*` and `user.overlay.*`, which are overlay's own words (a redirect could name any directory of the
 /// host's layers), nor what a security module or the integrity subsystem of the host believes.
-fn is_allowed(name: &str) -> bool {
+pub(super) fn is_allowed(name: &str) -> bool {
     const OURS: [&str; 3] = ["user.overlay.", "user.lockstep.", "user.containers."];
     let acl = ["system.posix_acl_access", "system.posix_acl_default"];
     name == "security.capability"
@@ -158,11 +170,11 @@ fn is_allowed(name: &str) -> bool {
 }
 
 /// Whether it was set; false where the file, the file system or the namespace cannot have it.
-fn taken(set: kernel::Result<()>) -> Result<bool> {
+pub(super) fn taken(set: kernel::Result<()>) -> kernel::Result<bool> {
     match set {
         Ok(()) => Ok(true),
         // EPERM: `user.*` on a link or node, or a capability without the right to give it.
         Err(e) if e.is(&[Errno::EPERM.0, Errno::EOPNOTSUPP.0, Errno::EINVAL.0]) => Ok(false),
-        Err(e) => Err(Error::call("an extended attribute", e)),
+        Err(e) => Err(e),
     }
 }

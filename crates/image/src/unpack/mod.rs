@@ -4,6 +4,7 @@
 //! and of the last component no symbolic link is followed, so the order in which an archive brings links, files
 //! and whiteouts makes no difference to what can be reached (CVE-2018-15664, CVE-2019-14271, CVE-2024-23651).
 
+mod copy;
 mod metadata;
 mod name;
 mod place;
@@ -12,6 +13,7 @@ mod whiteout;
 use crate::archive::{Entry, Reader, Type};
 use crate::error::{During, Error, Kind, Result, Within, shown};
 use crate::limits::{self, Limits};
+pub use copy::copy;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file::{self, NodeKind, OFlags};
 use lockstep_kernel::{metadata as inode, tree};
@@ -151,7 +153,7 @@ impl Layer<'_> {
         let made = self.fresh(parent, name, || file::openat(parent, name, flags, 0o600))?;
         let made = File::from(made);
         match &entry.sparse {
-            None => self.done.bytes += copy(data, &made)?,
+            None => self.done.bytes += copy_all(data, &made)?,
             Some(pieces) => {
                 for (offset, length) in pieces {
                     self.done.bytes += copy_piece(data, &made, *offset, *length)?;
@@ -252,7 +254,7 @@ enum Found {
 }
 
 /// Copies all data of the entry.
-fn copy(data: &mut impl BufRead, mut to: &File) -> Result<u64> {
+fn copy_all(data: &mut impl BufRead, mut to: &File) -> Result<u64> {
     let mut done = 0;
     loop {
         let there = data.fill_buf()?;

@@ -83,14 +83,26 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a named volume unless it is there.
+    /// The directory of the volumes with a name, which is made if it is not there.
+    pub(crate) fn volumes(&self) -> Result<PathBuf, Failure> {
+        let path = self.at.data.join("volumes");
+        make_with_parents(&path)?;
+        Ok(path)
+    }
+
+    /// Whether there is a volume of this name.
+    pub(crate) fn has_volume(&self, name: &str) -> Result<bool, Failure> {
+        match file::stat(file::CWD, self.volumes()?.join(name), false) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(false),
+            other => other.map(|_| true).doing(|| format!("volume {name}")),
+        }
+    }
+
+    /// Makes an empty volume unless it is there.
     pub(crate) fn make_volume(&self, name: &str) -> Result<(), Failure> {
-        let path = self.at.data.join("volumes").join(name);
-        let what = || format!("volume {name}");
-        make_with_parents(path.parent().unwrap_or(&path))?;
-        match file::mkdirat(file::CWD, &path, 0o755) {
+        match file::mkdirat(file::CWD, self.volumes()?.join(name), 0o755) {
             Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-            other => other.doing(what),
+            other => other.doing(|| format!("volume {name}")),
         }
     }
 

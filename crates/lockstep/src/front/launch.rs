@@ -139,9 +139,13 @@ fn fill(
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
-    for volume in &resolved.volumes {
-        store.make_volume(volume)?;
-    }
+    let layers = match &image.source {
+        Source::Layers(layers) => layers.as_slice(),
+        // The files of the host, and those of a directory that is used as it is, are not multiplied.
+        Source::Host { .. } | Source::Directory(_) => &[],
+    };
+    let images = Images::new(&store.at.data, caller);
+    crate::volume::make(store, &images, directory, &resolved.volumes, layers)?;
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }

@@ -120,11 +120,21 @@ pub(crate) struct Resolved {
     /// Files for the container's directory, by name.
     pub(crate) files: BTreeMap<&'static str, String>,
     /// Named volumes that have to exist.
-    pub(crate) volumes: Vec<String>,
+    pub(crate) volumes: Vec<Volume>,
     pub(crate) stop_signal: i32,
     pub(crate) stop_timeout_ms: u64,
     pub(crate) settings: Vec<Setting>,
     pub(crate) warnings: Vec<String>,
+}
+
+/// A volume with a name, as a container has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Volume {
+    pub(crate) name: String,
+    /// Where it is in the container.
+    pub(crate) target: String,
+    /// Whether a new one gets the files that the image has there.
+    pub(crate) filled: bool,
 }
 
 /// Decides everything.

@@ -16,6 +16,8 @@ crate::cases![
     one_in_use_stays,
     containers_are_pruned_and_images_are_not,
     the_primary_group_is_supplementary,
+    a_new_volume_has_the_image_s_files,
+    a_user_s_new_volume_has_them_too,
     nothing_is_left_of_a_failed_start,
 ];
 
@@ -355,4 +357,53 @@ fn the_primary_group_is_supplementary(t: &Stage) {
     assert_eq!(exec(&[]), "500");
     assert_eq!(exec(&["-u", "9:8"]), "8");
     assert_eq!(exec(&["-u", "0"]), "0");
+}
+
+fn a_new_volume_has_the_image_s_files(t: &Stage) {
+    let image = layout(t);
+    let inside = |volume: &str, words: &[&str]| {
+        let options = ["run", "--rm", "-u", "0", "-v", volume, &image];
+        t.call(&[&options, words].concat())
+    };
+    let owner = |volume: &str, path: &str| inside(volume, &["stat", "-c", "%u:%g %a", path]).text();
+    assert_eq!(owner("h:/home", "/home/app"), "500:500 755");
+    assert_eq!(owner("app:/home/app", "/home/app"), "500:500 755");
+    // All that runs there is the copy: a program and links to it.
+    assert_eq!(inside("b:/bin", &["sh", "-c", "echo $0"]).text(), "sh");
+    // Only a new one is filled; what was removed or written stays so.
+    let change = ["sh", "-c", "echo mine > /etc/mine; echo > /etc/passwd"];
+    inside("e:/etc", &change).text();
+    assert_eq!(
+        inside("e:/etc", &["cat", "/etc/mine", "/etc/passwd"]).text(),
+        "mine"
+    );
+    assert_eq!(inside("n:/etc:nocopy", &["ls", "/etc"]).text(), "");
+    assert_eq!(inside("x:/not/there", &["ls", "/not/there"]).text(), "");
+    // A volume takes the place of what the host has nowhere: of host: nothing is copied.
+    let host = t.call(&["run", "--rm", "-v", "o:/opt", "host:", "ls", "/opt"]);
+    assert_eq!(host.text(), "");
+    let mounts = std::fs::read_to_string("/proc/mounts").expect("mounts");
+    assert!(!mounts.contains(&t.dir.display().to_string()), "{mounts}");
+}
+
+fn a_user_s_new_volume_has_them_too(t: &Stage) {
+    let image = layout(t);
+    let seen = |first: Option<u32>, volume: &str| {
+        let script = "cat /etc/passwd; stat -c %u:%g /home/app";
+        let line = [
+            "run", "--rm", "-u", "0", "-v", "e:/etc", "-v", volume, &image, "sh", "-c", script,
+        ];
+        user(t, first, &line).text()
+    };
+    let text = seen(None, "h:/home");
+    assert!(
+        text.contains("app:x:500") && text.ends_with("0:0"),
+        "{text}"
+    );
+    t.need(
+        Path::new("/usr/bin/newuidmap").exists(),
+        "no newuidmap(1) (uidmap)",
+    );
+    let text = seen(Some(700_000), "i:/home");
+    assert!(text.ends_with("500:500"), "{text}");
 }

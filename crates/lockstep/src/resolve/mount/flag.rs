@@ -10,7 +10,7 @@ use lockstep_oci::runtime::Mount;
 use super::mount;
 use crate::failure::Failure;
 use crate::number;
-use crate::resolve::{Input, Resolved, wrong};
+use crate::resolve::{Input, Resolved, Volume, wrong};
 use crate::why::Origin;
 
 pub(super) fn mounts(input: &Input<'_>, out: &mut Resolved) -> Result<Vec<Mount>, Failure> {
@@ -76,6 +76,7 @@ fn long(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Fail
             "readonly" | "ro" if yes => options.push("ro".to_owned()),
             "readonly" | "ro" => {}
             "bind-propagation" => options.push(value.to_owned()),
+            "volume-nocopy" if yes => options.push("nocopy".to_owned()),
             "bind-nonrecursive" if yes => options.push("bind".to_owned()),
             "tmpfs-size" => options.push(format!("size={value}")),
             "tmpfs-mode" => options.push(format!("mode={value}")),
@@ -156,7 +157,14 @@ fn from_host(
         return Err(wrong(option, text, "an absolute target that is not /"));
     }
     let by_path = source.starts_with('/') || source.starts_with('.') || source.starts_with('~');
-    let source = source_of(input, out, (option, text), source, by_path)?;
+    if !by_path {
+        out.volumes.push(Volume {
+            name: source.to_owned(),
+            target: target.to_owned(),
+            filled: !options.contains(&"nocopy"),
+        });
+    }
+    let source = source_of(input, (option, text), source, by_path)?;
     if by_path {
         keep_out(input, out, (option, text), Path::new(&source), target)?;
     }
@@ -176,7 +184,6 @@ fn from_host(
 /// The path on the host: of a directory or file, or of a named volume.
 fn source_of(
     input: &Input<'_>,
-    out: &mut Resolved,
     (option, text): (&str, &str),
     source: &str,
     by_path: bool,
@@ -195,7 +202,6 @@ fn source_of(
         false => {
             crate::container::check_name(source)
                 .map_err(|_no_name| wrong(option, text, "a path or the name of a volume"))?;
-            out.volumes.push(source.to_owned());
             input.volumes.join(source).to_string_lossy().into_owned()
         }
     })

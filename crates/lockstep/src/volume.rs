@@ -1,0 +1,86 @@
+//! Volumes with a name: a new one begins with what the image has at its target, with owners and all, as Docker's do.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_image::{Overlay, overlay};
+use lockstep_kernel::file::{self, OFlags};
+use lockstep_kernel::root::Root;
+use lockstep_kernel::{durable, tree};
+
+use crate::container::{Directory, Store};
+use crate::failure::{Doing, Failure};
+use crate::resolve::Volume;
+use crate::stored::{Images, ROOTFS, own_mounts};
+
+/// A volume that is being filled, in the directory of the container that is the first to have it: a killed command
+/// leaves nothing under the volume's name, and what it does leave goes with the container.
+pub(crate) const NEW: &str = "volume";
+
+/// Makes the volumes that are not there yet; `layers` are the image's, uppermost first, if it has any.
+pub(crate) fn make(
+    store: &Store,
+    images: &Images<'_>,
+    directory: &Directory,
+    volumes: &[Volume],
+    layers: &[PathBuf],
+) -> Result<(), Failure> {
+    for volume in volumes {
+        if store.has_volume(&volume.name)? {
+            continue;
+        }
+        match layers.is_empty() || !volume.filled {
+            true => store.make_volume(&volume.name)?,
+            false => fill(&store.volumes()?, images, directory, volume, layers)?,
+        }
+    }
+    Ok(())
+}
+
+/// Where the files of the store have the owners that containers see; there the layers are mounted for a moment.
+fn fill(
+    volumes: &Path,
+    images: &Images<'_>,
+    directory: &Directory,
+    volume: &Volume,
+    layers: &[PathBuf],
+) -> Result<(), Failure> {
+    let what = || format!("volume {}", volume.name);
+    let filled = images.inside(|_, _| {
+        own_mounts().doing(what)?;
+        // Everything is opened behind that: a rename needs both directories in one mount.
+        let layers: Result<Vec<OwnedFd>, Failure> =
+            layers.iter().map(|layer| open(layer).doing(what)).collect();
+        let root = Overlay {
+            layers: &layers?,
+            upper: None,
+            idmap: None,
+            volatile: false,
+        };
+        let root = root.mount(&directory.path.join(ROOTFS))?;
+        let here = open(&directory.path).doing(what)?;
+        file::mkdirat(&here, NEW, 0o755).doing(what)?;
+        let new = open(&directory.path.join(NEW)).doing(what)?;
+        let image = Root::new(file::duplicate(&root).doing(what)?);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let there = image.open_if_there(Path::new(&volume.target), flags);
+        if let Some(there) = there.doing(what)? {
+            lockstep_image::copy(there, file::duplicate(&new).doing(what)?)?;
+        }
+        durable::sync_filesystem(&new).doing(what)?;
+        let named = durable::rename_new(&here, NEW, open(volumes).doing(what)?, &volume.name);
+        match named {
+            // Another container's has just got the name.
+            Err(e) if e.is(&[Errno::EEXIST.0]) => tree::remove(&here, NEW).doing(what)?,
+            other => other.doing(what)?,
+        }
+        overlay::unmount(&root)?;
+        Ok(Vec::new())
+    });
+    filled.map(drop)
+}
+
+fn open(path: &Path) -> lockstep_kernel::Result<OwnedFd> {
+    file::openat(file::CWD, path, OFlags::RDONLY | OFlags::DIRECTORY, 0)
+}
