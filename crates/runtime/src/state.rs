@@ -263,6 +263,15 @@ impl Directory {
         file::write_fd(made, &text).during(what)
     }
 
+    /// Its cgroups alone: most of the state is the configuration, which is passed over.
+    pub(crate) fn cgroup(&self) -> Result<Option<crate::cgroup::CgroupState>> {
+        #[derive(Deserialize)]
+        struct Cgroups {
+            cgroup: crate::cgroup::CgroupState,
+        }
+        Ok(self.read::<Cgroups>(STATE)?.map(|state| state.cgroup))
+    }
+
     /// Reads the state; `None` when its writer was killed before it had written it.
     pub(crate) fn state(&self) -> Result<Option<State>> {
         self.read(STATE)

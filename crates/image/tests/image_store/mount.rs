@@ -7,6 +7,7 @@ use lockstep_image::{Layer, Owners};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::namespace::{self, Map};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -15,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("id_mapped_layers_have_the_container_s_ids", ROOT, id_mapped),
     ("shifted_owners_need_no_map", ROOT, shifted),
     ("one_layer_alone_is_read_only", ALL, single),
+    ("a_copy_is_what_the_merged_tree_shows", ALL, copied),
 ];
 
 const ROUTES: [Route; 3] = [Route::Descriptors, Route::Paths, Route::Page];
@@ -197,5 +199,57 @@ fn single(stage: &Stage) {
     let root = description.mount(&point).expect("mounted");
     assert_eq!(names(&point.join("gone")), ["y"]);
     std::fs::write(point.join("x"), "x").expect_err("read-only");
+    overlay::unmount(&root).expect("taken away");
+}
+
+/// Hidden files stay away, and names of one file, holes, modes, times and attributes stay together.
+fn copied(stage: &Stage) {
+    let layers = layers(stage, &stage.caller.owners());
+    let point = stage.make_dir("p");
+    let changes = overlay::prepare_upper(open(&stage.make_dir("c")).as_fd(), &layers, None);
+    let changes = changes.expect("directories");
+    let root = overlay(&layers, &changes).mount(&point).expect("mounted");
+    std::fs::write(point.join("first"), "x").expect("a file");
+    std::fs::hard_link(point.join("first"), point.join("second")).expect("a name");
+    let hole = std::fs::File::create(point.join("hole")).expect("a file");
+    hole.set_len(1 << 40).expect("a length");
+    std::os::unix::fs::FileExt::write_all_at(&hole, b"end", 1 << 30).expect("written");
+    let set = lockstep_kernel::metadata::set_xattr(&hole, "user.kept", b"v").is_ok();
+    let odd = std::ffi::OsStr::from_bytes(b"not-\xff-text");
+    std::fs::write(point.join(odd), "odd").expect("a file");
+    let deep = point.join("d/".repeat(200));
+    std::fs::create_dir_all(&deep).expect("directories");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o2751);
+    std::fs::set_permissions(point.join("etc"), mode).expect("a mode");
+
+    let to = stage.make_dir("copy");
+    lockstep_image::copy(open(&point), open(&to)).expect("copied");
+    let mut expected = names(&point);
+    assert_eq!(names(&to), expected);
+    expected.retain(|name| ["etc", "gone", "hard", "link"].contains(&name.as_str()));
+    assert_eq!(expected.len(), 4);
+    assert_eq!(names(&to.join("gone")), ["y"]);
+    let stat = |path: &Path| std::fs::symlink_metadata(path).expect("there");
+    assert_eq!(
+        stat(&to.join("first")).ino(),
+        stat(&to.join("second")).ino()
+    );
+    let copy = stat(&to.join("hole"));
+    assert_eq!(copy.len(), 1 << 40);
+    assert!(copy.blocks() * 512 < 1 << 20, "{} blocks", copy.blocks());
+    let made = open(&to);
+    let value = lockstep_kernel::metadata::xattr_at(&made, Path::new("hole"), "user.kept");
+    assert_eq!(value.expect("asked").is_some(), set);
+    assert_eq!(std::fs::read(to.join(odd)).expect("a file"), b"odd");
+    assert!(to.join("d/".repeat(200)).is_dir());
+    for name in ["etc", "link", "hole", "."] {
+        let (from, to) = (stat(&point.join(name)), stat(&to.join(name)));
+        assert_eq!(
+            (from.mode(), from.mtime_nsec()),
+            (to.mode(), to.mtime_nsec()),
+            "{name}"
+        );
+        assert_eq!((from.uid(), from.gid()), (to.uid(), to.gid()), "{name}");
+    }
     overlay::unmount(&root).expect("taken away");
 }

@@ -192,11 +192,10 @@ pub(super) fn paused(runtime: &Runtime<'_>, id: &str, status: &Status) -> Result
     if !matches!(status, Status::Running(_)) {
         return Ok(false);
     }
-    match runtime.info(&ContainerId::parse(id)?) {
-        Ok(info) => Ok(info.status == lockstep_oci::state::Status::Paused),
+    match runtime.paused(&ContainerId::parse(id)?) {
         // It has just ended.
         Err(e) if e.kind == Kind::NotFound => Ok(false),
-        Err(other) => Err(other.into()),
+        other => Ok(other?),
     }
 }
 
