@@ -126,12 +126,6 @@ const EXPLAINED: &[Explained] = &[
         "runc makes the old root shared, which the container never sees; the specification means its root",
     ),
     explained(
-        &["terminal"],
-        "",
-        ": time=",
-        "ambient capabilities that are not inheritable cannot be: runc drops them in silence",
-    ),
-    explained(
         &["bind-options"],
         "environment: HOME=",
         "environment: HOME=/",
