@@ -17,13 +17,13 @@ pub mod systemd;
 mod usage;
 
 use std::fmt;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::Downgrade;
-use lockstep_plan::cgroup::{self as plan, CgroupPlan, Hierarchy, Layout, Version};
+use lockstep_plan::cgroup::{CgroupPlan, Hierarchy, Layout, Version};
 use serde::{Deserialize, Serialize};
 
 pub use oom::{OomEvent, OomWatch};
@@ -262,27 +262,10 @@ impl Cgroup {
     }
 }
 
-/// Probes the host's hierarchies. `cgroup.controllers` is read only if the unified hierarchy's
-/// controllers can matter: for resources other than devices.
-pub fn probe(unified_controllers: bool) -> Result<Layout, Error> {
-    let read = |path: &str| {
-        kernel::file::read(CWD, path, TEXT_MAX)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let fail = |call| Error::call("cannot find the host's cgroups", call);
-    let mountinfo = read("/proc/self/mountinfo").map_err(fail)?;
-    // A kernel without cgroups has no such file.
-    let own = match read("/proc/self/cgroup") {
-        Err(call) if call.is(&[Errno::ENOENT.0]) => String::new(),
-        other => other.map_err(fail)?,
-    };
-    let found = plan::layout(&mountinfo, &own, &[]);
-    if !unified_controllers {
-        return Ok(found);
-    }
-    found.with_controllers(|mount| {
-        kernel::cgroup::value(CWD, format!("{mount}/cgroup.controllers")).map_err(fail)
-    })
+/// Probes the host's hierarchies, with the unified one's controllers.
+pub fn probe() -> crate::Result<Layout> {
+    let proc = crate::setting::open_proc()?;
+    crate::host::cgroup_layout(proc.as_fd())
 }
 
 fn open_dir(path: &str) -> Result<OwnedFd, Error> {

@@ -67,7 +67,7 @@ fn user(stage: &Stage, what: &str, expected: &str) -> Result<(), Skip> {
 
 /// What the unprivileged process does: prints the outcome.
 pub(crate) fn as_user(what: &str) -> ExitCode {
-    let layout = cgroup::probe(true).expect("a layout");
+    let layout = cgroup::probe().expect("a layout");
     let limits = match what {
         "memory" => r#"{"memory":{"limit":10485760}}"#,
         "pids" => r#"{"pids":{"limit":5}}"#,

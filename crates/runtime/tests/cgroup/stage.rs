@@ -25,7 +25,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let layout = cgroup::probe(true).expect("a layout");
+        let layout = cgroup::probe().expect("a layout");
         Stage {
             base: format!("lockstep-test-{}", std::process::id()),
             next: Cell::new(0),
