@@ -40,7 +40,7 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
         } else {
             0
         },
-        kcore: spec.is_some() && file::stat(proc, "kcore", false).is_ok(),
+        kcore: spec.is_some() && kcore(proc)?,
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),
@@ -81,6 +81,16 @@ fn read_controllers(path: &Path) -> Result<Vec<u8>> {
 /// Reads mountinfo for the layout alone.
 pub(crate) fn cgroup_layout(proc: BorrowedFd<'_>) -> Result<Layout> {
     cgroups(proc, &read(proc, "self/mountinfo")?, true)
+}
+
+/// Whether the kernel shows its memory (proc(5), /proc/kcore; CONFIG_PROC_KCORE).
+fn kcore(proc: BorrowedFd<'_>) -> Result<bool> {
+    match file::stat(proc, "kcore", false) {
+        Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => Ok(false),
+        other => other
+            .map(|_| true)
+            .during(|| "looking for /proc/kcore".into()),
+    }
 }
 
 /// The first user namespace maps every id onto itself.
