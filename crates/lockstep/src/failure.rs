@@ -104,10 +104,20 @@ impl From<Error> for Failure {
     }
 }
 
+impl Failure {
+    /// For one that stops nothing.
+    pub(crate) fn as_warning(&self) -> String {
+        let text = self.to_string();
+        format!("warning: {}", text.strip_prefix(ERROR).unwrap_or(&text))
+    }
+}
+
+const ERROR: &str = "error: ";
+
 impl fmt::Display for Failure {
     /// What a container had a hand in (paths, names) is escaped: it must not move the terminal's cursor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", escape::text(&self.message))?;
+        write!(f, "{ERROR}{}", escape::text(&self.message))?;
         let parts = [
             ("call", &self.call),
             ("asked", &self.asked),

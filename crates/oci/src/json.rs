@@ -103,7 +103,10 @@ fn whole(reason: String) -> Error {
     }
 }
 
-fn describe(text: &[u8], first: &serde_json::Error) -> Error {
+/// The place and the value behind an error of serde_json about `text`, for documents of our own that are read
+/// without this module's strictness.
+#[must_use]
+pub fn describe(text: &[u8], first: &serde_json::Error) -> Error {
     let pointer = pointer_at(text, offset(text, first.line(), first.column()));
     let mut reason = first.to_string();
     let place = format!(" at line {} column {}", first.line(), first.column());

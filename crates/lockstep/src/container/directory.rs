@@ -157,35 +157,25 @@ impl Directory {
 
     /// Replaces the record as a whole.
     pub(crate) fn update(&self, record: &Record) -> Result<(), Failure> {
-        self.replace(RECORD, &json(RECORD, record)?, 0o600)
+        let current = Record {
+            schema: record::SCHEMA,
+            ..record.clone()
+        };
+        self.replace(RECORD, &json(RECORD, &current)?, 0o600)
     }
 
     /// The record; `None` when its writer was killed before it had written it.
     pub(crate) fn record(&self) -> Result<Option<Record>, Failure> {
-        #[derive(serde::Deserialize)]
-        struct Header {
-            schema: u32,
-        }
         let Some(text) = self.read(RECORD)? else {
             return Ok(None);
         };
-        let header = serde_json::from_slice::<Header>(&text);
-        match header {
-            Err(e) if e.is_eof() => return Ok(None),
-            Ok(Header { schema }) if schema > record::SCHEMA => {
-                return Err(Failure::new(format!(
-                    "{RECORD} of container {} has schema {schema}, this version reads up to {}",
-                    self.id,
-                    record::SCHEMA
-                ))
-                .hint("use the version of lockstep that made it"));
-            }
-            _ => {}
-        }
-        let parsed = serde_json::from_slice(&text);
-        parsed
-            .map(Some)
-            .map_err(|e| Failure::new(format!("{RECORD} of container {}: {e}", self.id)))
+        record::parse(&text).map_err(|failure| {
+            let text = format!("{RECORD} of container {}: {}", self.id, failure.message);
+            let short: String = self.id.chars().take(12).collect();
+            Failure::new(text).hint(format!(
+                "use the version of lockstep that made it, or remove it with lockstep rm -f {short}"
+            ))
+        })
     }
 
     /// Removes the record: the directory is no container's from now on.
@@ -198,7 +188,8 @@ impl Directory {
 
     /// Whether it is left over: nobody works on it, and it has no record.
     pub(super) fn is_left_over(&self) -> Result<bool, Failure> {
-        Ok(self.record()?.is_none() && self.probe()?)
+        // One that cannot be read is somebody's all the same.
+        Ok(matches!(self.record(), Ok(None)) && self.probe()?)
     }
 
     /// The configuration.

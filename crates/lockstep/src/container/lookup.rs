@@ -6,14 +6,31 @@ use crate::failure::{Failure, NO_CONTAINER};
 impl Store {
     /// The container that `typed` means.
     pub(crate) fn find(&self, typed: &str) -> Result<(Directory, Record), Failure> {
+        let directory = self.locate(typed)?;
+        let record = directory.record()?.ok_or_else(|| no_container(typed))?;
+        Ok((directory, record))
+    }
+
+    /// The same without its record, which is perhaps another version's.
+    pub(crate) fn locate(&self, typed: &str) -> Result<Directory, Failure> {
         let id = match self.holder(typed) {
             Ok(Some(id)) => id,
             _ => self.by_prefix(typed)?,
         };
-        let gone = || no_container(typed);
-        let directory = self.by_id(&id)?.ok_or_else(gone)?;
-        let record = directory.record()?.ok_or_else(gone)?;
-        Ok((directory, record))
+        self.by_id(&id)?.ok_or_else(|| no_container(typed))
+    }
+
+    /// Every container that can be read; of the others [`Store::sweep`] has told.
+    pub(crate) fn all(&self) -> Result<Vec<(Directory, Record)>, Failure> {
+        let mut all = Vec::new();
+        for id in self.ids()? {
+            if let Some(directory) = self.by_id(&id)?
+                && let Ok(Some(record)) = directory.record()
+            {
+                all.push((directory, record));
+            }
+        }
+        Ok(all)
     }
 
     fn by_prefix(&self, typed: &str) -> Result<String, Failure> {
@@ -34,7 +51,7 @@ impl Store {
 }
 
 /// Whatever was typed has no container.
-fn no_container(typed: &str) -> Failure {
+pub(crate) fn no_container(typed: &str) -> Failure {
     Failure::new(format!("no container {typed:?}"))
         .hint("lockstep ps -a lists all")
         .code(NO_CONTAINER)

@@ -13,6 +13,7 @@ mod store;
 
 pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE};
 pub(crate) use directory::{Directory, Status};
+pub(crate) use lookup::no_container;
 pub(crate) use name::check as check_name;
 pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA};
 pub(crate) use removal::end_in_runtime;

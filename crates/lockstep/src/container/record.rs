@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_oci::json;
 use lockstep_supervisor::Job;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
 use crate::why::Setting;
 
-/// Version of the file; a newer one is refused without touching it.
-pub(crate) const SCHEMA: u32 = 1;
+/// Version of the file, raised with every change of its form, so that a rewrite cannot lose what it does not know.
+/// Older ones are read: what was added later has a default. A newer one is refused without touching it.
+///
+/// 2: older versions of this program would have lost `user`.
+pub(crate) const SCHEMA: u32 = 2;
 
 /// A container as it was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +62,28 @@ pub(crate) enum Restart {
     OnFailure(u32),
     Always,
     UnlessStopped,
+}
+
+/// What a record's text says; `None` when its writer was killed in the middle. An error names field and value.
+pub(super) fn parse(text: &[u8]) -> Result<Option<Record>, Failure> {
+    #[derive(Deserialize)]
+    struct Header {
+        schema: u32,
+    }
+    let newer = |schema: u32| {
+        let text = format!("schema {schema} is newer than {SCHEMA}, which this version reads");
+        Failure::new(text)
+    };
+    // A good record is read once: `ps` reads all of them.
+    match serde_json::from_slice::<Record>(text) {
+        Ok(record) if record.schema > SCHEMA => Err(newer(record.schema)),
+        Ok(record) => Ok(Some(record)),
+        Err(error) if error.is_eof() => Ok(None),
+        Err(error) => match serde_json::from_slice::<Header>(text) {
+            Ok(Header { schema }) if schema > SCHEMA => Err(newer(schema)),
+            _ => Err(Failure::new(json::describe(text, &error).to_string())),
+        },
+    }
 }
 
 impl Record {

@@ -18,7 +18,8 @@ use crate::failure::{Doing, Failure};
 const KILLED: i32 = 137;
 
 impl Store {
-    /// Removes a container that does not run. The caller holds its lock.
+    /// Removes a container that does not run. The caller holds its lock. Of one without a record block and name are
+    /// found by the links that have lost their container.
     pub(crate) fn remove(
         &self,
         runtime: &Runtime<'_>,
@@ -41,7 +42,12 @@ impl Store {
             }
         }
         let passing = directory.path.starts_with(&self.at.state);
-        remove_directory(self.place(passing).0, directory)
+        remove_directory(self.place(passing).0, directory)?;
+        if record.is_none() {
+            self.sweep_blocks()?;
+            self.sweep_names()?;
+        }
+        Ok(())
     }
 
     /// The container's changes and its claim on an image; of one without either nothing happens.
@@ -50,15 +56,18 @@ impl Store {
         crate::stored::discard(&self.at.data, directory, &caller)
     }
 
-    /// Repairs what killed commands and supervisors left; what somebody works on is let be.
-    pub(crate) fn sweep(&self, runtime: &Runtime<'_>) -> Result<(), Failure> {
+    /// Repairs what killed commands and supervisors left; what somebody works on is let be. A container that
+    /// cannot be repaired is no reason not to see to the others: what was wrong with each is returned.
+    pub(crate) fn sweep(&self, runtime: &Runtime<'_>) -> Result<Vec<Failure>, Failure> {
+        let mut wrong = Vec::new();
         for id in self.ids()? {
-            if let Some(directory) = self.by_id(&id)? {
-                self.repair(runtime, &directory)?;
-            }
+            let directory = self.by_id(&id)?;
+            let repaired = directory.map(|directory| self.repair(runtime, &directory));
+            wrong.extend(repaired.and_then(Result::err));
         }
         self.sweep_blocks()?;
-        self.sweep_names()
+        self.sweep_names()?;
+        Ok(wrong)
     }
 
     /// One container's share of [`Store::sweep`]; whether it still exists.

@@ -112,10 +112,12 @@ impl Front {
         Ok(self.store.get_or_init(|| store))
     }
 
-    /// The store with what killed commands left repaired.
+    /// The store with what killed commands left repaired, as far as that can be done.
     pub(crate) fn swept(&self) -> Result<&Store, Failure> {
         let store = self.store()?;
-        self.with_runtime(store, |runtime| store.sweep(runtime))?;
+        for failure in self.with_runtime(store, |runtime| store.sweep(runtime))? {
+            note(&failure.as_warning());
+        }
         Ok(store)
     }
 

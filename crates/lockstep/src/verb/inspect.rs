@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::list::{Template, paused, state};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
-use crate::failure::{Failure, NO_CONTAINER};
+use crate::failure::Failure;
 use crate::front::{Front, note, print};
 
 pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
@@ -22,13 +22,13 @@ pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let mut missing: Option<Failure> = None;
     for typed in args.words(0)? {
         match find(front, typed) {
+            Ok(found) => all.push(found),
             // The others are shown all the same, and be it an empty list.
-            Err(failure) if failure.code == NO_CONTAINER => {
+            Err(failure) => {
                 if let Some(earlier) = missing.replace(failure) {
                     note(&earlier.to_string());
                 }
             }
-            other => all.push(other?),
         }
     }
     let text = match args.text("format")? {

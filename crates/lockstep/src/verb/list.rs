@@ -52,18 +52,12 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let store = front.swept()?;
     let mut rows = front.with_runtime(store, |runtime| {
         let mut rows = Vec::new();
-        for id in store.ids()? {
-            let Some(directory) = store.by_id(&id)? else {
-                continue;
-            };
-            let Some(record) = directory.record()? else {
-                continue;
-            };
+        for (directory, record) in store.all()? {
             let status = directory.status()?;
             if !all && !matches!(status, Status::Running(_)) {
                 continue;
             }
-            let paused = paused(runtime, &id, &status)?;
+            let paused = paused(runtime, &record.id, &status)?;
             if matches(&record, (&status, paused), &filters)? {
                 let row = row(&record, (&status, paused), args.flag("no-trunc"));
                 rows.push((record.created, row));

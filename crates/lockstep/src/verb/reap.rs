@@ -3,26 +3,33 @@
 use lockstep_supervisor::{Reply, Request};
 
 use crate::argv::Arguments;
-use crate::container::Status;
+use crate::container::{Directory, Record, Status, no_container};
 use crate::failure::{Failure, NO_CONTAINER};
-use crate::front::{Front, print};
+use crate::front::{Front, note, print};
 
 pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let force = args.flag("force");
     let tolerant = force || args.flag("ignore");
     let asked = args.number::<u64>("time")?;
     if args.flag("all") {
-        let store = front.swept()?;
-        for id in store.ids()? {
-            remove(front, &id, force, asked)?;
-            print(&format!("{id}\n"))?;
-        }
-        return Ok(0);
+        // One that goes meanwhile is what was wanted.
+        let ids = front.swept()?.ids()?;
+        return super::each_of(ids, |id| one(front, id, (force, true), asked));
     }
-    super::each(args, |typed| match remove(front, typed, force, asked) {
+    super::each(args, |typed| one(front, typed, (force, tolerant), asked))
+}
+
+/// Whether it was there.
+fn one(
+    front: &Front,
+    typed: &str,
+    (force, tolerant): (bool, bool),
+    asked: Option<u64>,
+) -> Result<bool, Failure> {
+    match remove(front, typed, force, asked) {
         Err(failure) if tolerant && failure.code == NO_CONTAINER => Ok(false),
         other => other.map(|()| true),
-    })
+    }
 }
 
 /// `container prune`: what has ended and what was never started. Somebody who works on one of them keeps it.
@@ -40,8 +47,8 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
             directory.status_locked()?,
             Status::Created | Status::Exited(..)
         );
-        match directory.record()? {
-            Some(record) if over => {
+        match directory.record() {
+            Ok(Some(record)) if over => {
                 front.with_runtime(store, |runtime| {
                     store.remove(runtime, &directory, Some(&record))
                 })?;
@@ -64,7 +71,8 @@ pub(crate) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
 fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result<(), Failure> {
     const SIGKILL: i32 = 9;
     let store = front.store()?;
-    let (directory, record) = store.find(typed)?;
+    let directory = store.locate(typed)?;
+    let record = record(&directory, typed, force)?;
     if let Status::Running(_) = directory.status()?
         && !force
     {
@@ -84,7 +92,7 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
                 None => Request::Stop(Some(SIGKILL), Some(0)),
             };
             drop(supervisor.send(&stop));
-            super::life::thaw(front, &record.id)?;
+            super::life::thaw(front, &directory.id)?;
             // A second one, behind the end, says that nobody is waited for.
             let told = supervisor.send(&Request::Wait);
             while told.is_ok() && !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
@@ -94,6 +102,24 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
     directory.lock_soon()?;
     // A keeper may have removed it while this waited; then there is nothing left to do.
     front.with_runtime(store, |runtime| {
-        store.remove(runtime, &directory, Some(&record))
+        store.remove(runtime, &directory, record.as_ref())
     })
+}
+
+/// A container whose record another version wrote, or nobody, can be removed by force: what it has is found by its
+/// id alone.
+fn record(directory: &Directory, typed: &str, force: bool) -> Result<Option<Record>, Failure> {
+    match directory.record() {
+        Err(failure) if force => {
+            let why = failure.as_warning();
+            let told =
+                "so its name, image and ids of users are not known: what has its id is removed";
+            note(&format!("{why}\n  {told}"));
+            Ok(None)
+        }
+        other => match other? {
+            Some(record) => Ok(Some(record)),
+            None => Err(no_container(typed)),
+        },
+    }
 }

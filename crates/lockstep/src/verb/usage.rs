@@ -135,11 +135,8 @@ fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Fail
     let named = args.words(0)?;
     let mut found = Vec::new();
     if named.is_empty() {
-        for id in store.ids()? {
-            let Some(directory) = store.by_id(&id)? else {
-                continue;
-            };
-            if let (Some(record), Status::Running(_)) = (directory.record()?, directory.status()?) {
+        for (directory, record) in store.all()? {
+            if let Status::Running(_) = directory.status()? {
                 found.push(record);
             }
         }

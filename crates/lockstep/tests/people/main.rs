@@ -16,6 +16,7 @@ mod killed;
 mod life;
 mod limit;
 mod look;
+mod record;
 mod stage;
 mod stream;
 mod user;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ("life", life::CASES),
         ("limit", limit::CASES),
         ("look", look::CASES),
+        ("record", record::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
         ("volume", volume::CASES),
