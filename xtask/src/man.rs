@@ -3,7 +3,14 @@
 //! The tables are included by path, since a binary has no library: pages cannot name an option that the
 //! program does not have. The results are committed, so that a package needs no Rust to build them.
 
+mod command;
+
+#[path = "../../crates/lockstep/src/cli/mod.rs"]
+#[allow(dead_code, reason = "parsing needs more of it than documentation")]
 mod lockstep;
+
+#[path = "../../crates/lockstep-runc/src/cli/mod.rs"]
+#[allow(dead_code, reason = "parsing needs more of it than documentation")]
 mod lockstep_runc;
 
 use std::collections::BTreeMap;
@@ -65,8 +72,12 @@ type Generate = fn() -> Command;
 /// The programs as clap's generators take them.
 fn programs() -> [(&'static str, Generate); 2] {
     [
-        (lockstep::NAME, lockstep::command),
-        (lockstep_runc::NAME, lockstep_runc::command),
+        (lockstep::NAME, || {
+            command::program(&lockstep::PROGRAM, lockstep::VERBS, None)
+        }),
+        (lockstep_runc::NAME, || {
+            command::program(&lockstep_runc::PROGRAM, lockstep_runc::VERBS, Some('h'))
+        }),
     ]
 }
 

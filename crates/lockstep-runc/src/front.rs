@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
             return fail(&Log::bare(), &Failure::new(text));
         }
     };
-    if global.help {
+    if global.help() {
         show(&help::program());
         return 0;
     }
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
         show(&version());
         return 0;
     }
-    let Some((name, rest)) = global.positionals.split_first() else {
+    let Some((name, rest)) = global.positionals().split_first() else {
         show(&help::program());
         return 0;
     };
@@ -95,7 +95,7 @@ impl Front {
             Err(Misuse::Option(text)) => return self.misuse(verb, &format!(": {text}"), text),
             Err(Misuse::Count(text)) => return self.misuse(verb, ".", text),
         };
-        if args.help {
+        if args.help() {
             show(&help::verb(verb));
             return 0;
         }

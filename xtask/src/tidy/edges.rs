@@ -43,6 +43,7 @@ const fn impure(name: &'static str, may_use: &'static [&'static str]) -> Room {
 /// The rooms in the order in which a value walks through them. `abi` is the vocabulary of all of
 /// them: whoever may use a crate whose signatures speak it may name it too.
 pub(crate) const HOUSE: &[Room] = &[
+    pure("argv", &[]),
     pure("abi", &[]),
     pure("oci", &["abi"]),
     pure("event", &["abi", "oci"]),
@@ -65,6 +66,7 @@ pub(crate) const HOUSE: &[Room] = &[
     impure(
         "lockstep",
         &[
+            "argv",
             "abi",
             "oci",
             "event",
@@ -82,7 +84,7 @@ pub(crate) const HOUSE: &[Room] = &[
     ),
     impure(
         "lockstep-runc",
-        &["abi", "oci", "plan", "profile", "runtime", "kernel"],
+        &["argv", "abi", "oci", "plan", "profile", "runtime", "kernel"],
     ),
 ];
 

@@ -14,7 +14,7 @@ fn parsed(name: &str, args: &[&str]) -> Result<Arguments, Misuse> {
 
 fn accepted(name: &str, args: &[&str]) -> Arguments {
     let parsed = parsed(name, args).unwrap_or_else(|error| panic!("{args:?}: {error:?}"));
-    assert!(!parsed.help, "{args:?}");
+    assert!(!parsed.help(), "{args:?}");
     parsed
 }
 
@@ -38,7 +38,7 @@ fn one_dash_two_dashes_and_equals_are_the_same() {
     ] {
         let found = accepted("create", args);
         assert_eq!(found.text("bundle").as_deref(), Some("/b"), "{args:?}");
-        assert_eq!(found.positionals, ["id"], "{args:?}");
+        assert_eq!(found.positionals(), ["id"], "{args:?}");
     }
 }
 
@@ -66,7 +66,7 @@ fn options_of_the_program_in_exec_stay_its_own() {
         "exec",
         &["-t", "-e", "A=1,2", "-e", "B", "id", "ls", "-t", "--", "-h"],
     );
-    assert_eq!(found.positionals, ["id", "ls", "-t", "--", "-h"]);
+    assert_eq!(found.positionals(), ["id", "ls", "-t", "--", "-h"]);
     let env = found.utf8("env").expect("UTF-8");
     assert_eq!(env, ["A=1,2", "B"]);
     assert!(found.flag("tty"));
@@ -75,7 +75,7 @@ fn options_of_the_program_in_exec_stay_its_own() {
 #[test]
 fn double_dash_ends_the_options() {
     let found = accepted("kill", &["--", "-x", "-9"]);
-    assert_eq!(found.positionals, ["-x", "-9"]);
+    assert_eq!(found.positionals(), ["-x", "-9"]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn mistakes_are_worded_as_go_words_them() {
 
 #[test]
 fn help_is_found_where_options_are() {
-    let help = |name, args: &[&str]| parsed(name, args).expect("parsed").help;
+    let help = |name, args: &[&str]| parsed(name, args).expect("parsed").help();
     assert!(help("state", &["x", "-h"]));
     assert!(help("state", &["--help"]));
     assert!(help("exec", &["-help", "x"]));
@@ -165,7 +165,7 @@ fn numbers_are_checked_and_named_as_written() {
 fn the_global_part_ends_at_the_verb() {
     let args = os(&["-root", "/r", "--log-format=json", "--debug", "list", "-q"]);
     let found = parse(&cli::PROGRAM, &args, "runc").expect("parsed");
-    assert_eq!(found.positionals, ["list", "-q"]);
+    assert_eq!(found.positionals(), ["list", "-q"]);
     assert_eq!(found.text("root").as_deref(), Some("/r"));
     assert_eq!(found.text("rootless").as_deref(), Some("auto"));
     assert!(found.flag("debug") && !found.flag("version"));

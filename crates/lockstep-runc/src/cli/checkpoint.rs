@@ -2,12 +2,12 @@
 //!
 //! They stand apart because this version refuses them: see `verb::refuse_criu`.
 
-use super::{Opt, Verb, flag, value, values};
+use super::{Opt, Verb, flag, of_container, value, values};
 
 pub(super) static CHECKPOINT: Verb = Verb {
     usage: "[command options] <container-id>",
     options: &[BOTH, CHECKPOINTING],
-    ..Verb::of_container(
+    ..of_container(
         "checkpoint",
         "save a running container to disk (not in this version)",
     )
@@ -30,7 +30,7 @@ const CHECKPOINTING: &[Opt] = &[
 pub(super) static RESTORE: Verb = Verb {
     usage: "[command options] <container-id>",
     options: &[BOTH, RESTORING],
-    ..Verb::of_container(
+    ..of_container(
         "restore",
         "start a container from a checkpoint (not in this version)",
     )

@@ -3,7 +3,7 @@
 //! Apart from the verbs that look, so that a reader of an option's meaning finds everything that can
 //! change a container in one place.
 
-use super::{Opt, Takes, Verb, flag, value, values};
+use super::{Opt, Takes, Verb, flag, number, of_container, value, values};
 
 const OPTIONS_AND_ID: &str = "[command options] <container-id>";
 
@@ -12,7 +12,7 @@ pub(super) static CREATE: Verb = Verb {
     description: "Makes the namespaces, cgroups and mounts that config.json asks for and leaves the process \
         waiting just before its program. The id must be unused below the state directory.",
     options: &[MAKING],
-    ..Verb::of_container(
+    ..of_container(
         "create",
         "make a container whose process waits for \"start\"",
     )
@@ -24,7 +24,7 @@ pub(super) static RUN: Verb = Verb {
         container when its process ends, and exits with that process's code (128 and the signal's \
         number if it was killed).",
     options: &[MAKING, RUNNING],
-    ..Verb::of_container("run", "create and start a container and wait for it")
+    ..of_container("run", "create and start a container and wait for it")
 };
 
 /// Options of both `create` and `run`.
@@ -63,7 +63,7 @@ const RUNNING: &[Opt] = &[
     ),
 ];
 
-const PRESERVE_FDS: Opt = Opt::new(
+const PRESERVE_FDS: Opt = number(
     "preserve-fds",
     Takes::Number(0, i32::MAX as i64),
     "pass this many descriptors after standard streams and $LISTEN_FDS",
@@ -71,7 +71,7 @@ const PRESERVE_FDS: Opt = Opt::new(
 .default("0");
 
 pub(super) static START: Verb =
-    Verb::of_container("start", "let the process of a created container go on");
+    of_container("start", "let the process of a created container go on");
 
 pub(super) static EXEC: Verb = Verb {
     usage: "[command options] <container-id> <command> [arguments...] | --process <file> <container-id>",
@@ -81,7 +81,7 @@ pub(super) static EXEC: Verb = Verb {
     options: &[EXECUTING],
     max: None,
     options_first: true,
-    ..Verb::of_container("exec", "run another process in a running container")
+    ..of_container("exec", "run another process in a running container")
 };
 
 const EXECUTING: &[Opt] = &[
@@ -97,7 +97,7 @@ const EXECUTING: &[Opt] = &[
     values("env", "add an environment variable, NAME=value").short('e'),
     flag("tty", "give the process a terminal").short('t'),
     value("user", "user id and optionally group id: uid[:gid]").short('u'),
-    Opt::new(
+    number(
         "additional-gids",
         Takes::Numbers(0, u32::MAX as i64),
         "add a supplementary group id",
@@ -124,13 +124,12 @@ pub(super) static KILL: Verb = Verb {
         lockstep-runc kill ubuntu01 KILL",
     options: &[&[flag("all", "send it to every process of the container").short('a')]],
     max: Some(2),
-    ..Verb::of_container("kill", "send a signal to the container's first process")
+    ..of_container("kill", "send a signal to the container's first process")
 };
 
-pub(super) static PAUSE: Verb = Verb::of_container("pause", "freeze all processes of a container");
+pub(super) static PAUSE: Verb = of_container("pause", "freeze all processes of a container");
 
-pub(super) static RESUME: Verb =
-    Verb::of_container("resume", "thaw the processes of a paused container");
+pub(super) static RESUME: Verb = of_container("resume", "thaw the processes of a paused container");
 
 pub(super) static DELETE: Verb = Verb {
     usage: OPTIONS_AND_ID,
@@ -139,7 +138,7 @@ pub(super) static DELETE: Verb = Verb {
         "kill a container that still runs; succeed if there is none",
     )
     .short('f')]],
-    ..Verb::of_container("delete", "remove what is left of a stopped container")
+    ..of_container("delete", "remove what is left of a stopped container")
 };
 
 pub(super) static UPDATE: Verb = Verb {
@@ -148,7 +147,7 @@ pub(super) static UPDATE: Verb = Verb {
         limit options are ignored. What is not named stays as it is. Sizes are bytes or take a \
         suffix k, m, g, t or p.",
     options: &[LIMITS],
-    ..Verb::of_container("update", "change the resource limits of a container")
+    ..of_container("update", "change the resource limits of a container")
 };
 
 const LIMITS: &[Opt] = &[
@@ -157,7 +156,7 @@ const LIMITS: &[Opt] = &[
         "JSON file with the limits, - for standard input",
     )
     .short('r'),
-    Opt::new(
+    number(
         "blkio-weight",
         Takes::Number(0, u16::MAX as i64),
         "block I/O weight, 10 to 1000",
@@ -185,7 +184,7 @@ const LIMITS: &[Opt] = &[
         "memory that is reclaimed down to under pressure",
     ),
     value("memory-swap", "memory and swap together; -1 is unlimited"),
-    Opt::new(
+    number(
         "pids-limit",
         Takes::Number(i64::MIN, i64::MAX),
         "most tasks; -1 is unlimited",

@@ -2,15 +2,14 @@
 //!
 //! They change nothing but the file that `spec` makes.
 
-use super::{Opt, Verb, flag, value};
+use super::{Opt, Verb, alone, flag, of_container, value};
 
-pub(super) static STATE: Verb =
-    Verb::of_container("state", "print the state of a container as JSON");
+pub(super) static STATE: Verb = of_container("state", "print the state of a container as JSON");
 
 pub(super) static LIST: Verb = Verb {
     usage: "[command options]",
     options: &[&[FORMAT, flag("quiet", "print ids only").short('q')]],
-    ..Verb::alone("list", "list the containers below the state directory")
+    ..alone("list", "list the containers below the state directory")
 };
 
 const FORMAT: Opt = value("format", "table or json").short('f').default("table");
@@ -22,7 +21,7 @@ pub(super) static PS: Verb = Verb {
     options: &[&[FORMAT]],
     max: None,
     options_first: true,
-    ..Verb::of_container("ps", "list the processes of a container")
+    ..of_container("ps", "list the processes of a container")
 };
 
 pub(super) static EVENTS: Verb = Verb {
@@ -35,13 +34,13 @@ pub(super) static EVENTS: Verb = Verb {
         .default("5s"),
         flag("stats", "print the statistics once and end"),
     ]],
-    ..Verb::of_container(
+    ..of_container(
         "events",
         "print resource use and out-of-memory events as JSON lines",
     )
 };
 
-pub(super) static FEATURES: Verb = Verb::alone(
+pub(super) static FEATURES: Verb = alone(
     "features",
     "print what this runtime supports, as the specification's JSON",
 );
@@ -57,5 +56,5 @@ pub(super) static SPEC: Verb = Verb {
             "for a container of the calling user without root",
         ),
     ]],
-    ..Verb::alone("spec", "write a config.json to start from")
+    ..alone("spec", "write a config.json to start from")
 };

@@ -2,13 +2,12 @@
 //!
 //! Its own failures exit with 255, so that they differ from what most programs return.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use lockstep_kernel::file;
 
 use super::make::{exit_code, option_path, preserve_fds};
-use crate::argv::{self, Arguments};
+use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::Front;
 use crate::{number, quote};
@@ -45,19 +44,18 @@ fn process(args: &Arguments) -> Result<ProcessSource, Failure> {
     if let Some(path) = args.path("process") {
         return Ok(ProcessSource::Json(read(&path)?));
     }
-    let command = &args.positionals[1..];
-    let command = match command.first() {
-        Some(first) if first == "--" => &command[1..],
-        _ => command,
+    let first = match args.positionals().get(1) {
+        Some(word) if word == "--" => 2,
+        _ => 1,
     };
+    let command = args.words(first).map_err(Failure::new)?;
     if command.is_empty() {
         return Err(Failure::new("process args cannot be empty"));
     }
     let user = args.text("user");
     user.as_deref().map_or(Ok(()), check_user)?;
     Ok(ProcessSource::Args(ExecArgs {
-        args: argv::utf8(command.iter().map(OsString::as_os_str), "command")
-            .map_err(Failure::new)?,
+        args: command,
         cwd: args.text("cwd"),
         env: args.utf8("env").map_err(Failure::new)?,
         tty: args.flag("tty"),

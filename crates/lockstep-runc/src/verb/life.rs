@@ -14,7 +14,7 @@ pub(super) fn start(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 
 pub(super) fn kill(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let id = super::id(args)?;
-    let signal = match args.positionals.get(1) {
+    let signal = match args.positionals().get(1) {
         Some(signal) if !signal.is_empty() => &signal.to_string_lossy(),
         _ => "SIGTERM",
     };

@@ -43,6 +43,6 @@ fn refuse_criu(verb: &str) -> Failure {
 
 /// The container that the verb is about.
 fn id(args: &Arguments) -> Result<ContainerId, Failure> {
-    let id = args.positionals.first().map(|id| id.to_string_lossy());
+    let id = args.positionals().first().map(|id| id.to_string_lossy());
     Ok(ContainerId::parse(&id.unwrap_or_default())?)
 }

@@ -18,7 +18,7 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }
         _ => return Err(Failure::new("invalid format option")),
     }
-    let mut options = args.positionals[1..].to_vec();
+    let mut options = args.positionals()[1..].to_vec();
     if options.is_empty() {
         options.push("-ef".into());
     }

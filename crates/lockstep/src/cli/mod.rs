@@ -1,7 +1,7 @@
 //! The command line as data: every verb with its options, in Docker's and Podman's spelling.
 //!
 //! One table serves parsing, `--help`, man pages and completions, so that none can lag behind; the documentation
-//! generator includes this directory by path, so it depends on nothing. An option that people type and that
+//! generator includes this directory by path, so it depends on `lockstep_argv` alone. An option that people type and that
 //! cannot be honoured yet is in the table too, with the reason: it is refused by name and never ignored.
 
 mod exec;
@@ -11,113 +11,11 @@ mod look;
 mod question;
 mod run;
 
+pub(crate) use lockstep_argv::{Opt, Takes, Verb};
+use lockstep_argv::{flag, refused, value, values};
+
 /// The program's name in help and messages.
 pub(crate) const NAME: &str = "lockstep";
-
-/// What an option takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Takes {
-    /// Nothing; it is there or not, and `=false` takes it back.
-    Nothing,
-    /// Any text; of several the last counts.
-    Text,
-    /// Any number of texts.
-    Texts,
-}
-
-/// One option.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Opt {
-    pub(crate) name: &'static str,
-    pub(crate) short: Option<char>,
-    pub(crate) takes: Takes,
-    /// Stands for the value in help.
-    pub(crate) value: &'static str,
-    pub(crate) help: &'static str,
-    /// Why it cannot be honoured, where it cannot.
-    pub(crate) refused: Option<&'static str>,
-}
-
-impl Opt {
-    const fn short(self, short: char) -> Self {
-        Opt {
-            short: Some(short),
-            ..self
-        }
-    }
-}
-
-/// An option without a value.
-const fn flag(name: &'static str, help: &'static str) -> Opt {
-    Opt {
-        name,
-        short: None,
-        takes: Takes::Nothing,
-        value: "",
-        help,
-        refused: None,
-    }
-}
-
-/// An option with a value.
-const fn value(name: &'static str, value: &'static str, help: &'static str) -> Opt {
-    Opt {
-        takes: Takes::Text,
-        value,
-        ..flag(name, help)
-    }
-}
-
-/// An option that may be given several times.
-const fn values(name: &'static str, value: &'static str, help: &'static str) -> Opt {
-    Opt {
-        takes: Takes::Texts,
-        value,
-        ..flag(name, help)
-    }
-}
-
-/// An option that people type and that is refused for a reason.
-const fn refused(name: &'static str, takes: Takes, why: &'static str) -> Opt {
-    Opt {
-        takes,
-        value: match takes {
-            Takes::Nothing => "",
-            _ => "VALUE",
-        },
-        refused: Some(why),
-        ..flag(name, why)
-    }
-}
-
-/// One verb, or the program itself.
-#[derive(Debug)]
-pub(crate) struct Verb {
-    pub(crate) name: &'static str,
-    /// Other names that people type; the program lists them too.
-    pub(crate) aliases: &'static [&'static str],
-    /// What follows the name in the usage line.
-    pub(crate) usage: &'static str,
-    /// One line for lists.
-    pub(crate) about: &'static str,
-    /// More, for its own help; empty where the line says all.
-    pub(crate) description: &'static str,
-    /// Its options, in groups that verbs share.
-    pub(crate) options: &'static [&'static [Opt]],
-    /// Fewest positional arguments.
-    pub(crate) min: usize,
-    /// Most positional arguments; `None` where any number may follow.
-    pub(crate) max: Option<usize>,
-    /// Whether options end at the first positional argument (the rest belongs to another program).
-    pub(crate) options_first: bool,
-}
-
-impl Verb {
-    /// All its options.
-    pub(crate) fn options(&self) -> impl Iterator<Item = &'static Opt> {
-        self.options.iter().copied().flatten()
-    }
-}
 
 /// A verb with one container or more as its arguments.
 const fn on_containers(
