@@ -153,7 +153,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver 
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: an init process of ours is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-retries -d 'refused: health checks are not implemented yet' -r
@@ -190,6 +190,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s i -l interacti
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l env-host -d 'the caller\'s whole environment'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
@@ -200,7 +201,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s P -l publish-a
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l disable-content-trust -d 'refused: signatures are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'refused: write rootfs:DIR as the image'
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init -d 'refused: an init process of ours is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-healthcheck -d 'refused: health checks are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cidfile -d 'write the container\'s id to a new file' -r
@@ -293,7 +293,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driv
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: an init process of ours is not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-retries -d 'refused: health checks are not implemented yet' -r
@@ -328,6 +328,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s i -l intera
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l env-host -d 'the caller\'s whole environment'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
@@ -338,7 +339,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s P -l publis
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l disable-content-trust -d 'refused: signatures are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'refused: write rootfs:DIR as the image'
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init -d 'refused: an init process of ours is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-healthcheck -d 'refused: health checks are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l detach-keys -d 'keys that leave it (ctrl-p,ctrl-q)' -r
@@ -544,6 +544,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s i -l interact
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-host -d 'the caller\'s whole environment'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l unsetenv-all -d 'take all variables of the image away'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only -d 'a root file system that cannot be written; host: has one anyway'

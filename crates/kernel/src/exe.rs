@@ -155,23 +155,34 @@ fn is_sealed(exe: &OwnedFd) -> bool {
 }
 
 fn copy(exe: &OwnedFd) -> Result<OwnedFd> {
+    sealed_file("lockstep-runc", |memfd| {
+        let size = file::fstat(exe)?.st_size as u64;
+        let mut offset = 0;
+        while offset < size {
+            let rest = (size - offset) as usize;
+            let sent = rustix::fs::sendfile(memfd, exe, Some(&mut offset), rest)
+                .told(|| format!("sendfile({}, /proc/self/exe)", memfd.as_raw_fd()))?;
+            check(if sent == 0 { -1 } else { 0 }, || {
+                "sendfile(/proc/self/exe) ended early".into()
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// An executable memfd with what `fill` writes, which nobody can change any more.
+pub(crate) fn sealed_file(
+    name: &str,
+    fill: impl FnOnce(&OwnedFd) -> Result<()>,
+) -> Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // MFD_EXEC (Linux 6.3) says that an executable memfd is meant; older kernels refuse the flag.
-    let memfd = match rustix::fs::memfd_create("lockstep-runc", flags | MemfdFlags::EXEC) {
-        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create("lockstep-runc", flags),
+    let memfd = match rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC) {
+        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create(name, flags),
         other => other,
     }
-    .told(|| "memfd_create(\"lockstep-runc\")".into())?;
-    let size = file::fstat(exe)?.st_size as u64;
-    let mut offset = 0;
-    while offset < size {
-        let rest = (size - offset) as usize;
-        let sent = rustix::fs::sendfile(&memfd, exe, Some(&mut offset), rest)
-            .told(|| format!("sendfile({}, /proc/self/exe)", memfd.as_raw_fd()))?;
-        check(if sent == 0 { -1 } else { 0 }, || {
-            "sendfile(/proc/self/exe) ended early".into()
-        })?;
-    }
+    .told(|| format!("memfd_create({name:?})"))?;
+    fill(&memfd)?;
     rustix::fs::fcntl_add_seals(&memfd, SEALS)
         .told(|| format!("fcntl({}, F_ADD_SEALS)", memfd.as_raw_fd()))?;
     Ok(memfd)

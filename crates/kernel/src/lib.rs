@@ -16,6 +16,7 @@ pub mod durable;
 pub mod event;
 pub mod exe;
 pub mod file;
+pub mod init;
 pub mod landlock;
 pub mod metadata;
 pub mod mount;

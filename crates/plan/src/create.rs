@@ -3,7 +3,7 @@
 use crate::mount::{self, Context};
 use crate::namespace::{self, NEWCGROUP, NEWTIME, Namespaces};
 use crate::process::{Role, limits, privileges};
-use crate::step::{Barrier, IdMaps, MapMethod, Op, OverlayRoot, Plan};
+use crate::step::{Barrier, IdMaps, MapMethod, Op, OverlayRoot, Plan, Slot};
 use crate::{Error, Host, Result, landlock};
 use lockstep_oci::runtime::{Hooks, IntelRdt, Linux, Process, Spec, ValidSpec};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct Supervised {
     pub overlay: Option<OverlayRoot>,
     /// Whether that directory is id-mapped, so that its files have the same owners inside as on the host.
     pub idmap_root: bool,
+    /// Whether our own init is the first process and starts the program.
+    pub init: bool,
 }
 
 /// What a root file system in memory begins with.
@@ -82,6 +84,10 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
     };
     let opened = open_early(&mut plan, spec, &context)?;
+    let init = request.supervised.is_some_and(|s| s.init);
+    if init {
+        plan.supervisor("<init>", Op::OpenInit { slot: Slot::INIT });
+    }
     birth(
         &mut plan,
         linux,
@@ -108,6 +114,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         start_hooks: !hooks.start_container.is_empty(),
         waits: true,
         supervised: request.supervised.is_some(),
+        init,
         keep: request.keep,
         sockets: request.sockets,
         processes: request.processes,

@@ -109,6 +109,7 @@ fn role<'a>(
         start_hooks: false,
         waits: false,
         supervised: false,
+        init: false,
         keep: request.keep,
         sockets: 0,
         processes: request.processes,

@@ -2,7 +2,7 @@
 //! one order in which the kernel allows it. `create` and `exec` share it.
 
 use crate::capability::{SYS_ADMIN, Sets, sets};
-use crate::step::{Barrier, Op, Plan, RootPath};
+use crate::step::{Barrier, Op, Plan, RootPath, Slot};
 use crate::{Error, Host, Result};
 use lockstep_oci::cpu_list::CpuList;
 use lockstep_oci::runtime::{
@@ -33,6 +33,8 @@ pub struct Role<'a> {
     pub waits: bool,
     /// Whether the process ends with its supervisor.
     pub supervised: bool,
+    /// Whether it is started by our own init.
+    pub init: bool,
     /// Descriptors that are handed over: 0..3+keep.
     pub keep: u32,
     /// How many of them are sockets of a service manager.
@@ -283,8 +285,12 @@ fn execution(
         };
         plan.init(format!("{at}/capabilities"), op);
     }
-    let args = process.args.clone();
-    plan.init(format!("{at}/args"), Op::Execute { args, env });
+    let op = Op::Execute {
+        args: process.args.clone(),
+        env,
+        init: role.init.then_some(Slot::INIT),
+    };
+    plan.init(format!("{at}/args"), op);
 }
 
 /// Plans the terminal; `mount` puts it at /dev/console of a root that is being made.

@@ -43,6 +43,11 @@ impl HostPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Slot(pub u32);
 
+impl Slot {
+    /// Our own init; those of trees are counted from 0.
+    pub const INIT: Slot = Slot(u32::MAX);
+}
+
 /// Who executes a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Actor {
@@ -215,6 +220,8 @@ pub enum Op {
         peer: bool,
         idmap: Option<(IdMaps, bool)>,
     },
+    /// Open our own init as a sealed file, before the container's process is there.
+    OpenInit { slot: Slot },
     /// Make the new process in these new namespaces (CLONE_NEW*), after joining others. `owner` is the user id
     /// that the new user namespace belongs to, where it is not the caller's.
     Clone {
@@ -424,8 +431,12 @@ pub enum Op {
         permitted: u64,
         inheritable: u64,
     },
-    /// Execute the program.
-    Execute { args: Vec<String>, env: Vec<String> },
+    /// Execute the program, or the init that starts it.
+    Execute {
+        args: Vec<String>,
+        env: Vec<String>,
+        init: Option<Slot>,
+    },
 }
 
 fn length<S: serde::Serializer>(filter: &[Insn], serializer: S) -> Result<S::Ok, S::Error> {

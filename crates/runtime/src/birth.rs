@@ -156,6 +156,11 @@ impl<'a> Birth<'a> {
                 self.slots.insert(*slot, tree);
                 Ok(())
             }
+            Op::OpenInit { slot } => {
+                let program = lockstep_kernel::init::program().during(|| "our init".into())?;
+                self.slots.insert(*slot, program);
+                Ok(())
+            }
             Op::Clone { new, join, owner } => self.clone(*new, join, *owner),
             Op::Enter { namespaces } => self.enter(*namespaces),
             Op::WriteIdMaps { maps, method } => self.write_maps(maps, *method),

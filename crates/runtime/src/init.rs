@@ -180,11 +180,7 @@ impl Init<'_> {
                 set_groups,
             } => privilege::switch_user(*uid, *gid, groups, *set_groups),
             Op::SetCapabilities { .. } => privilege::set_capabilities(op),
-            Op::FinalCapabilities {
-                effective,
-                permitted,
-                inheritable,
-            } => privilege::final_capabilities(*effective, *permitted, *inheritable),
+            Op::FinalCapabilities { .. } => privilege::final_capabilities(op),
             Op::DieWithSupervisor => privilege::die_with_supervisor(),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::FindHome { uid } => self.find_home(*uid),
@@ -201,8 +197,9 @@ impl Init<'_> {
                 flags,
                 listener,
             } => self.load_filter(filter, *flags, *listener),
-            Op::Execute { args, env } => self.execute(args, env),
-            Op::Clone { .. }
+            Op::Execute { args, env, init } => self.execute(args, env, *init),
+            Op::OpenInit { .. }
+            | Op::Clone { .. }
             | Op::Enter { .. }
             | Op::WriteIdMaps { .. }
             | Op::JoinCgroup

@@ -34,6 +34,9 @@ pub struct Job {
     pub overlay: Option<OverlayRoot>,
     /// Whether the root file system's directory is id-mapped.
     pub idmap_root: bool,
+    /// Whether our own init is the first process.
+    #[serde(default)]
+    pub init: bool,
     /// Whether a terminal is made; else pipes are.
     pub terminal: bool,
     /// Whether the container's standard input stays open for clients.
@@ -75,6 +78,7 @@ impl Job {
             memory_root: self.memory_root.clone(),
             overlay: self.overlay.clone(),
             idmap_root: self.idmap_root,
+            init: self.init,
         }
     }
 }

@@ -106,6 +106,10 @@ pub(super) const PROCESS: &[Opt] = &[
     values("group-add", "GROUP", "a further group"),
     value("umask", "OCTAL", "file mode creation mask (0022)"),
     value("entrypoint", "PROGRAM", "in place of the image's"),
+    flag(
+        "init",
+        "our own first process starts the program, passes signals on and reaps orphans",
+    ),
     value(
         "stop-signal",
         "SIGNAL",
@@ -328,14 +332,9 @@ const REFUSED: &[Opt] = &[
     refused("gpus", Takes::Text, "CDI devices are not implemented yet"),
     refused("secret", Takes::Texts, "secrets are not implemented yet"),
     refused(
-        "init",
-        Takes::Nothing,
-        "an init process of ours is not implemented yet",
-    ),
-    refused(
         "init-path",
         Takes::Text,
-        "an init process of ours is not implemented yet",
+        "--init is this program's own, sealed in memory; no file of the host is executed in a container for it",
     ),
     refused(
         "health-cmd",

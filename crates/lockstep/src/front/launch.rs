@@ -198,6 +198,7 @@ fn job(
         memory_root: resolved.memory_root.clone(),
         overlay,
         idmap_root: resolved.idmap_root,
+        init: args.flag("init"),
         terminal: args.flag("tty"),
         stdin: interactive,
         stdin_once: interactive && !args.flag("detach"),

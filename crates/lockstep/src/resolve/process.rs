@@ -44,6 +44,10 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         None if config.working_dir.starts_with('/') => (config.working_dir.clone(), Origin::Image),
         None => ("/".to_owned(), Origin::Default),
     };
+    if args.flag("init") {
+        let text = "our own is the first process: passes signals on and reaps";
+        out.note("init", text, Origin::Flag, "--init");
+    }
     out.note("process.cwd", cwd.0.clone(), cwd.1, "--workdir");
     let process = out.process();
     process.cwd = cwd.0;

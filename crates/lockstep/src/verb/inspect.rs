@@ -96,6 +96,7 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
         },
         "HostConfig": {
             "AutoRemove": record.auto_remove,
+            "Init": record.job.init,
             "RestartPolicy": record.restart,
             "ReadonlyRootfs": spec["root"]["readonly"],
             "PidsLimit": spec["linux"]["resources"]["pids"]["limit"],

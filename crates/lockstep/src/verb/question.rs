@@ -30,6 +30,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             memory_root: resolved.memory_root,
             overlay: None,
             idmap_root: resolved.idmap_root,
+            init: args.flag("init"),
         }),
     };
     let spec = resolved.spec;

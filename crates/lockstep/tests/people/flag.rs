@@ -13,7 +13,7 @@ fn what_is_refused_says_why(t: &Stage) {
     for options in [
         &["-p", "80:80"][..],
         &["-P"],
-        &["--init"],
+        &["--init-path", "/sbin/init"],
         &["--gpus", "all"],
         &["--health-cmd", "true"],
         &["--dns", "1.1.1.1"],

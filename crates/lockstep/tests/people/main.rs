@@ -12,6 +12,7 @@ mod suite;
 mod flag;
 mod hardened;
 mod image;
+mod init;
 mod killed;
 mod life;
 mod limit;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         ("flag", flag::CASES),
         ("hardened", hardened::CASES),
         ("image", image::CASES),
+        ("init", init::CASES),
         ("killed", killed::CASES),
         ("life", life::CASES),
         ("limit", limit::CASES),

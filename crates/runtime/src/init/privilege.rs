@@ -163,11 +163,19 @@ pub(super) fn set_capabilities(op: &Op) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn final_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
-    capability::set(&Sets {
+pub(super) fn final_capabilities(op: &Op) -> Result<()> {
+    let Op::FinalCapabilities {
         effective,
         permitted,
         inheritable,
+    } = op
+    else {
+        return Ok(());
+    };
+    capability::set(&Sets {
+        effective: *effective,
+        permitted: *permitted,
+        inheritable: *inheritable,
     })
     .during(|| "capability sets".into())
 }

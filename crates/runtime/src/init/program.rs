@@ -9,10 +9,12 @@ use lockstep_kernel::landlock::{self, Domain, Enforced};
 use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
 use lockstep_plan::step::{HandOver, LandlockDomain};
-use lockstep_plan::{Downgrade, RootPath};
+use lockstep_plan::{Downgrade, RootPath, Slot};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+/// Name of our own init in the list of processes.
+const INIT: &str = "lockstep-init";
 /// Most bytes of a passwd file: one of 20,000 users.
 const PASSWD_LIMIT: usize = 1 << 20;
 
@@ -166,20 +168,27 @@ impl Init<'_> {
         }
     }
 
-    pub(super) fn execute(&mut self, args: &[String], env: &[String]) -> Result<()> {
+    pub(super) fn execute(
+        &mut self,
+        args: &[String],
+        env: &[String],
+        init: Option<Slot>,
+    ) -> Result<()> {
         let program = self.program.as_deref().unwrap_or_default();
         let home = self.home.as_ref().map(|home| format!("HOME={home}"));
         let set = env.iter().map(String::as_str);
         let set = set.filter(|entry| home.is_none() || !entry.starts_with("HOME="));
-        let image = process::Image::new(
-            program,
-            args.iter().map(String::as_str),
-            set.chain(home.as_deref()),
-        )
-        .during(|| format!("program {program:?}"))?;
+        let env = set.chain(home.as_deref());
+        let own = init.map(|_| [INIT, program]).into_iter().flatten();
+        let all = own.chain(args.iter().map(String::as_str));
+        let image =
+            process::Image::new(program, all, env).during(|| format!("program {program:?}"))?;
         #[cfg(lockstep_weak)]
         lockstep_kernel::weak::pause("slow-exec");
-        let failure = image.exec();
+        let failure = match init.and_then(|slot| self.slots.get(&slot)) {
+            Some(init) => image.exec_fd(init.as_fd()),
+            None => image.exec(),
+        };
         Err(program_error(
             args.first().map_or("", String::as_str),
             &failure,
