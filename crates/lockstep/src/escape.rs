@@ -5,10 +5,6 @@ use std::borrow::Cow;
 /// Without control characters, which would move the cursor or forge lines, and without the characters that
 /// turn the direction of writing (CVE-2021-42574).
 pub(crate) fn text(raw: &str) -> Cow<'_, str> {
-    let hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !raw.contains(hostile) {
         return Cow::Borrowed(raw);
     }
@@ -16,6 +12,29 @@ pub(crate) fn text(raw: &str) -> Cow<'_, str> {
     for c in raw.chars() {
         match hostile(c) {
             true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON in which nothing is left that a terminal obeys: JSON itself escapes only the controls of ASCII, and those that
+/// stand outside of its strings are blanks.
+pub(crate) fn json(raw: &str) -> Cow<'_, str> {
+    let hostile = |c: char| c > '~' && hostile(c);
+    if !raw.contains(hostile) {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    for c in raw.chars() {
+        match hostile(c) {
+            // All of them are in the first plane.
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             false => out.push(c),
         }
     }
@@ -40,6 +59,18 @@ mod tests {
         assert_eq!(text("plain \u{e9}"), "plain \u{e9}");
         assert_eq!(text("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(text("\u{202e}gpj"), "\\u{202e}gpj");
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let hostile = serde_json::json!({"k\u{9b}": ["\u{202e}gpj\u{7f}", "\u{e9}\n"]});
+        let text = serde_json::to_string_pretty(&hostile).expect("JSON");
+        let shown = json(&text);
+        assert!(!shown.contains(['\u{9b}', '\u{202e}', '\u{7f}']), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).ok(),
+            Some(hostile)
+        );
     }
 
     #[test]

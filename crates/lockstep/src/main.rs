@@ -13,6 +13,7 @@ mod front;
 mod number;
 mod resolve;
 mod stored;
+mod template;
 mod verb;
 mod volume;
 mod why;

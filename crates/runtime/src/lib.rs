@@ -30,7 +30,7 @@ mod supervise;
 mod terminal;
 mod wait;
 
-pub use cgroup::Stats;
+pub use cgroup::{OomCounter, Stats};
 pub use error::{Error, Kind, Result};
 pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;

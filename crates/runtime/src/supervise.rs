@@ -5,6 +5,7 @@
 
 use crate::Runtime;
 use crate::birth::Born;
+use crate::cgroup::{Cgroup, OomCounter};
 use crate::create::Prepared;
 use crate::error::{Error, Kind, Result};
 use crate::request::CreateRequest;
@@ -44,6 +45,11 @@ impl Waiting {
     /// What differs from the configuration.
     pub fn outcome(&self) -> &Outcome {
         &self.born.outcome
+    }
+
+    /// The count of its processes that the kernel will have killed for want of memory, to be read at its end.
+    pub fn oom_counter(&self) -> Result<Option<OomCounter>> {
+        Ok(Cgroup::open(&self.prepared.stored.cgroup).oom_counter()?)
     }
 }
 

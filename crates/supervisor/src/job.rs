@@ -107,6 +107,9 @@ pub struct Exit {
     pub at: String,
     /// Whether somebody had asked for it (`stop`, `kill`).
     pub asked: bool,
+    /// Whether the kernel killed one of its processes for want of memory.
+    #[serde(default)]
+    pub oom_killed: bool,
     /// Why there is no status of the program's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -120,6 +123,7 @@ impl Exit {
             status,
             at: lockstep_runtime::clock::now_rfc3339(),
             asked,
+            oom_killed: false,
             reason: None,
         }
     }

@@ -8,7 +8,8 @@ use lockstep_kernel::process::{self, Child};
 use lockstep_kernel::{caller, event, file, signal, socket};
 use lockstep_runtime::error::For;
 use lockstep_runtime::{
-    Begun, CgroupDriver, ContainerId, CreateRequest, Error, Kind, Result, Runtime, Settings,
+    Begun, CgroupDriver, ContainerId, CreateRequest, Error, Kind, OomCounter, Result, Runtime,
+    Settings,
 };
 
 use crate::client::Client;
@@ -62,6 +63,8 @@ struct Attended {
     life: OwnedFd,
     /// Keeps the container's lock.
     _directory: OwnedFd,
+    /// Read at the end, from a file that was opened while that was allowed.
+    oom: Option<OomCounter>,
     clients: Vec<Client>,
     /// Whether somebody asked for the end, and when it will be forced.
     asked: bool,
@@ -114,6 +117,7 @@ fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> 
         .iter()
         .map(|d| d.to_string())
         .collect();
+    let oom = waiting.oom_counter()?;
     // The last moment before the program's first instruction: from here on nothing that it does finds rights here.
     lost.extend(confine(job.owner, log_directory)?);
     write_line(&life, &started(pid, &lost))?;
@@ -129,6 +133,7 @@ fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> 
         signals,
         life,
         _directory: directory,
+        oom,
         clients: Vec::new(),
         asked: false,
         deadline: None,
@@ -404,7 +409,8 @@ impl Attended {
         };
         (self.deadline, self.run_until) = (None, None);
         self.drain(buffer);
-        let exit = Exit::now(exit.status(), self.asked);
+        let mut exit = Exit::now(exit.status(), self.asked);
+        exit.oom_killed = self.oom.take().is_some_and(|kills| kills.read() > 0);
         write_line(&self.life, &exit)?;
         for client in self.clients.iter_mut().filter(|client| client.waits) {
             client.tell(&Reply::Exited(exit.clone()));

@@ -67,7 +67,7 @@ pub(crate) const INSPECT: Verb = on_containers(
         value(
             "format",
             "FORMAT",
-            "json or a template as {{.State.Status}}",
+            "json or a Go template as {{.State.Status}}",
         )
         .short('f'),
         value("type", "container", "what the names are of"),

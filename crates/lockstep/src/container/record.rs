@@ -7,13 +7,14 @@ use lockstep_supervisor::Job;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::resolve::Brought;
 use crate::why::Setting;
 
 /// Version of the file, raised with every change of its form, so that a rewrite cannot lose what it does not know.
 /// Older ones are read: what was added later has a default. A newer one is refused without touching it.
 ///
-/// 2: older versions of this program would have lost `user`.
-pub(crate) const SCHEMA: u32 = 2;
+/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`.
+pub(crate) const SCHEMA: u32 = 3;
 
 /// A container as it was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,8 +28,17 @@ pub(crate) struct Record {
     pub(crate) created: String,
     /// The image as it was named.
     pub(crate) image: String,
+    /// Digest of the image's configuration, of an image of the store.
+    #[serde(default)]
+    pub(crate) image_id: Option<String>,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
+    /// How many words of that are the entrypoint.
+    #[serde(default)]
+    pub(crate) entrypoint: usize,
+    /// Volumes and paths of the host that it was given.
+    #[serde(default)]
+    pub(crate) mounts: Vec<Brought>,
     /// The user as the command line or else the image names it; empty where neither does.
     #[serde(default)]
     pub(crate) user: String,
@@ -114,6 +124,16 @@ impl Restart {
             ),
             Some(_) => return Err(wrong()),
         })
+    }
+
+    /// Docker's name of the policy, and how often at most; 0 is without end.
+    pub(crate) fn words(self) -> (&'static str, u32) {
+        match self {
+            Restart::No => ("no", 0),
+            Restart::OnFailure(most) => ("on-failure", most),
+            Restart::Always => ("always", 0),
+            Restart::UnlessStopped => ("unless-stopped", 0),
+        }
     }
 
     /// Whether to start again after the n-th end in a row, with this status, not asked for by anybody.

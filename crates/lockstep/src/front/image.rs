@@ -28,6 +28,7 @@ pub(crate) fn open(name: &str, images: &Images<'_>) -> Result<Opened, Failure> {
     let image = |source, config| {
         Opened::Plain(Box::new(Image {
             name: name.to_owned(),
+            id: None,
             source,
             config,
         }))
@@ -57,6 +58,7 @@ impl Opened {
             Opened::Plain(image) => Image::clone(image),
             Opened::Stored(image) => Image {
                 name: name.to_owned(),
+                id: Some(image.id().to_string()),
                 source: Source::Layers(layers),
                 config: crate::stored::config(image),
             },

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub(crate) struct Image {
     /// As it was named.
     pub(crate) name: String,
+    /// Digest of its configuration, of an image of the store.
+    pub(crate) id: Option<String>,
     pub(crate) source: Source,
     pub(crate) config: Config,
 }

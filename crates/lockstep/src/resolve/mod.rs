@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use lockstep_oci::runtime::{Linux, Process, Root, Spec};
 use lockstep_plan::create::MemoryRoot;
+use serde::{Deserialize, Serialize};
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
@@ -117,6 +118,10 @@ pub(crate) struct Resolved {
     pub(crate) stream_owner: Option<u32>,
     /// The whole command, for people.
     pub(crate) command: Vec<String>,
+    /// How many words of it are the entrypoint.
+    pub(crate) entrypoint: usize,
+    /// What was brought in by the command line.
+    pub(crate) mounts: Vec<Brought>,
     /// Files for the container's directory, by name.
     pub(crate) files: BTreeMap<&'static str, String>,
     /// Named volumes that have to exist.
@@ -135,6 +140,27 @@ pub(crate) struct Volume {
     pub(crate) target: String,
     /// Whether a new one gets the files that the image has there.
     pub(crate) filled: bool,
+}
+
+/// A path of the host or a volume in a container, as its record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Brought {
+    /// The volume's name; `None` for a path of the host.
+    pub(crate) volume: Option<String>,
+    /// On the host.
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// As they were typed.
+    pub(crate) options: Vec<String>,
+}
+
+impl Brought {
+    /// Whether it cannot be written through this mount.
+    pub(crate) fn read_only(&self) -> bool {
+        self.options
+            .iter()
+            .any(|option| option == "ro" || option == "readonly")
+    }
 }
 
 /// Decides everything.

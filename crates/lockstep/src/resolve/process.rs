@@ -19,6 +19,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         Some(program) => (vec![program.to_owned()], Origin::Flag),
         None => (config.entrypoint.clone(), Origin::Image),
     };
+    out.entrypoint = command.len();
     // A given entrypoint takes the image's arguments away with its own.
     match (input.command, entrypoint) {
         ([], None) => command.extend(config.cmd.iter().cloned()),

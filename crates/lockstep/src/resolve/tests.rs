@@ -56,6 +56,7 @@ impl World {
         let args = argv::parse(cli::find("run").expect("a verb"), &words)?;
         let image = Image {
             name: "image".into(),
+            id: None,
             source: self.source.clone(),
             config: self.config.clone(),
         };

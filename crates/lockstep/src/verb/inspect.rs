@@ -8,6 +8,8 @@ use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
 use crate::failure::Failure;
 use crate::front::{Front, note, print};
+use crate::resolve::Brought;
+use crate::why::Origin;
 
 pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     match args.text("type")?.unwrap_or("container") {
@@ -34,7 +36,8 @@ pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let text = match args.text("format")? {
         None | Some("json") => {
             let text = serde_json::to_string_pretty(&all);
-            text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n"
+            let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
+            crate::escape::json(&text).into_owned()
         }
         Some(format) => {
             let template = Template::parse(format)?;
@@ -63,13 +66,13 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
     let spec: Value = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
     let status = directory.status()?;
-    let process = &spec["process"];
-    let downgrades = match &status {
+    let (started, downgrades) = match &status {
         Status::Running(started)
         | Status::Abandoned(started)
-        | Status::Exited(Some(started), _) => started.downgrades.clone(),
-        _ => Vec::new(),
+        | Status::Exited(Some(started), _) => (true, started.downgrades.clone()),
+        _ => (false, Vec::new()),
     };
+    let in_directory = |name: &str| directory.path.join(name);
     Ok(json!({
         "Id": record.id,
         "Name": record.name,
@@ -77,32 +80,19 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
         "Path": record.command.first(),
         "Args": record.command.get(1..),
         "State": state_of(&status, paused),
-        "Image": record.image,
+        "Image": record.image_id.as_ref().unwrap_or(&record.image),
+        "ImageName": record.image,
         "RestartCount": record.restarts,
-        "Mounts": mounts(&spec["mounts"]),
-        "Config": {
-            "Hostname": spec["hostname"],
-            "User": record.user,
-            "Tty": record.job.terminal,
-            "OpenStdin": record.job.stdin,
-            "StdinOnce": record.job.stdin_once,
-            "Env": process["env"],
-            "Cmd": record.command,
-            "Image": record.image,
-            "WorkingDir": process["cwd"],
-            "Labels": record.labels,
-            "StopSignal": lockstep_abi::signal::display(record.job.stop_signal),
-            "StopTimeout": record.job.stop_timeout_ms / 1000,
-        },
-        "HostConfig": {
-            "AutoRemove": record.auto_remove,
-            "Init": record.job.init,
-            "RestartPolicy": record.restart,
-            "ReadonlyRootfs": spec["root"]["readonly"],
-            "PidsLimit": spec["linux"]["resources"]["pids"]["limit"],
-            "Memory": spec["linux"]["resources"]["memory"]["limit"],
-            "OomScoreAdj": process["oomScoreAdj"],
-        },
+        "Driver": "overlay",
+        "Platform": "linux",
+        "LogPath": record.job.log.map(|_| in_directory(lockstep_supervisor::LOG)),
+        "Mounts": record.mounts.iter().map(mount).collect::<Vec<_>>(),
+        "EffectiveCaps": list(&spec["process"]["capabilities"]["effective"]),
+        "BoundingCaps": list(&spec["process"]["capabilities"]["bounding"]),
+        "Config": config_of(record, &spec),
+        "HostConfig": host_config(record, &spec),
+        "NetworkSettings": network(&spec, started.then_some(&status)),
+        "GraphDriver": graph(record),
         // What Docker has no name for.
         "Lockstep": {
             "Directory": directory.path,
@@ -121,12 +111,19 @@ struct State {
     status: &'static str,
     running: bool,
     paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
     pid: i32,
     exit_code: i32,
+    error: String,
     started_at: String,
     finished_at: String,
-    error: String,
 }
+
+/// What Go prints of a time that never was.
+const NEVER: &str = "0001-01-01T00:00:00Z";
 
 fn state_of(status: &Status, paused: bool) -> State {
     let (started, exit) = match status {
@@ -135,38 +132,181 @@ fn state_of(status: &Status, paused: bool) -> State {
         Status::Created | Status::Busy => (None, None),
     };
     let running = matches!(status, Status::Running(_));
+    let at = |time: Option<&String>| match time {
+        Some(time) if !time.is_empty() => time.clone(),
+        _ => NEVER.to_owned(),
+    };
     State {
         status: state(status, paused),
         running,
         paused,
+        restarting: false,
+        oom_killed: exit.is_some_and(|exit| exit.oom_killed),
+        dead: matches!(status, Status::Abandoned(_)),
         pid: started.filter(|_| running).map_or(0, |started| started.pid),
         exit_code: exit.map_or(0, |exit| exit.status),
-        started_at: started
-            .map(|started| started.at.clone())
-            .unwrap_or_default(),
-        finished_at: exit.map(|exit| exit.at.clone()).unwrap_or_default(),
         error: exit
             .and_then(|exit| exit.reason.clone())
             .unwrap_or_default(),
+        started_at: at(started.map(|started| &started.at)),
+        finished_at: at(exit.map(|exit| &exit.at)),
     }
 }
 
-/// Mounts of the host's files; the kernel's own file systems are in the configuration.
-fn mounts(all: &Value) -> Vec<Value> {
-    let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
-    let binds = all.iter().filter(|mount| mount["type"] == "bind");
-    let described = binds.map(|mount| {
-        let options = mount["options"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        json!({
-            "Type": "bind",
-            "Source": mount["source"],
-            "Destination": mount["destination"],
-            "RW": !options.iter().any(|option| option == "ro" || option == "rro"),
-            "Options": options,
-        })
-    });
-    described.collect()
+/// The image's and the command line's wishes.
+fn config_of(record: &Record, spec: &Value) -> Value {
+    let (entrypoint, arguments) = record
+        .command
+        .split_at(record.entrypoint.min(record.command.len()));
+    json!({
+        "Hostname": text(&spec["hostname"]),
+        "Domainname": text(&spec["domainname"]),
+        "User": record.user,
+        "Tty": record.job.terminal,
+        "OpenStdin": record.job.stdin,
+        "StdinOnce": record.job.stdin_once,
+        "Env": list(&spec["process"]["env"]),
+        "Cmd": arguments,
+        "Image": record.image,
+        "WorkingDir": spec["process"]["cwd"],
+        "Entrypoint": entrypoint,
+        "Labels": record.labels,
+        "Annotations": map(&spec["annotations"]),
+        "StopSignal": lockstep_abi::signal::display(record.job.stop_signal),
+        "StopTimeout": record.job.stop_timeout_ms / 1000,
+    })
+}
+
+/// What of the host it has, and how much: what is not limited is 0, as in Docker.
+fn host_config(record: &Record, spec: &Value) -> Value {
+    let resources = &spec["linux"]["resources"];
+    let (memory, cpu) = (&resources["memory"], &resources["cpu"]);
+    let number = |value: &Value| value.as_i64().unwrap_or(0);
+    let (quota, period) = (number(&cpu["quota"]), number(&cpu["period"]));
+    let (policy, most) = record.restart.words();
+    let asked = |option: &str| -> Vec<&str> {
+        let all = record.settings.iter();
+        all.filter(|setting| setting.change == option && setting.origin == Origin::Flag)
+            .map(|setting| setting.value.as_str())
+            .collect()
+    };
+    json!({
+        "AutoRemove": record.auto_remove,
+        "Init": record.job.init,
+        "Binds": asked("--volume"),
+        "RestartPolicy": {"Name": policy, "MaximumRetryCount": most},
+        "NetworkMode": namespace(spec, "network", "none"),
+        "PidMode": namespace(spec, "pid", "private"),
+        "IpcMode": namespace(spec, "ipc", "private"),
+        "UTSMode": namespace(spec, "uts", "private"),
+        "CgroupnsMode": namespace(spec, "cgroup", "private"),
+        "UsernsMode": namespace(spec, "user", "private"),
+        "ReadonlyRootfs": spec["root"]["readonly"].as_bool().unwrap_or(false),
+        "PidsLimit": number(&resources["pids"]["limit"]),
+        "Memory": number(&memory["limit"]),
+        "MemoryReservation": number(&memory["reservation"]),
+        "MemorySwap": number(&memory["swap"]),
+        "MemorySwappiness": memory["swappiness"],
+        "OomKillDisable": memory["disableOOMKiller"].as_bool().unwrap_or(false),
+        "OomScoreAdj": number(&spec["process"]["oomScoreAdj"]),
+        "CpuShares": number(&cpu["shares"]),
+        "CpuQuota": quota,
+        "CpuPeriod": period,
+        "NanoCpus": if period > 0 { quota.max(0).saturating_mul(1_000_000_000) / period } else { 0 },
+        "CpusetCpus": text(&cpu["cpus"]),
+        "CpusetMems": text(&cpu["mems"]),
+        "BlkioWeight": number(&resources["blockIO"]["weight"]),
+        "CgroupParent": text(&spec["linux"]["cgroupsPath"]).rsplit_once('/').map_or("", |(parent, _)| parent),
+        "Ulimits": list(&spec["process"]["rlimits"]),
+        "Sysctls": map(&spec["linux"]["sysctl"]),
+        "MaskedPaths": list(&spec["linux"]["maskedPaths"]),
+        "ReadonlyPaths": list(&spec["linux"]["readonlyPaths"]),
+    })
+}
+
+/// A namespace of the container's own, one by its path, or the host's.
+fn namespace<'s>(spec: &'s Value, kind: &str, own: &'s str) -> String {
+    let all = spec["linux"]["namespaces"].as_array();
+    let found = all
+        .into_iter()
+        .flatten()
+        .find(|namespace| namespace["type"] == kind);
+    match found.map(|namespace| namespace["path"].as_str()) {
+        None => "host".into(),
+        Some(Some(path)) => format!("ns:{path}"),
+        Some(None) => own.into(),
+    }
+}
+
+/// There are no addresses yet: a loopback, the host's network or somebody else's.
+fn network(spec: &Value, status: Option<&Status>) -> Value {
+    let mode = namespace(spec, "network", "none");
+    let pid = match status {
+        Some(Status::Running(started)) => Some(started.pid),
+        _ => None,
+    };
+    json!({
+        "SandboxKey": pid.map_or(String::new(), |pid| format!("/proc/{pid}/ns/net")),
+        "Ports": {},
+        "IPAddress": "",
+        "Gateway": "",
+        "MacAddress": "",
+        "Networks": {mode: {"IPAddress": "", "Gateway": "", "MacAddress": "", "Aliases": []}},
+    })
+}
+
+/// Where the root file system lies.
+fn graph(record: &Record) -> Value {
+    let data = match &record.job.overlay {
+        Some(overlay) => {
+            let layers: Vec<_> = overlay
+                .layers
+                .iter()
+                .map(|layer| layer.to_string_lossy())
+                .collect();
+            json!({"LowerDir": layers.join(":"), "UpperDir": overlay.upper, "WorkDir": overlay.work})
+        }
+        None => json!({}),
+    };
+    json!({"Name": "overlay", "Data": data})
+}
+
+fn mount(brought: &Brought) -> Value {
+    let propagation = ["shared", "rshared", "slave", "rslave", "private"];
+    let found = brought
+        .options
+        .iter()
+        .find(|option| propagation.contains(&option.as_str()));
+    json!({
+        "Type": if brought.volume.is_some() { "volume" } else { "bind" },
+        "Name": brought.volume.as_deref().unwrap_or_default(),
+        "Source": brought.source,
+        "Destination": brought.target,
+        "Driver": if brought.volume.is_some() { "local" } else { "" },
+        "Mode": brought.options.join(","),
+        "Options": brought.options,
+        "RW": !brought.read_only(),
+        "Propagation": found.map_or("rprivate", String::as_str),
+    })
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// What is absent is an empty list here, over which a template can go.
+fn list(value: &Value) -> Value {
+    if value.is_array() {
+        value.clone()
+    } else {
+        json!([])
+    }
+}
+
+fn map(value: &Value) -> Value {
+    if value.is_object() {
+        value.clone()
+    } else {
+        json!({})
+    }
 }

@@ -6,6 +6,8 @@ crate::cases![
     lists_and_filters,
     templates,
     inspect_is_docker_s_shape,
+    inspect_answers_templates,
+    who_was_killed_for_memory_is_told,
     top_shows_both_numbers,
     stats_shows_use,
     why_names_who_asked,
@@ -116,6 +118,99 @@ fn inspect_is_docker_s_shape(t: &Stage) {
     assert!(partly.stdout.starts_with("[\n  {"), "{}", partly.stdout);
     let nothing = t.call(&["inspect", "nobody"]);
     assert_eq!((nothing.code, &*nothing.stdout), (1, "[]\n"));
+}
+
+fn inspect_answers_templates(t: &Stage) {
+    t.call(&[
+        "create",
+        "--name",
+        "i",
+        "-l",
+        "tier=web",
+        "-e",
+        "A=1",
+        "-m",
+        "64m",
+        "--memory-reservation",
+        "32m",
+        "--restart",
+        "on-failure:3",
+        "--cpu-shares",
+        "300",
+        "--annotation",
+        "colour=blue",
+        "-v",
+        "/usr/share:/data:ro",
+        "host:",
+        "sleep",
+        "9",
+    ])
+    .text();
+    for (format, expected) in [
+        (
+            "{{range .Config.Env}}{{if eq . \"A=1\"}}{{println .}}{{end}}{{end}}",
+            "A=1",
+        ),
+        (
+            "{{index .Config.Labels \"tier\"}}/{{.Config.Labels.none}}",
+            "web/<no value>",
+        ),
+        ("{{index .Config.Annotations \"colour\" | upper}}", "BLUE"),
+        (
+            "{{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}}",
+            "67108864 33554432",
+        ),
+        (
+            "{{.HostConfig.CPUShares}} {{.HostConfig.PidsLimit}}",
+            "300 2048",
+        ),
+        (
+            "{{with .HostConfig.RestartPolicy}}{{.Name}} {{.MaximumRetryCount}}{{end}}",
+            "on-failure 3",
+        ),
+        (
+            "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}}{{end}}",
+            "bind /data false",
+        ),
+        (
+            "{{json .Config.Cmd}} {{len .Config.Entrypoint}}",
+            "[\"sleep\",\"9\"] 0",
+        ),
+        (
+            "{{printf \"%s|%5d\" .State.Status .State.Pid}}",
+            "created|    0",
+        ),
+        (
+            "{{.State.OOMKilled}} {{.State.StartedAt}}",
+            "false 0001-01-01T00:00:00Z",
+        ),
+        (
+            "{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}",
+            "none",
+        ),
+    ] {
+        assert_eq!(t.field("i", format), expected, "{format}");
+    }
+    let wrong = t
+        .call(&["inspect", "-f", "{{range .Mounts}}", "i"])
+        .refused(125);
+    assert!(wrong.contains("without {{end}}"), "{wrong}");
+    let wrong = t
+        .call(&["inspect", "-f", "{{.State.Colour}}", "i"])
+        .refused(125);
+    assert!(wrong.contains("there are Status"), "{wrong}");
+}
+
+fn who_was_killed_for_memory_is_told(t: &Stage) {
+    let hog = "exec dd if=/dev/zero of=/dev/null bs=64M count=1";
+    let run = |name: &str, memory: &str| {
+        let args = ["run", "--name", name, "-m", memory, "--memory-swap", memory];
+        t.call(&[&args[..], &["host:", "sh", "-c", hog]].concat())
+            .code
+    };
+    assert_eq!((run("small", "16m"), run("large", "512m")), (137, 0));
+    assert_eq!(t.field("small", "{{.State.OOMKilled}}"), "true");
+    assert_eq!(t.field("large", "{{.State.OOMKilled}}"), "false");
 }
 
 fn top_shows_both_numbers(t: &Stage) {

@@ -49,7 +49,7 @@ fn the_first_schema_is_read(t: &Stage) {
     // Written anew, it is of this version.
     t.call(&["update", "--restart", "on-failure", "old"]).text();
     let text = std::fs::read_to_string(&path).expect("a record");
-    assert!(text.starts_with("{\"schema\":2,"), "{text}");
+    assert!(text.starts_with("{\"schema\":3,"), "{text}");
     t.call(&["stop", "-t", "0", "old"]).text();
     t.call(&["rm", "old"]).text();
     assert_eq!(t.call(&["ps", "-aq"]).text(), "");
@@ -58,7 +58,7 @@ fn the_first_schema_is_read(t: &Stage) {
 fn a_newer_schema_is_left_alone(t: &Stage) {
     let path = created(t, "new");
     let text = std::fs::read_to_string(&path).expect("a record");
-    let newer = text.replacen("\"schema\":2", "\"schema\":99,\"unheard\":[]", 1);
+    let newer = text.replacen("\"schema\":3", "\"schema\":99,\"unheard\":[]", 1);
     assert_ne!(text, newer);
     std::fs::write(&path, &newer).expect("the test's own");
     for line in [

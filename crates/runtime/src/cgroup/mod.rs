@@ -26,7 +26,7 @@ use lockstep_plan::Downgrade;
 use lockstep_plan::cgroup::{CgroupPlan, Hierarchy, Layout, Version};
 use serde::{Deserialize, Serialize};
 
-pub use oom::{OomEvent, OomWatch};
+pub use oom::{OomCounter, OomEvent, OomWatch};
 pub use stats::Stats;
 
 /// Largest text of proc and control files that may grow: mountinfo of a host with many containers, the

@@ -40,6 +40,10 @@ enum Source {
     },
 }
 
+/// A count of out-of-memory kills, held open for who may open nothing any more.
+#[derive(Debug)]
+pub struct OomCounter(OwnedFd);
+
 impl Cgroup {
     /// Registers for out-of-memory events; none where the container has no memory controller.
     pub fn oom_watch(&self) -> Result<Option<OomWatch>, Error> {
@@ -76,18 +80,27 @@ impl Cgroup {
         })))
     }
 
-    /// How many processes the kernel has killed here for want of memory; 0 where nothing counts it.
-    pub fn oom_kills(&self) -> Result<u64, Error> {
-        let fail = |call| Error::call("cannot count out-of-memory kills", call);
+    /// The kernel's count of the processes that it has killed here for want of memory; none where nothing counts.
+    pub fn oom_counter(&self) -> Result<Option<OomCounter>, Error> {
         let (dir, file) = match (self.with("memory"), self.unified_dir()) {
             (Some(dir), _) => (dir, "memory.oom_control"),
             (None, Some(dir)) => (dir, "memory.events"),
-            (None, None) => return Ok(0),
+            (None, None) => return Ok(None),
         };
-        match kernel::cgroup::value(CWD, format!("{}/{file}", dir.path)) {
-            Err(call) if call.is(&GONE) => Ok(0),
-            other => other.map(|text| kills(&text)).map_err(fail),
+        match kernel::cgroup::open_events(CWD, format!("{}/{file}", dir.path)) {
+            Err(call) if call.is(&GONE) => Ok(None),
+            other => other
+                .map(|open| Some(OomCounter(open)))
+                .map_err(|call| Error::call("cannot count out-of-memory kills", call)),
         }
+    }
+}
+
+impl OomCounter {
+    /// How many there were. Once, by read(2) alone, which a confined process has left; 0 when the cgroup has gone.
+    pub fn read(self) -> u64 {
+        let text = kernel::file::read_some(&self.0).unwrap_or_default();
+        kills(&String::from_utf8_lossy(&text))
     }
 }
 

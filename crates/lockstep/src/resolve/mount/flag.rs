@@ -10,7 +10,7 @@ use lockstep_oci::runtime::Mount;
 use super::mount;
 use crate::failure::Failure;
 use crate::number;
-use crate::resolve::{Input, Resolved, Volume, wrong};
+use crate::resolve::{Brought, Input, Resolved, Volume, wrong};
 use crate::why::Origin;
 
 pub(super) fn mounts(input: &Input<'_>, out: &mut Resolved) -> Result<Vec<Mount>, Failure> {
@@ -164,10 +164,17 @@ fn from_host(
             filled: !options.contains(&"nocopy"),
         });
     }
+    let name = source;
     let source = source_of(input, (option, text), source, by_path)?;
     if by_path {
         keep_out(input, out, (option, text), Path::new(&source), target)?;
     }
+    out.mounts.push(Brought {
+        volume: (!by_path).then(|| name.to_owned()),
+        source: source.clone(),
+        target: target.to_owned(),
+        options: options.iter().map(|option| (*option).to_owned()).collect(),
+    });
     let (all, idmap) = options_of(input, out, (option, text), options)?;
     let options: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut mount = mount(target, "bind", &source, &options);
