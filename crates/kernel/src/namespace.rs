@@ -75,7 +75,7 @@ impl Ids {
 }
 
 /// Writes a map of process `pid`'s user namespace (user_namespaces(7)), below a /proc descriptor.
-pub fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
+fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
     let text: String = maps
         .iter()
         .map(|m| format!("{} {} {}\n", m.inside, m.outside, m.size))
@@ -85,7 +85,7 @@ pub fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()
 
 /// Lets the setuid helper of the shadow suite write the map, which knows the caller's subordinate ids
 /// (newuidmap(1)). What it printed is part of the error.
-pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
+fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
     let mut args = vec![ids.helper().to_string(), pid.to_string()];
     for m in maps {
         args.extend([m.inside, m.outside, m.size].map(|n| n.to_string()));
@@ -125,7 +125,7 @@ pub fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
 }
 
 /// Forbids setgroups(2) in the namespace of `pid`, which an unprivileged gid_map requires (Linux 3.19).
-pub fn deny_setgroups(proc: impl AsFd, pid: i32) -> Result<()> {
+fn deny_setgroups(proc: impl AsFd, pid: i32) -> Result<()> {
     file::write(proc, format!("{pid}/setgroups"), b"deny")
 }
 
@@ -141,8 +141,8 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
         }
         Side::Parent(child) => child,
     };
-    let made = write_map(proc, child.pid, Ids::User, users)
-        .and_then(|()| write_map(proc, child.pid, Ids::Group, groups))
+    let made = write_maps(proc, child.pid, (users, groups), Mapper::Privileged)
+        .map_err(|(_, error)| error)
         .and_then(|()| file::openat(proc, format!("{}/ns/user", child.pid), OFlags::RDONLY, 0));
     drop(hold);
     process::wait(child.pid, false)?;
@@ -181,8 +181,9 @@ pub fn inside(
         Side::Parent(child) => child,
     };
     drop((mapped, write));
-    let written =
-        write_maps(proc.as_fd(), child.pid, maps, mapper).and_then(|()| file::write_fd(&map, b"."));
+    let written = write_maps(proc, child.pid, maps, mapper)
+        .map_err(|(_, error)| error)
+        .and_then(|()| file::write_fd(&map, b"."));
     drop(map);
     let answer = file::read_fd(answer, 1 << 20);
     let ended = process::wait(child.pid, false)?;
@@ -201,21 +202,23 @@ fn born(mapped: OwnedFd, write: OwnedFd, f: impl FnOnce() -> Vec<u8>) -> Result<
     file::write_fd(&write, &f())
 }
 
-fn write_maps(
-    proc: BorrowedFd<'_>,
+/// Writes both maps of process `pid`'s user namespace. The error says at which of them it was.
+pub fn write_maps(
+    proc: impl AsFd,
     pid: i32,
     (users, groups): (&[Map], &[Map]),
     mapper: Mapper,
-) -> Result<()> {
-    if mapper == Mapper::Helpers {
-        write_map_by_helper(pid, Ids::User, users)?;
-        return write_map_by_helper(pid, Ids::Group, groups);
-    }
+) -> std::result::Result<(), (Ids, Error)> {
+    let proc = proc.as_fd();
+    let write = |ids, maps| match mapper {
+        Mapper::Helpers => write_map_by_helper(pid, ids, maps),
+        Mapper::Privileged | Mapper::OwnIds => write_map(proc, pid, ids, maps),
+    };
+    write(Ids::User, users).map_err(|e| (Ids::User, e))?;
     if mapper == Mapper::OwnIds {
-        deny_setgroups(proc, pid)?;
+        deny_setgroups(proc, pid).map_err(|e| (Ids::Group, e))?;
     }
-    write_map(proc, pid, Ids::User, users)?;
-    write_map(proc, pid, Ids::Group, groups)
+    write(Ids::Group, groups).map_err(|e| (Ids::Group, e))
 }
 
 /// Opens a namespace file and refuses one of another type than `flag` (CLONE_NEW*), as `EINVAL`.

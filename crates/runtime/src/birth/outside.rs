@@ -4,7 +4,7 @@ use super::Birth;
 use crate::error::{Error, For, Result};
 use crate::{init, setting};
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::namespace::{self, Ids};
+use lockstep_kernel::namespace::{self, Ids, Mapper};
 use lockstep_kernel::{network, process, schedule};
 use lockstep_plan::IdMaps;
 use lockstep_plan::step::MapMethod;
@@ -12,25 +12,28 @@ use std::os::fd::AsFd;
 
 impl Birth<'_> {
     pub(super) fn write_maps(&mut self, maps: &IdMaps, method: MapMethod) -> Result<()> {
-        let pid = self.pid();
-        let (users, groups) = (init::lines(&maps.users), init::lines(&maps.groups));
-        let what = |ids: &str| format!("mapping {ids} ids of the user namespace");
-        if method == MapMethod::Helper {
-            namespace::write_map_by_helper(pid, Ids::User, &users)
-                .during(|| what("user"))
-                .map_err(helper_hint)?;
-            return namespace::write_map_by_helper(pid, Ids::Group, &groups)
-                .during(|| what("group"))
-                .map_err(|e| helper_hint(e).asked("/linux/gidMappings"));
-        }
-        namespace::write_map(self.proc, pid, Ids::User, &users).during(|| what("user"))?;
-        if method == MapMethod::OneId {
-            namespace::deny_setgroups(self.proc, pid)
-                .during(|| "setgroups of the user namespace".into())?;
-        }
-        namespace::write_map(self.proc, pid, Ids::Group, &groups)
-            .during(|| what("group"))
-            .map_err(|e| e.asked("/linux/gidMappings"))
+        let maps = (&*init::lines(&maps.users), &*init::lines(&maps.groups));
+        let mapper = match method {
+            MapMethod::Direct => Mapper::Privileged,
+            MapMethod::OneId => Mapper::OwnIds,
+            MapMethod::Helper => Mapper::Helpers,
+        };
+        let written = namespace::write_maps(self.proc, self.pid(), maps, mapper);
+        written.map_err(|(ids, error)| {
+            let of = match ids {
+                Ids::User => "user",
+                Ids::Group => "group",
+            };
+            let mut told = Error::call(format!("mapping {of} ids of the user namespace"), &error);
+            if method == MapMethod::Helper {
+                told = helper_hint(told);
+            }
+            match ids {
+                // The step itself was asked for by the other field.
+                Ids::User => told,
+                Ids::Group => told.asked("/linux/gidMappings"),
+            }
+        })
     }
 
     pub(super) fn join_cgroup(&mut self) -> Result<()> {
