@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Container, Host, Test, run_directory};
+use crate::harness::{Container, Host, Test, build};
 
 /// Name of the cfg and of the directory with the build made under it.
 const VARIANT: &str = "lockstep_weak";
@@ -75,29 +75,9 @@ fn variant() -> Option<PathBuf> {
 /// The compiled attacker; skips the test where there is no C compiler.
 pub(crate) fn attacker(test: &Test) -> &'static Path {
     static ATTACKER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match ATTACKER.get_or_init(|| compile("attacker", include_str!("attacker.c"), &["-static"])) {
+    match ATTACKER.get_or_init(|| build("attacker", include_str!("attacker.c"), &["-static"])) {
         Ok(path) => path,
         Err(reason) => test.skip(reason),
-    }
-}
-
-/// Compiles a C program of a test.
-pub(crate) fn compile(name: &str, source: &str, options: &[&str]) -> Result<PathBuf, String> {
-    let file = run_directory().join(format!("{name}.c"));
-    let binary = run_directory().join(name);
-    std::fs::write(&file, source).map_err(|error| format!("cannot write {name}.c: {error}"))?;
-    let output = Command::new("gcc")
-        .args(["-O1", "-Wall", "-o"])
-        .arg(&binary)
-        .arg(&file)
-        .args(options)
-        .output()
-        .map_err(|error| format!("no C compiler (gcc: {error})"))?;
-    if output.status.success() {
-        Ok(binary)
-    } else {
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(format!("gcc refuses {name}: {text}"))
     }
 }
 

@@ -33,16 +33,15 @@ pub(crate) use forget::Field;
 pub(crate) use host::{CgroupLayout, Host};
 pub(crate) use machine::{Systemd, hierarchies_alone};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
+pub(crate) use probe::build;
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
 pub(crate) use runtime::{Output, Peer, Running, View, in_view, kill};
-pub(crate) use suite::{Sample, Skip, announce_skip};
+pub(crate) use suite::{Ending, Sample, Skip, announce_skip};
 pub(crate) use test::{Test, Used, run_directory, short_path};
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Trial;
 
 /// One test: its name, its body and, if the comparison runtime cannot pass it, why not.
 pub(crate) struct Case {
@@ -113,13 +112,7 @@ fn run_those(groups: Vec<(&'static str, Vec<Case>)>, sample: Option<Sample>) -> 
 
 /// Runs trials under libtest's command line, and removes what all of them shared.
 pub(crate) fn run_trials(trials: Vec<Trial>) -> ExitCode {
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    let leftovers = test::remove_run_directory();
-    if !leftovers.is_empty() {
-        println!("left behind by the run: {leftovers:?}");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+    suite::run(trials, test::remove_run_directory)
 }
 
 fn trial(name: String, case: Case) -> Trial {
@@ -130,40 +123,12 @@ fn trial(name: String, case: Case) -> Trial {
             return Ok(());
         }
         let (ending, leftovers) = perform(Test::new(&name), &case);
-        match ending {
-            Ending::Passed => {}
-            Ending::Skipped(reason) => announce_skip(&name, &reason),
-            Ending::Failed(payload) => resume_unwind(payload),
-        }
-        if leftovers.is_empty() {
-            Ok(())
-        } else {
-            Err(Failed::from(format!(
-                "left behind: {}",
-                leftovers.join("; ")
-            )))
-        }
+        ending.told(&name, &leftovers)
     })
-}
-
-/// How the body of a test ended.
-pub(crate) enum Ending {
-    Passed,
-    Skipped(String),
-    /// With the panic's payload.
-    Failed(Box<dyn Any + Send>),
 }
 
 /// Runs a test and cleans up; its end, and what it left behind.
 pub(crate) fn perform(test: Test, case: &Case) -> (Ending, Vec<String>) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| (case.body)(&test)));
-    let leftovers = test.finish();
-    let ending = match outcome {
-        Ok(()) => Ending::Passed,
-        Err(payload) => match payload.downcast::<Skip>() {
-            Ok(skip) => Ending::Skipped(skip.reason),
-            Err(payload) => Ending::Failed(payload),
-        },
-    };
-    (ending, leftovers)
+    let ending = suite::attempt(|| (case.body)(&test));
+    (ending, test.finish())
 }

@@ -1,4 +1,4 @@
-//! Compiles the C probe that shows what busybox cannot: raw system calls and their results.
+//! Compiles C programs of tests, and the probe that shows what busybox cannot: raw system calls and their results.
 //!
 //! It is C, and static, because it runs inside containers whose only other file is busybox.
 
@@ -13,26 +13,29 @@ const SOURCE: &str = include_str!("probe.c");
 /// The compiled probe, or why there is none.
 pub(crate) fn compiled() -> Result<&'static Path, &'static str> {
     static PROBE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PROBE.get_or_init(compile) {
+    match PROBE.get_or_init(|| build("probe", SOURCE, &["-static"])) {
         Ok(path) => Ok(path),
         Err(reason) => Err(reason),
     }
 }
 
-fn compile() -> Result<PathBuf, String> {
-    let source = run_directory().join("probe.c");
-    let binary = run_directory().join("probe");
-    std::fs::write(&source, SOURCE).map_err(|error| format!("cannot write probe.c: {error}"))?;
+/// Compiles a C program of a test, or says why it cannot be.
+pub(crate) fn build(name: &str, source: &str, options: &[&str]) -> Result<PathBuf, String> {
+    let file = run_directory().join(format!("{name}.c"));
+    let binary = run_directory().join(name);
+    std::fs::write(&file, source).map_err(|error| format!("cannot write {name}.c: {error}"))?;
     let output = Command::new("gcc")
-        .args(["-static", "-O1", "-Wall", "-o"])
+        .args(["-O1", "-Wall", "-o"])
         .arg(&binary)
-        .arg(&source)
+        .arg(&file)
+        .args(options)
         .output()
         .map_err(|error| format!("no C compiler (gcc: {error})"))?;
-    if output.status.success() {
-        Ok(binary)
-    } else {
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(format!("gcc -static refuses the probe: {text}"))
+    match output.status.success() {
+        true => Ok(binary),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("gcc refuses {name}.c: {said}"))
+        }
     }
 }

@@ -1,12 +1,64 @@
-//! What a run of live tests is made of, whatever program they are of: skips that are counted, and samples.
+//! What a run of live tests is made of, whatever program they are of: samples, how a test ends, skips that are
+//! counted, and what must not be left behind.
 
 #![allow(
     dead_code,
     reason = "several test binaries include this module and none uses all of it"
 )]
 
+use std::any::Any;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Runs trials under libtest's command line; `left` says afterwards what all of them left behind.
+pub(crate) fn run(trials: Vec<Trial>, left: impl FnOnce() -> Vec<String>) -> ExitCode {
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let left = left();
+    if !left.is_empty() {
+        println!("left behind by the run: {left:?}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+/// How the body of a test ended.
+pub(crate) enum Ending {
+    Passed,
+    Skipped(String),
+    /// With the panic's payload.
+    Failed(Box<dyn Any + Send>),
+}
+
+/// Runs the body of a test.
+pub(crate) fn attempt(body: impl FnOnce()) -> Ending {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(()) => Ending::Passed,
+        Err(payload) => match payload.downcast::<Skip>() {
+            Ok(skip) => Ending::Skipped(skip.reason),
+            Err(payload) => Ending::Failed(payload),
+        },
+    }
+}
+
+impl Ending {
+    /// What libtest is told of the test called `name`, which `left` this behind: a failure, but for one that
+    /// failed by itself.
+    pub(crate) fn told(self, name: &str, left: &[String]) -> Result<(), Failed> {
+        match self {
+            Ending::Failed(payload) => resume_unwind(payload),
+            Ending::Skipped(reason) => announce_skip(name, &reason),
+            Ending::Passed => {}
+        }
+        match left {
+            [] => Ok(()),
+            left => Err(Failed::from(format!("left behind: {}", left.join("; ")))),
+        }
+    }
+}
 
 /// The panic payload of a test that ends itself as one that cannot run on this machine.
 pub(crate) struct Skip {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::harness::{Test, run_directory};
+use crate::harness::{Test, build};
 
 const SOURCE: &str = include_str!("stepper.c");
 
@@ -124,28 +124,8 @@ fn read_line(line: &str, ended: &mut Ended) {
 
 fn compiled(test: &Test) -> &'static Path {
     static STEPPER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match STEPPER.get_or_init(compile) {
+    match STEPPER.get_or_init(|| build("stepper", SOURCE, &["-static"])) {
         Ok(path) => path,
         Err(reason) => test.skip(reason),
-    }
-}
-
-fn compile() -> Result<PathBuf, String> {
-    let source = run_directory().join("stepper.c");
-    let binary = run_directory().join("stepper");
-    std::fs::write(&source, SOURCE).map_err(|error| format!("cannot write stepper.c: {error}"))?;
-    let output = Command::new("gcc")
-        .args(["-static", "-O1", "-Wall", "-o"])
-        .arg(&binary)
-        .arg(&source)
-        .output()
-        .map_err(|error| format!("no C compiler (gcc: {error})"))?;
-    if output.status.success() {
-        Ok(binary)
-    } else {
-        Err(format!(
-            "gcc refuses the stepper: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
     }
 }

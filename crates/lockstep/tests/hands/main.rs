@@ -73,14 +73,10 @@ fn main() -> ExitCode {
         let run = Arc::clone(&run);
         Trial::test(line.name.clone(), move || run.judge(&line))
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    run.table.finish();
-    let left = run.stage.finish();
-    if !left.is_empty() {
-        eprintln!("left behind: {}", left.join("; "));
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+    suite::run(trials.collect(), || {
+        run.table.finish();
+        run.stage.finish()
+    })
 }
 
 impl Run {

@@ -7,8 +7,7 @@
     reason = "tests act on the machine and print skips; the rules are for what is shipped"
 )]
 
-#[path = "../people/stage.rs"]
-#[allow(dead_code, reason = "made for the people's tests, which use all of it")]
+#[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../../../lockstep-runc/tests/harness/suite.rs"]
 mod suite;
@@ -18,54 +17,23 @@ mod ledger;
 mod probe;
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
 use stage::{Stage, output};
-use suite::{Skip, announce_skip};
 
 /// Facts, "kind value".
 type Facts = BTreeSet<String>;
 
 fn main() -> ExitCode {
-    let trials = ["docker", "podman"].map(|name| {
-        let name = format!("inside::{name}");
-        Trial::test(name.clone(), move || run(&name))
-    });
-    let before = stage::cgroups();
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.into());
-    let left = stage::end_of_run(&before);
-    match left.is_empty() {
-        true => conclusion.exit_code(),
-        false => {
-            println!("left behind by the run: {left:?}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(name: &str) -> Result<(), Failed> {
-    let stage = Stage::set(name);
-    let outcome = catch_unwind(AssertUnwindSafe(|| compare(&stage, name)));
-    let left = stage.finish();
-    match outcome {
-        Ok(()) if left.is_empty() => Ok(()),
-        Ok(()) => Err(Failed::from(format!("left behind: {}", left.join("; ")))),
-        Err(payload) => match payload.downcast::<Skip>() {
-            Ok(skip) => {
-                announce_skip(name, &skip.reason);
-                Ok(())
-            }
-            Err(payload) => resume_unwind(payload),
-        },
-    }
+    let trials = ["docker", "podman"]
+        .map(|name| stage::trial(format!("inside::{name}"), move |stage| compare(stage, name)));
+    stage::run(trials.into())
 }
 
 fn compare(t: &Stage, name: &str) {
     let image = probe::image(&t.dir).unwrap_or_else(|reason| skip(t, &reason));
     let theirs = match name {
-        "inside::docker" => engine::docker(&t.dir, &image),
+        "docker" => engine::docker(&t.dir, &image),
         _ => engine::podman(&t.dir, &image),
     };
     let theirs = facts(&theirs.unwrap_or_else(|reason| skip(t, &reason)));

@@ -6,6 +6,8 @@
     reason = "tests act on the machine and print skips; the rules are for what is shipped"
 )]
 
+#[path = "../stage/mod.rs"]
+mod stage;
 #[path = "../../../lockstep-runc/tests/harness/suite.rs"]
 mod suite;
 
@@ -18,17 +20,14 @@ mod life;
 mod limit;
 mod look;
 mod record;
-mod stage;
 mod stream;
 mod user;
 mod volume;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
 use stage::Stage;
-use suite::{Sample, Skip, announce_skip};
+use suite::Sample;
 
 /// A test: its name and its body.
 type Case = (&'static str, fn(&Stage));
@@ -56,43 +55,14 @@ fn main() -> ExitCode {
         ("user", user::CASES),
         ("volume", volume::CASES),
     ];
-    let sample = Sample::from_env();
     let mut trials = Vec::new();
     for (group, cases) in groups {
         for (name, body) in cases {
             let name = format!("{group}::{name}");
-            if sample.as_ref().is_none_or(|sample| sample.takes(&name)) {
-                trials.push(trial(name, *body));
+            if Sample::takes_point(&name) {
+                trials.push(stage::trial(name, *body));
             }
         }
     }
-    let before = stage::cgroups();
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    let left = stage::end_of_run(&before);
-    match left.is_empty() {
-        true => conclusion.exit_code(),
-        false => {
-            println!("left behind by the run: {left:?}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn trial(name: String, body: fn(&Stage)) -> Trial {
-    Trial::test(name.clone(), move || {
-        let stage = Stage::set(&name);
-        let outcome = catch_unwind(AssertUnwindSafe(|| body(&stage)));
-        let left = stage.finish();
-        match outcome {
-            Ok(()) if left.is_empty() => Ok(()),
-            Ok(()) => Err(Failed::from(format!("left behind: {}", left.join("; ")))),
-            Err(payload) => match payload.downcast::<Skip>() {
-                Ok(skip) => {
-                    announce_skip(&name, &skip.reason);
-                    Ok(())
-                }
-                Err(payload) => resume_unwind(payload),
-            },
-        }
-    })
+    stage::run(trials)
 }

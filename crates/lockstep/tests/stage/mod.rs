@@ -1,13 +1,20 @@
 //! What a test stands on: a store and a state of its own, and the proof that nothing is left of it.
 
+#![allow(
+    dead_code,
+    reason = "several test binaries include this module and none uses all of it"
+)]
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::suite::Skip;
+use libtest_mimic::Trial;
+
+use crate::suite::{self, Skip};
 
 /// An ordinary user of the tests, whom no password file knows.
 pub(crate) const USER: u32 = 54_322;
@@ -161,7 +168,7 @@ impl Stage {
     }
 
     /// Removes all that the test made; what was left although it was removed.
-    pub(crate) fn finish(self) -> Vec<String> {
+    pub(crate) fn finish(&self) -> Vec<String> {
         let mut left = Vec::new();
         // Keepers and fronts may be at work still.
         self.call(&["rm", "-fa"]);
@@ -191,13 +198,28 @@ impl Stage {
     }
 }
 
+/// Runs trials under libtest's command line, and removes what all of them shared.
+pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
+    let before = cgroups();
+    suite::run(trials, || end_of_run(&before))
+}
+
+/// A test on a stage of its own, which it must leave as it was.
+pub(crate) fn trial(name: String, body: impl FnOnce(&Stage) + Send + 'static) -> Trial {
+    Trial::test(name.clone(), move || {
+        let stage = Stage::set(&name);
+        let ending = suite::attempt(|| body(&stage));
+        ending.told(&name, &stage.finish())
+    })
+}
+
 /// The directory of this run, which holds those of its tests.
 pub(crate) fn run_directory() -> PathBuf {
     PathBuf::from(format!("/tmp/ls-people-{}", std::process::id()))
 }
 
 /// The cgroups of all containers of root.
-pub(crate) fn cgroups() -> BTreeSet<PathBuf> {
+fn cgroups() -> BTreeSet<PathBuf> {
     let hierarchies = std::fs::read_dir("/sys/fs/cgroup")
         .into_iter()
         .flatten()
@@ -211,7 +233,7 @@ pub(crate) fn cgroups() -> BTreeSet<PathBuf> {
 }
 
 /// Removes what all tests shared; empty cgroups of containers that were not there `before` and stay.
-pub(crate) fn end_of_run(before: &BTreeSet<PathBuf>) -> Vec<String> {
+fn end_of_run(before: &BTreeSet<PathBuf>) -> Vec<String> {
     let empty = |path: &PathBuf| {
         std::fs::read_to_string(path.join("cgroup.procs")).is_ok_and(|text| text.is_empty())
     };
