@@ -46,6 +46,9 @@ pub struct Supervised {
     pub idmap_root: bool,
     /// Whether our own init is the first process and starts the program.
     pub init: bool,
+    /// Sysctls (name, value) of the container's own network namespace that are wanted and not needed: where the
+    /// kernel refuses one, as below a read-only /proc/sys, the outcome says so.
+    pub network_defaults: Vec<(String, String)>,
 }
 
 /// What a root file system in memory begins with.
@@ -82,6 +85,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
         overlay: request.supervised.and_then(|s| s.overlay.as_ref()),
         idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
+        own_cgroups: request.supervised.is_some(),
     };
     let opened = open_early(&mut plan, spec, &context)?;
     let init = request.supervised.is_some_and(|s| s.init);
@@ -102,7 +106,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     plan.steps.extend(init_steps);
     let hooks = spec.hooks.clone().unwrap_or_default();
     file_systems(&mut plan, spec, &opened, &context, &hooks)?;
-    identity(&mut plan, spec, linux);
+    identity(&mut plan, spec, linux, request);
     let set_groups = host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId);
     let role = Role {
         linux,
@@ -312,12 +316,19 @@ fn hook_barriers(plan: &mut Plan, hooks: &Hooks) {
     }
 }
 
-fn identity(plan: &mut Plan, spec: &Spec, linux: &Linux) {
+fn identity(plan: &mut Plan, spec: &Spec, linux: &Linux, request: &Request<'_>) {
     if let Some(name) = spec.hostname.as_ref().filter(|n| !n.is_empty()) {
         plan.init("/hostname", Op::SetHostname { name: name.clone() });
     }
     if let Some(name) = spec.domainname.as_ref().filter(|n| !n.is_empty()) {
         plan.init("/domainname", Op::SetDomainname { name: name.clone() });
+    }
+    for (key, value) in request.supervised.iter().flat_map(|s| &s.network_defaults) {
+        let op = Op::Sysctl {
+            key: key.clone(),
+            value: value.clone(),
+        };
+        plan.init_best_effort("<default network>", op);
     }
     for (key, value) in &linux.sysctl {
         plan.init(

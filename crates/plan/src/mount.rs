@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub overlay: Option<&'a OverlayRoot>,
     /// Whether config.json's directory is id-mapped with the container's maps.
     pub idmap_root: bool,
+    /// Whether cgroups other than the container's own stay out of sight: runc shows its caller's.
+    pub own_cgroups: bool,
 }
 
 /// Trees that are opened on the host before the init process can no longer see or reach them.
@@ -463,6 +465,7 @@ fn cgroup(target: RootPath, options: Options, context: &Context<'_>) -> Op {
         views: views.collect(),
         single,
         namespaced: context.namespaces.new_cgroup(),
+        own: context.own_cgroups,
         attributes,
     }
 }

@@ -304,12 +304,14 @@ pub enum Op {
         flags: u64,
         data: String,
     },
-    /// The container's own cgroups.
+    /// The container's own cgroups. A container that could not be given one shows those of its caller, unless
+    /// only its `own` are to be shown; without one there is then no mount, and the outcome says so.
     CgroupMount {
         target: RootPath,
         views: Vec<CgroupView>,
         single: bool,
         namespaced: bool,
+        own: bool,
         attributes: Attributes,
     },
     /// Attributes of an existing mount, or of a path made a mount by binding it onto itself.

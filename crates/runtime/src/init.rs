@@ -4,6 +4,7 @@
 //! the other process as data. What an operation needs to decide is in the plan; how it is done is here and,
 //! for each subsystem, in the files beside.
 
+mod cgroup;
 mod device;
 mod mount;
 mod paths;

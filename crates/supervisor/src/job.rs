@@ -37,6 +37,9 @@ pub struct Job {
     /// Whether our own init is the first process.
     #[serde(default)]
     pub init: bool,
+    /// Sysctls of its network namespace that are wanted and not needed.
+    #[serde(default)]
+    pub network_defaults: Vec<(String, String)>,
     /// Whether a terminal is made; else pipes are.
     pub terminal: bool,
     /// Whether the container's standard input stays open for clients.
@@ -79,6 +82,7 @@ impl Job {
             overlay: self.overlay.clone(),
             idmap_root: self.idmap_root,
             init: self.init,
+            network_defaults: self.network_defaults.clone(),
         }
     }
 }

@@ -202,6 +202,7 @@ fn job(
         overlay,
         idmap_root: resolved.idmap_root,
         init: args.flag("init"),
+        network_defaults: resolved.network_defaults.clone(),
         terminal: args.flag("tty"),
         stdin: interactive,
         stdin_once: interactive && !args.flag("detach"),

@@ -14,6 +14,7 @@ mod path;
 mod process;
 mod seccomp;
 mod security;
+mod sysctl;
 mod user;
 mod userns;
 
@@ -110,6 +111,8 @@ pub(crate) struct Resolved {
     pub(crate) spec: Spec,
     pub(crate) memory_root: Option<MemoryRoot>,
     pub(crate) idmap_root: bool,
+    /// Sysctls of the container's own network namespace, by name.
+    pub(crate) network_defaults: Vec<(String, String)>,
     /// Whether the root file system is made of the image's layers.
     pub(crate) layered: bool,
     /// The user that the supervisor becomes.
@@ -192,11 +195,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
         let (key, value) = pair("annotation", text)?;
         out.spec.annotations.insert(key, value.into());
     }
-    for text in input.args.texts("sysctl")? {
-        let (key, value) = pair("sysctl", text)?;
-        out.linux().sysctl.insert(key, value.into());
-        out.note("sysctl", text, Origin::Flag, "--sysctl");
-    }
+    sysctl::apply(input, &mut out)?;
     Ok(out)
 }
 

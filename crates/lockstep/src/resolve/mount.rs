@@ -206,6 +206,15 @@ fn kernel(
     ));
     let cgroup = [&common[..], &["relatime", writable]].concat();
     mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &cgroup));
+    let (seen, origin) = match input.caller.uid {
+        0 => ("its own at /sys/fs/cgroup", Origin::Default),
+        // Whether there is one is known when the kernel was asked for it; `inspect` then has the answer.
+        _ => (
+            "its own at /sys/fs/cgroup; nothing there unless you may make cgroups (lockstep doctor)",
+            Origin::Host,
+        ),
+    };
+    out.note("cgroups", format!("{seen}, {writable}"), origin, "");
     Ok(())
 }
 

@@ -103,12 +103,15 @@ fn fail(front: &Front, directory: Directory, record: &Record, failure: Failure) 
 /// What the kernel refused, and the process id for who wants it.
 fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
     let user = lockstep_kernel::credential::euid() != 0;
-    for downgrade in &launched.downgrades {
-        // No device file can be made in a user namespace, and those that are there were chosen: that an ordinary
-        // user has no device cgroup is kept for `inspect` and is no reason to worry.
-        if user && downgrade.starts_with("/linux/resources/devices:") {
-            continue;
-        }
+    // Kept for `inspect` and no reason to worry. No device file can be made in a user namespace, and those that are
+    // there were chosen, so that an ordinary user has no device cgroup matters little; cgroups that are not shown and
+    // defaults of a network that could not be set take rights away.
+    let quiet = |downgrade: &str| {
+        (user && downgrade.starts_with("/linux/resources/devices:"))
+            || downgrade.starts_with("/mounts:")
+            || downgrade.starts_with("<default network>:")
+    };
+    for downgrade in launched.downgrades.iter().filter(|text| !quiet(text)) {
         note(&format!(
             "warning: not enforced: {}",
             crate::escape::text(downgrade)

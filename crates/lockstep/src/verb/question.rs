@@ -31,6 +31,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             overlay: None,
             idmap_root: resolved.idmap_root,
             init: args.flag("init"),
+            network_defaults: resolved.network_defaults,
         }),
     };
     let spec = resolved.spec;

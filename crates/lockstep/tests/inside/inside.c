@@ -7,12 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,6 +38,8 @@ static int child(long number, const long a[6])
 	*answer = UNKNOWN;
 	pid_t pid = fork();
 	if (pid == 0) {
+		/* What only they may ask for who cannot gain privileges is asked for as one of them. */
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		alarm(1);
 		long result = syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 		*answer = result < 0 ? -errno : result;
@@ -70,6 +74,7 @@ static void specials(void)
 		{"netlink-audit", AF_NETLINK, SOCK_RAW, 9}, {"netlink-netfilter", AF_NETLINK, SOCK_RAW, 12},
 		{"netlink-xfrm", AF_NETLINK, SOCK_RAW, 6}, {"netlink-generic", AF_NETLINK, SOCK_RAW, 16},
 		{"bluetooth", AF_BLUETOOTH, SOCK_RAW, 1}, {"unix", AF_UNIX, SOCK_STREAM, 0}, {"inet", AF_INET, SOCK_STREAM, 0},
+		{"ping", AF_INET, SOCK_DGRAM, 1},
 	};
 	for (size_t n = 0; n < sizeof sockets / sizeof *sockets; n++) {
 		char name[64];
@@ -183,6 +188,20 @@ static void mounts(void)
 	fclose(info);
 }
 
+static void user_listens_below_1024(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sockaddr_in port = {.sin_family = AF_INET, .sin_port = htons(80)};
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (!setgid(1000) && !setuid(1000) && !bind(fd, (struct sockaddr *)&port, sizeof port))
+			puts("special user-listens-on-port-80");
+		fflush(stdout);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 static void setuid_effect(void)
 {
 	fflush(stdout);
@@ -214,6 +233,7 @@ int main(int count, char **args)
 	walk("/sys", "sysfs", 12);
 	walk("/dev", "device", 3);
 	mounts();
+	user_listens_below_1024();
 	setuid_effect();
 	puts("end");
 	return 0;

@@ -10,8 +10,8 @@ use lockstep_abi::syscall::Syscall;
 const SOURCE: &str = include_str!("inside.c");
 
 pub(crate) struct Image {
-    /// A directory with the probe, and with a copy that is setuid root.
-    pub(crate) root: PathBuf,
+    /// As our command line names it: a directory with the probe, and with a copy that is setuid root.
+    pub(crate) source: String,
     /// The same as a tar archive.
     pub(crate) tar: PathBuf,
     /// The system calls to try, NAME=NUMBER.
@@ -31,6 +31,10 @@ pub(crate) fn image(dir: &Path) -> Result<Image, String> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
     };
     mode(&root.join("tmp"), 0o1777);
+    // A user's container cannot make mount points in a directory of another's.
+    for point in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
+        std::fs::write(root.join(point), "").expect("a file");
+    }
     std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").expect("a file");
     std::fs::write(&source, SOURCE).expect("a file");
     let probe = root.join("inside");
@@ -51,7 +55,7 @@ pub(crate) fn image(dir: &Path) -> Result<Image, String> {
             .arg("."),
     )?;
     Ok(Image {
-        root,
+        source: format!("rootfs:{}", root.display()),
         tar,
         calls: calls(),
     })

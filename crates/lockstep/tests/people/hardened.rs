@@ -13,6 +13,7 @@ crate::cases![
     each_protection_has_its_flag,
     privileged_says_what_it_gives,
     no_network_by_default,
+    its_own_network_has_no_privileged_ports,
 ];
 
 fn little_is_allowed(t: &Stage) {
@@ -280,4 +281,31 @@ fn no_network_by_default(t: &Stage) {
             .refused(125)
             .contains("refused")
     );
+}
+
+/// Where the network is the container's own, ports below 1024 are everyone's, as in Docker.
+fn its_own_network_has_no_privileged_ports(t: &Stage) {
+    t.need(
+        std::path::Path::new("/usr/bin/python3").exists(),
+        "no python3",
+    );
+    let listen = "import socket; socket.socket().bind(('127.0.0.1', 80))";
+    let run = |options: &[&str]| {
+        let mut args = vec!["run", "--rm", "--cap-drop", "all", "-u", "daemon"];
+        args.extend(options);
+        args.extend(["host:", "python3", "-c", listen]);
+        t.call(&args)
+    };
+    assert_eq!(run(&[]).text(), "");
+    for separator in [".", "/"] {
+        let name = ["net", "ipv4", "ip_unprivileged_port_start=1024"].join(separator);
+        let refused = run(&["--sysctl", &name]);
+        assert_eq!(refused.code, 1, "{name}: {refused:?}");
+        assert!(refused.stderr.contains("PermissionError"), "{refused:?}");
+    }
+    // The host's is the host's.
+    let start = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start";
+    let own = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let seen = t.sh(&["--network", "host"], start).text();
+    assert_eq!(own.expect("a sysctl").trim_end(), seen);
 }

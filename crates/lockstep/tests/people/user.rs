@@ -14,6 +14,7 @@ crate::cases![
     what_needs_root_says_so,
     its_supervisor_is_confined,
     another_user_cannot_enter,
+    cgroups_of_others_are_out_of_sight,
 ];
 
 const FIRST: u32 = 700_000;
@@ -248,4 +249,31 @@ fn another_user_cannot_enter(t: &Stage) {
     command.args(["--runroot", &state.display().to_string(), "ps"]);
     let refused = output(command, b"").refused(125);
     assert!(refused.contains("belongs to user"), "{refused}");
+}
+
+fn cgroups_of_others_are_out_of_sight(t: &Stage) {
+    let below = "find /sys/fs/cgroup -mindepth 1 -type d; grep -c ' - cgroup' /proc/self/mountinfo";
+    let args = ["run", "-d", "--name", "c", "host:", "sleep", "1000"];
+    let started = one(t, &args);
+    assert!(!started.stderr.contains("cgroup"), "{started:?}");
+    started.text();
+    let seen = one(t, &["exec", "c", "sh", "-c", below]);
+    let downgrades = ["inspect", "--format", "{{json .Lockstep.Downgrades}}", "c"];
+    let hidden = one(t, &downgrades).text().contains("no cgroups at");
+    // Where the user has cgroups of their own, the container has one, and nothing is below it.
+    let expected = if hidden { "0" } else { "1" };
+    assert_eq!(seen.stdout.trim_end(), expected, "{seen:?}");
+    one(t, &["rm", "-f", "c"]).text();
+    let why = one(t, &["run", "--why", "host:", "true"]).text();
+    assert!(
+        why.lines()
+            .any(|line| line.starts_with("cgroups") && line.contains(" host ")),
+        "{why}"
+    );
+    // Root's container has one in every hierarchy, and sees nothing beside it.
+    let seen = t.sh(
+        &[],
+        "find /sys/fs/cgroup -mindepth 2 -type d; grep -c ' - cgroup' /proc/self/mountinfo",
+    );
+    assert!(seen.text().parse::<u32>().is_ok_and(|mounts| mounts > 0));
 }

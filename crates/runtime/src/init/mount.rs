@@ -10,7 +10,7 @@ use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, process};
-use lockstep_plan::step::{CgroupView, IdMap, OverlayRoot, Source};
+use lockstep_plan::step::{IdMap, OverlayRoot, Source};
 use lockstep_plan::{HostPath, Op, RootPath, mount_options};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -213,7 +213,7 @@ impl Init<'_> {
 
     /// Attaches a directory's tree. The target is tried by its name in its own directory, where nothing can
     /// lead elsewhere; a symbolic link of the image is resolved below the root instead.
-    fn attach_directory(
+    pub(super) fn attach_directory(
         &mut self,
         tree: &OwnedFd,
         target: &RootPath,
@@ -281,57 +281,6 @@ impl Init<'_> {
         let what = || format!("attributes of {}", target.as_path().display());
         let point = self.root()?.locate(target.as_path()).during(what)?;
         change(point.as_fd(), wanted).during(what)
-    }
-
-    /// The container's own cgroups, by the namespace where there is one, else by binding their directories.
-    pub(super) fn cgroup_mount(&mut self, op: &Op) -> Result<()> {
-        let Op::CgroupMount {
-            target,
-            views,
-            single,
-            namespaced,
-            attributes,
-        } = op
-        else {
-            return Ok(());
-        };
-        let what = || format!("mounting cgroups at {}", target.as_path().display());
-        if *single {
-            let Some(view) = views.first() else {
-                return Err(Error::new(Kind::Kernel, "this host has no cgroups"));
-            };
-            let made = cgroup_tree(view, *namespaced, attributes.set).during(what)?;
-            self.attach_directory(&made, target, false)?;
-            return change(made.as_fd(), attributes).during(what);
-        }
-        let tmpfs = filesystem("tmpfs", "tmpfs", &["mode=755".into()], 0).during(what)?;
-        self.attach_directory(&tmpfs, target, false)?;
-        for view in views {
-            let what = || {
-                format!(
-                    "mounting cgroup {} at {}",
-                    view.name,
-                    target.as_path().display()
-                )
-            };
-            file::mkdirat(&tmpfs, &view.name, 0o755).during(what)?;
-            let made = cgroup_tree(view, *namespaced, 0).during(what)?;
-            // By name, in a file system that was made two lines above and that nobody else has seen.
-            mount::attach_at(&made, &tmpfs, Path::new(&view.name)).during(what)?;
-            file::leave_to_exec(made);
-            for link in &view.links {
-                file::symlink(&view.name, &tmpfs, link).during(what)?;
-            }
-        }
-        let all = mount_options::Attributes {
-            set: 0,
-            clear: 0,
-            recursive_set: attributes.recursive_set | attributes.set,
-            ..attributes.clone()
-        };
-        change(tmpfs.as_fd(), &all).during(what)?;
-        file::leave_to_exec(tmpfs);
-        Ok(())
     }
 
     /// Makes the container's root this namespace's root. The old root ends up on top of the new one and is
@@ -411,36 +360,11 @@ pub(super) fn filesystem(
     }
 }
 
-fn cgroup_tree(view: &CgroupView, namespaced: bool, attributes: u64) -> kernel::Result<OwnedFd> {
-    let made = if namespaced {
-        let options: Vec<String> = view
-            .option
-            .split(',')
-            .filter(|o| !o.is_empty())
-            .map(String::from)
-            .collect();
-        filesystem(view.kind, "cgroup", &options, 0)?
-    } else {
-        match mount::open_tree(file::CWD, &view.host, false, false) {
-            // ENOENT: an unprivileged user's container that stayed in its caller's cgroup.
-            Err(e) if e.is(&[Errno::ENOENT.0]) => {
-                mount::open_tree(file::CWD, &view.caller, false, false)?
-            }
-            other => other?,
-        }
-    };
-    if attributes != 0 {
-        let set = Attributes {
-            set: attributes,
-            ..Attributes::default()
-        };
-        mount::set_attributes(&made, &set, false)?;
-    }
-    Ok(made)
-}
-
 /// Applies attributes and propagation to an attached mount.
-fn change(made: BorrowedFd<'_>, wanted: &mount_options::Attributes) -> kernel::Result<()> {
+pub(super) fn change(
+    made: BorrowedFd<'_>,
+    wanted: &mount_options::Attributes,
+) -> kernel::Result<()> {
     if wanted.set | wanted.clear != 0 {
         let one = Attributes {
             set: wanted.set,
