@@ -19,9 +19,6 @@ _lockstep() {
             lockstep,attach)
                 cmd="lockstep__subcmd__attach"
                 ;;
-            lockstep,container-inspect)
-                cmd="lockstep__subcmd__container__subcmd__inspect"
-                ;;
             lockstep,container-prune)
                 cmd="lockstep__subcmd__container__subcmd__prune"
                 ;;
@@ -34,11 +31,11 @@ _lockstep() {
             lockstep,exec)
                 cmd="lockstep__subcmd__exec"
                 ;;
+            lockstep,healthcheck-run)
+                cmd="lockstep__subcmd__healthcheck__subcmd__run"
+                ;;
             lockstep,history)
                 cmd="lockstep__subcmd__history"
-                ;;
-            lockstep,image-inspect)
-                cmd="lockstep__subcmd__image__subcmd__inspect"
                 ;;
             lockstep,images)
                 cmd="lockstep__subcmd__images"
@@ -131,7 +128,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait rm container-prune rename update load images rmi tag save history prune plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,28 +167,6 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        lockstep__subcmd__container__subcmd__inspect)
-            opts="-f -s --format --size --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -f)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         lockstep__subcmd__container__subcmd__prune)
             opts="-f --force --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -211,7 +186,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__create)
-            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --health-cmd --health-interval --health-retries --health-timeout --health-start-period --health-start-interval --health-on-failure --no-healthcheck --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -509,6 +484,66 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-success)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-log-destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --publish)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -618,34 +653,6 @@ _lockstep() {
                     return 0
                     ;;
                 --init-path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-cmd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-retries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-start-period)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-start-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-on-failure)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -804,17 +811,13 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        lockstep__subcmd__history)
-            opts="-q -H --no-trunc --quiet --human --format --json --help"
+        lockstep__subcmd__healthcheck__subcmd__run)
+            opts="--help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -822,21 +825,13 @@ _lockstep() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        lockstep__subcmd__image__subcmd__inspect)
-            opts="-f -s --format --size --help"
+        lockstep__subcmd__history)
+            opts="--no-trunc --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -f)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -845,7 +840,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__images)
-            opts="-q -a -f --quiet --no-trunc --format --json --noheading --all --digests --filter --help"
+            opts="-q -a -f --quiet --no-trunc --format --json --noheading --all --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -871,7 +866,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__inspect)
-            opts="-f -s --format --size --type --help"
+            opts="-f -s --format --type --size --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1401,7 +1396,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__run)
-            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --health-cmd --health-interval --health-retries --health-timeout --health-start-period --health-start-interval --health-on-failure --no-healthcheck --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1703,6 +1698,66 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-success)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-log-destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --publish)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1812,34 +1867,6 @@ _lockstep() {
                     return 0
                     ;;
                 --init-path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-cmd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-retries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-start-period)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-start-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --health-on-failure)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

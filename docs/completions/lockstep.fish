@@ -37,9 +37,7 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ps" -d 'list cont
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ls" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "list" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "logs" -d 'print what a container has written'
-complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers and images, as JSON'
-complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "container-inspect" -d 'as inspect, of containers alone'
-complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "image-inspect" -d 'as inspect, of images alone'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers, as JSON'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "top" -d 'list the processes of a container'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "stats" -d 'print what containers use'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "port" -d 'list published ports: a container of this release has none'
@@ -49,6 +47,7 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "restart" -d 'stop
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "pause" -d 'stop every process where it is'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "unpause" -d 'let them go on'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "wait" -d 'wait until containers have ended and print their exit codes'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "healthcheck-run" -d 'run a container\'s health check now'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rm" -d 'remove containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "container-prune" -d 'remove all containers that do not run'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "rename" -d 'give a container another name'
@@ -129,6 +128,21 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l restart -d 'no
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-driver -d 'k8s-file (default) or none' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-opt -d 'max-size=BYTES, max-file=N' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-timeout -d 'longest time of a check (30s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-retries -d 'failures in a row until it is unhealthy (3)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-period -d 'time after the start in which failures do not count (0s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-interval -d 'between two checks in that time, until one succeeds (5s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-on-failure -d 'what is done with an unhealthy container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-startup-cmd -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-startup-interval -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-startup-retries -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-startup-success -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-startup-timeout -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-log-destination -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-max-log-count -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-max-log-size -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s p -l publish -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l expose -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
@@ -156,13 +170,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-retries -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-timeout -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-period -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-start-interval -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-on-failure -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
@@ -198,12 +205,12 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hosts -d 'l
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-healthcheck -d 'without the image\'s check'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l disable-content-trust -d 'refused: signatures are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'refused: write rootfs:DIR as the image'
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-healthcheck -d 'refused: health checks are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cidfile -d 'write the container\'s id to a new file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l name -d 'a name; else one is made up' -r
@@ -269,6 +276,21 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l restart -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-driver -d 'k8s-file (default) or none' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-opt -d 'max-size=BYTES, max-file=N' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-timeout -d 'longest time of a check (30s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-retries -d 'failures in a row until it is unhealthy (3)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-period -d 'time after the start in which failures do not count (0s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-interval -d 'between two checks in that time, until one succeeds (5s)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-on-failure -d 'what is done with an unhealthy container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-startup-cmd -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-startup-interval -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-startup-retries -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-startup-success -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-startup-timeout -d 'refused: --health-start-period and --health-start-interval are for the start' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-log-destination -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-max-log-count -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-max-log-size -d 'refused: the last five results are kept, 4096 bytes of each, beside the container' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s p -l publish -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l expose -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l ip -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is' -r
@@ -296,13 +318,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-fro
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-retries -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-timeout -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-period -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-start-interval -d 'refused: health checks are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-on-failure -d 'refused: health checks are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
@@ -336,12 +351,12 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hosts -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-healthcheck -d 'without the image\'s check'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l disable-content-trust -d 'refused: signatures are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'refused: write rootfs:DIR as the image'
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-healthcheck -d 'refused: health checks are not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l detach-keys -d 'keys that leave it (ctrl-p,ctrl-q)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l checkpoint -d 'refused: checkpoints are not implemented' -r
@@ -365,7 +380,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l detach-keys
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l no-stdin -d 'the output alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s a -l all -d 'also those that do not run'
@@ -376,7 +391,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s a -l all -d 'also those that do not run'
@@ -387,7 +402,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s a -l all -d 'also those that do not run'
@@ -406,15 +421,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s t -l timestam
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l details -d 'refused: lines have no further attributes'
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of; either by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
-complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
-complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand top" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l format -d 'json, table or a template as {{.Name}} {{.MemUsage}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -s i -l interval -d 'time between two prints (5)' -r
@@ -442,6 +451,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand unpause" -l help -d 'p
 complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l condition -d 'what to wait for' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l ignore -d 'a missing container is no error and prints -1'
 complete -c lockstep -n "__fish_lockstep_using_subcommand wait" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand healthcheck-run" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s t -l time -d 'with --force, ask first and wait so long' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s f -l force -d 'kill what runs; a missing container is no error'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s a -l all -d 'all containers'
@@ -471,13 +481,12 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s i -l input -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s q -l quiet -d 'print nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand load" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l format -d 'json, table or a template as {{.Repository}} {{.Tag}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s f -l filter -d 'reference, dangling, label, label!, before, since, until, id, digest' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s f -l filter -d 'refused: images are not filtered yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s q -l quiet -d 'ids alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l no-trunc -d 'whole ids'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l json -d 'as --format json'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s a -l all -d 'all of them, which is the default'
-complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l digests -d 'a column with the digests'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -s f -l force -d 'also by an id with several names; one in use loses its names'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -l help -d 'print this help'
@@ -485,11 +494,8 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand tag" -l help -d 'print
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -s o -l output -d 'the archive; standard output by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l format -d 'its form (docker-archive)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l format -d 'json, table or a template as {{.CreatedBy}} {{.Size}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole ids and commands'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -s q -l quiet -d 'ids alone'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -s H -l human -d 'sizes and times for people (default)'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l json -d 'as JSON'
 complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l filter -d 'refused: images are not filtered yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s a -l all -d 'also those with a name'

@@ -30,9 +30,12 @@ lockstep_kernel::entry!(start);
 #[cfg_attr(test, expect(dead_code, reason = "the test harness has its own entry"))]
 fn start() -> i32 {
     let args: Vec<OsString> = std::env::args_os().collect();
-    // Not a verb for people: what the front starts beside each container.
+    // Not a verb for people: what the front starts beside containers.
     if args.get(1).is_some_and(|verb| verb == front::SUPERVISOR) {
         return lockstep_supervisor::run();
+    }
+    if args.get(1).is_some_and(|verb| verb == front::KEEPER) {
+        return front::run_keeper(&args);
     }
     front::run(&args).into()
 }

@@ -223,10 +223,7 @@ pub(crate) fn config(image: &Image) -> ImageConfig {
             .map(|(key, value)| (key.to_owned(), value.clone()))
             .collect(),
         volumes: config.volumes.keys().map(str::to_owned).collect(),
-        health: config
-            .healthcheck
-            .as_ref()
-            .is_some_and(|check| !check.test.is_empty()),
+        health: config.healthcheck.clone(),
     }
 }
 

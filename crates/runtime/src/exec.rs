@@ -90,7 +90,10 @@ impl Runtime<'_> {
         } else {
             born.console
         };
-        let exit = crate::wait::attend(&born.child, terminal, None, self.warn)?;
+        let exit = match (terminal, request.time_limit) {
+            (None, Some(limit)) => crate::wait::attend_for(&born.child, limit)?,
+            (terminal, _) => crate::wait::attend(&born.child, terminal, None, self.warn)?,
+        };
         mask.restore().during(|| "restoring signals".into())?;
         Ok(exit.status())
     }

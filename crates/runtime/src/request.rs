@@ -3,6 +3,7 @@
 use crate::state::ContainerId;
 pub use lockstep_plan::create::Supervised;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How cgroups are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,4 +124,6 @@ pub struct ExecRequest {
     pub ignore_paused: bool,
     /// Sub-cgroups for the process, as `controllers:path` or `path`.
     pub cgroup: Vec<String>,
+    /// Time after which a process without a terminal that is waited for gets SIGKILL.
+    pub time_limit: Option<Duration>,
 }

@@ -6,6 +6,9 @@ use lockstep_kernel::console::{self, Raw};
 use lockstep_kernel::process::{self, Child, Exit};
 use lockstep_kernel::{event, file, signal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use crate::birth::SIGKILL;
 
 const SIGPIPE: i32 = 13;
 const SIGCHLD: i32 = 17;
@@ -20,18 +23,28 @@ pub(crate) fn attend(
     warn: &dyn Fn(&str),
 ) -> Result<Exit> {
     match (terminal, notify) {
-        (None, None) => forward(child),
+        (None, None) => forward(child, None),
         (terminal, notify) => relay(child, terminal.as_ref(), notify, warn),
     }
 }
 
-fn forward(child: &Child) -> Result<Exit> {
+/// The same with SIGKILL after a time; the process's end is waited for all the same.
+pub(crate) fn attend_for(child: &Child, limit: Duration) -> Result<Exit> {
+    forward(child, Instant::now().checked_add(limit))
+}
+
+fn forward(child: &Child, mut deadline: Option<Instant>) -> Result<Exit> {
     loop {
         if let Some(exit) = reap(child)? {
             return Ok(exit);
         }
-        if let Some(number) = signal::wait(None).during(|| "waiting for the container".into())? {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX) + 1);
+        if let Some(number) = signal::wait(left).during(|| "waiting for the container".into())? {
             pass_on(child, number)?;
+        }
+        if deadline.take_if(|at| *at <= Instant::now()).is_some() {
+            pass_on(child, SIGKILL)?;
         }
     }
 }
@@ -90,7 +103,7 @@ fn relay(
             && !signal
         {
             // EIO: nobody has the terminal open any more; the end of the process is what is left to hear of.
-            break forward(child)?;
+            break forward(child, None)?;
         }
         if let Some(master) = master.filter(|_| typed) {
             open_input = pump(stdin, master.as_fd());

@@ -378,7 +378,7 @@ impl Attended {
 
     fn signal(&mut self, number: i32) {
         if self.exit.is_none() {
-            self.asked |= matches!(number, SIGKILL | SIGTERM);
+            self.asked |= number == SIGKILL || number == self.stop.0;
             // ESRCH: it has just ended. EINVAL: no signal, which the front checked.
             drop(process::pidfd_send_signal(self.child.pidfd.as_fd(), number));
         }

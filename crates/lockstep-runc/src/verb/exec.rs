@@ -37,6 +37,7 @@ fn request(front: &Front, args: &Arguments) -> Result<ExecRequest, Failure> {
         preserve_fds: preserve_fds(front, args, 0)?,
         ignore_paused: args.flag("ignore-paused"),
         cgroup: args.utf8("cgroup").map_err(Failure::new)?,
+        time_limit: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Verbs on images of the store.
 
-use super::{Opt, Takes, Verb, flag, refused, value, values};
+use super::{Opt, Takes, Verb, flag, refused, value};
 
 const fn verb(
     name: &'static str,
@@ -42,10 +42,10 @@ pub(crate) const LOAD: Verb = Verb {
 
 pub(crate) const IMAGES: Verb = Verb {
     min: 0,
-    max: Some(1),
+    max: Some(0),
     ..verb(
         "images",
-        "[options] [REPOSITORY[:TAG]]",
+        "[options]",
         "list images",
         &[&[
             flag("quiet", "ids alone").short('q'),
@@ -58,13 +58,7 @@ pub(crate) const IMAGES: Verb = Verb {
             flag("json", "as --format json"),
             flag("noheading", "no headings"),
             flag("all", "all of them, which is the default").short('a'),
-            flag("digests", "a column with the digests"),
-            values(
-                "filter",
-                "KEY=VALUE",
-                "reference, dangling, label, label!, before, since, until, id, digest",
-            )
-            .short('f'),
+            refused("filter", Takes::Texts, "images are not filtered yet").short('f'),
         ]],
     )
 };
@@ -110,17 +104,7 @@ pub(crate) const HISTORY: Verb = Verb {
         "history",
         "[options] IMAGE",
         "list the steps of an image's making",
-        &[&[
-            flag("no-trunc", "whole ids and commands"),
-            flag("quiet", "ids alone").short('q'),
-            flag("human", "sizes and times for people (default)").short('H'),
-            value(
-                "format",
-                "FORMAT",
-                "json, table or a template as {{.CreatedBy}} {{.Size}}",
-            ),
-            flag("json", "as --format json"),
-        ]],
+        &[&[flag("no-trunc", "whole commands"), flag("json", "as JSON")]],
     )
 };
 
@@ -145,8 +129,7 @@ pub(crate) const PRUNE: Verb = Verb {
 };
 
 /// What `lockstep image VERB` is, by the second word.
-pub(crate) const GROUP: [(&str, &str); 10] = [
-    ("inspect", "image-inspect"),
+pub(crate) const GROUP: [(&str, &str); 9] = [
     ("ls", "images"),
     ("list", "images"),
     ("rm", "rmi"),

@@ -5,6 +5,7 @@
 //! cannot be honoured yet is in the table too, with the reason: it is refused by name and never ignored.
 
 mod exec;
+mod health;
 mod image;
 mod life;
 mod look;
@@ -71,8 +72,6 @@ pub(crate) const VERBS: &[&Verb] = &[
     &look::PS,
     &look::LOGS,
     &look::INSPECT,
-    &look::CONTAINER_INSPECT,
-    &look::IMAGE_INSPECT,
     &look::TOP,
     &look::STATS,
     &look::PORT,
@@ -82,6 +81,7 @@ pub(crate) const VERBS: &[&Verb] = &[
     &life::PAUSE,
     &life::UNPAUSE,
     &life::WAIT,
+    &health::RUN,
     &life::RM,
     &life::PRUNE,
     &life::RENAME,
@@ -99,8 +99,11 @@ pub(crate) const VERBS: &[&Verb] = &[
 ];
 
 /// Verbs behind `lockstep GROUP`: each group's short names, and what they are called here.
-pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 2] =
-    [("container", &life::GROUP), ("image", &image::GROUP)];
+pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 3] = [
+    ("container", &life::GROUP),
+    ("image", &image::GROUP),
+    ("healthcheck", &health::GROUP),
+];
 
 const REGISTRIES: &str = "registries are not implemented yet; load reads layouts and archives";
 
@@ -125,7 +128,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
         "export",
         "a container's files are not exported yet; exec tar writes them",
     ),
-    ("healthcheck", "health checks are not implemented yet"),
     (
         "import",
         "a tar of files is no image; rootfs:DIR runs what was unpacked",

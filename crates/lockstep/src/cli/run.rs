@@ -30,6 +30,7 @@ pub(crate) const RUN: Verb = Verb {
         FILES,
         LIMITS,
         LIFE,
+        super::health::HEALTH,
         WHY,
         REFUSED,
     ],
@@ -57,6 +58,7 @@ pub(crate) const CREATE: Verb = Verb {
         FILES,
         LIMITS,
         LIFE,
+        super::health::HEALTH,
         WHY,
         REFUSED,
     ],
@@ -335,46 +337,6 @@ const REFUSED: &[Opt] = &[
         "init-path",
         Takes::Text,
         "--init is this program's own, sealed in memory; no file of the host is executed in a container for it",
-    ),
-    refused(
-        "health-cmd",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-interval",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-retries",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-timeout",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-start-period",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-start-interval",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "health-on-failure",
-        Takes::Text,
-        "health checks are not implemented yet",
-    ),
-    refused(
-        "no-healthcheck",
-        Takes::Nothing,
-        "health checks are not implemented yet",
     ),
     refused(
         "preserve-fds",

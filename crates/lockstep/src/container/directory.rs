@@ -11,6 +11,7 @@ use lockstep_oci::runtime::Spec;
 use lockstep_supervisor::{Connection, Exit, LIFE, LOG, LogFiles, Started, read_life};
 use serde::Serialize;
 
+use super::health::Health;
 use super::record::{self, Record};
 use crate::failure::{Doing, Failure};
 
@@ -20,6 +21,8 @@ const LIMIT: usize = 16 << 20;
 /// Its files, beside the supervisor's.
 const CONFIG: &str = "config.json";
 const RECORD: &str = "record.json";
+const HEALTH: &str = "health.json";
+const HEALTH_LOCK: &str = "health.lock";
 
 /// An open container.
 #[derive(Debug)]
@@ -253,6 +256,28 @@ impl Directory {
         text.extend(json(LIFE, exit)?);
         text.push(b'\n');
         self.replace(LIFE, &text, 0o600)
+    }
+
+    /// What its health check has said in the life that began then.
+    pub(crate) fn health(&self, life: &str) -> Result<Health, Failure> {
+        let text = self.read(HEALTH)?.unwrap_or_default();
+        Ok(Health::parse(&text, life))
+    }
+
+    /// Records a result of it. The caller holds the lock of [`Directory::lock_health`].
+    pub(crate) fn write_health(&self, health: &Health) -> Result<(), Failure> {
+        let what = || format!("{HEALTH} of container {}", self.id);
+        // It is of no use after a crash of the machine, so it need not reach the disk.
+        file::replace(&self.dir, HEALTH, &json(HEALTH, health)?, 0o600).doing(what)
+    }
+
+    /// One check at a time.
+    pub(crate) fn lock_health(&self) -> Result<OwnedFd, Failure> {
+        let what = || format!("{HEALTH_LOCK} of container {}", self.id);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+        let lock = file::openat(&self.dir, HEALTH_LOCK, flags, 0o600).doing(what)?;
+        durable::lock(&lock, Lock::Exclusive, true).doing(what)?;
+        Ok(lock)
     }
 
     /// Connects to its supervisor.

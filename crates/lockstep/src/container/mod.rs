@@ -5,6 +5,7 @@
 
 mod block;
 mod directory;
+mod health;
 mod lookup;
 mod name;
 mod record;
@@ -13,6 +14,7 @@ mod store;
 
 pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE};
 pub(crate) use directory::{Directory, Status};
+pub(crate) use health::{Check, Health, OnFailure, Probe, Verdict};
 pub(crate) use lookup::no_container;
 pub(crate) use name::check as check_name;
 pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA};

@@ -6,6 +6,7 @@ use lockstep_oci::json;
 use lockstep_supervisor::Job;
 use serde::{Deserialize, Serialize};
 
+use super::Check;
 use crate::failure::Failure;
 use crate::resolve::Brought;
 use crate::why::Setting;
@@ -13,8 +14,8 @@ use crate::why::Setting;
 /// Version of the file, raised with every change of its form, so that a rewrite cannot lose what it does not know.
 /// Older ones are read: what was added later has a default. A newer one is refused without touching it.
 ///
-/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`.
-pub(crate) const SCHEMA: u32 = 3;
+/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`. 4: `health`.
+pub(crate) const SCHEMA: u32 = 4;
 
 /// A container as it was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub(crate) struct Record {
     pub(crate) layered: bool,
     /// Its block of user ids, where it has one.
     pub(crate) block: Option<u32>,
+    /// How its health is asked for, where it is.
+    #[serde(default)]
+    pub(crate) health: Option<Check>,
     /// How often it was started again without being asked.
     pub(crate) restarts: u32,
     /// What its supervisor is told.
@@ -136,12 +140,13 @@ impl Restart {
         }
     }
 
-    /// Whether to start again after the n-th end in a row, with this status, not asked for by anybody.
-    pub(crate) fn again(self, status: i32, ends: u32) -> bool {
+    /// Whether to start again after an end with this status that nobody asked for, when that was done so many times
+    /// since somebody started it. A long run between does not make the count begin anew, as in Docker.
+    pub(crate) fn again(self, status: i32, restarts: u32) -> bool {
         match self {
             Restart::No => false,
             Restart::OnFailure(0) => status != 0,
-            Restart::OnFailure(most) => status != 0 && ends <= most,
+            Restart::OnFailure(most) => status != 0 && restarts < most,
             Restart::Always | Restart::UnlessStopped => true,
         }
     }
@@ -158,9 +163,9 @@ mod tests {
         for wrong in ["sometimes", "always:3", "on-failure:x"] {
             assert!(Restart::parse(wrong).is_err(), "{wrong}");
         }
-        assert!(Restart::OnFailure(2).again(1, 2));
-        assert!(!Restart::OnFailure(2).again(1, 3));
-        assert!(!Restart::OnFailure(0).again(0, 1));
+        assert!(Restart::OnFailure(2).again(1, 1));
+        assert!(!Restart::OnFailure(2).again(1, 2));
+        assert!(!Restart::OnFailure(0).again(0, 0));
         assert!(Restart::Always.again(0, 99));
     }
 }

@@ -18,6 +18,14 @@ pub(crate) struct Locations {
     pub(crate) runtime_dir: Option<String>,
 }
 
+impl Locations {
+    /// The environment that a further process of this program finds the same in.
+    pub(crate) fn environment(&self) -> Vec<String> {
+        let dir = self.runtime_dir.iter();
+        dir.map(|dir| format!("XDG_RUNTIME_DIR={dir}")).collect()
+    }
+}
+
 /// The opened directories. Containers that are kept are in the store; those that go when they end are in the
 /// state, where nothing has to reach a disk. Names and blocks of user ids are in the store for both.
 #[derive(Debug)]

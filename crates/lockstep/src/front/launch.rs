@@ -166,6 +166,7 @@ fn fill(
         awaits_start: !args.knows("detach"),
         restart: restart(args)?,
         block: claimed.block,
+        health: resolved.health.clone(),
         restarts: 0,
         job: job(store, directory, args, (image, &resolved))?,
         settings: resolved.settings,

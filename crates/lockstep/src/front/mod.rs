@@ -1,6 +1,7 @@
 //! The process that was called: from the arguments to a verb, and what verbs share.
 
 mod caller;
+mod clock;
 mod help;
 mod image;
 mod keeper;
@@ -24,7 +25,7 @@ use crate::container::{Locations, Store};
 use crate::failure::Failure;
 use crate::{cli, verb};
 
-pub(crate) use keeper::{finish, keep};
+pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch};
 pub(crate) use launch::{Launched, create, explain, launch, resolve_only};
 pub(crate) use print::{note, print};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
@@ -99,6 +100,16 @@ impl Front {
             root: global.path("root"),
             runroot: global.path("runroot"),
             args: args.to_vec(),
+            store: OnceCell::new(),
+        }
+    }
+
+    /// One of a process that was told where everything is.
+    fn at(data: PathBuf, state: PathBuf) -> Front {
+        Front {
+            root: Some(data),
+            runroot: Some(state),
+            args: Vec::new(),
             store: OnceCell::new(),
         }
     }

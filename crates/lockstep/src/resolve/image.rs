@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lockstep_oci::image::Healthcheck;
+
 /// An image.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
@@ -39,8 +41,7 @@ pub(crate) struct Config {
     pub(crate) labels: Vec<(String, String)>,
     /// Paths that the image wants volumes at.
     pub(crate) volumes: Vec<String>,
-    /// Whether it has a health check.
-    pub(crate) health: bool,
+    pub(crate) health: Option<Healthcheck>,
 }
 
 /// The host's directories that hold programs and what they need. Everything else of the host, its users' data

@@ -6,6 +6,7 @@
 mod capability;
 mod device;
 mod env;
+mod health;
 mod image;
 mod limit;
 mod mount;
@@ -26,6 +27,7 @@ use lockstep_plan::create::MemoryRoot;
 use serde::{Deserialize, Serialize};
 
 use crate::argv::Arguments;
+use crate::container::Check;
 use crate::failure::Failure;
 use crate::why::{Origin, Setting};
 
@@ -129,6 +131,7 @@ pub(crate) struct Resolved {
     pub(crate) files: BTreeMap<&'static str, String>,
     /// Named volumes that have to exist.
     pub(crate) volumes: Vec<Volume>,
+    pub(crate) health: Option<Check>,
     pub(crate) stop_signal: i32,
     pub(crate) stop_timeout_ms: u64,
     pub(crate) settings: Vec<Setting>,
@@ -191,6 +194,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
     path::apply(input, &options, &mut out);
     device::apply(input, &mut out)?;
     limit::apply(input, &mut out)?;
+    health::apply(input, &mut out)?;
     for text in input.args.texts("annotation")? {
         let (key, value) = pair("annotation", text)?;
         out.spec.annotations.insert(key, value.into());

@@ -97,11 +97,6 @@ fn root(
                 );
                 out.note("volumes", text, Origin::Image, "--volume");
             }
-            if config.health {
-                out.warn(
-                    "the image's health check is not run: health checks are not implemented yet",
-                );
-            }
         }
     }
     Ok(())

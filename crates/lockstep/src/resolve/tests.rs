@@ -319,7 +319,10 @@ fn an_image_gains_nothing() {
         stop_signal: "SIGKILL".into(),
         labels: vec![("io.podman.annotations.userns".into(), "host".into())],
         volumes: vec!["/etc".into(), "/var/lib/lockstep".into()],
-        health: true,
+        health: Some(lockstep_oci::image::Healthcheck {
+            test: vec!["CMD".into(), "/evil".into()],
+            ..Default::default()
+        }),
     };
     let greedy = world.spec(&[]);
     assert_eq!(plain.mounts, greedy.mounts);

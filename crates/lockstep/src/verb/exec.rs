@@ -52,6 +52,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         preserve_fds: 0,
         ignore_paused: false,
         cgroup: Vec::new(),
+        time_limit: None,
     };
     let status = front.with_runtime(front.store()?, |runtime| Ok(runtime.exec(&request)?))?;
     Ok(u8::try_from(status).unwrap_or(u8::MAX))

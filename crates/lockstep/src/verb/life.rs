@@ -1,13 +1,14 @@
 //! Verbs that change what a container does.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use lockstep_kernel::process;
 use lockstep_runtime::{ContainerId, Kind};
-use lockstep_supervisor::{Reply, Request};
+use lockstep_supervisor::{Exit, Reply, Request};
 
 use crate::argv::Arguments;
-use crate::container::{Directory, Record, Status, check_name};
+use crate::container::{Directory, Record, Restart, Status, check_name};
 use crate::failure::{Doing, Failure, NO_CONTAINER};
 use crate::front::{Front, print};
 
@@ -58,6 +59,12 @@ struct Stop {
 }
 
 impl Stop {
+    /// As the container wants it.
+    const OWN: Stop = Stop {
+        signal: None,
+        timeout_ms: None,
+    };
+
     fn read(args: &Arguments) -> Result<Stop, Failure> {
         let time = args.text("time")?.or(args.text("timeout")?);
         let timeout_ms = match time {
@@ -75,9 +82,19 @@ impl Stop {
     /// Waits for the end. A container that does not run is stopped already.
     fn carry_out(&self, front: &Front, typed: &str) -> Result<(), Failure> {
         let (directory, record) = front.store()?.find(typed)?;
-        let Status::Running(_) = directory.status()? else {
-            return settle(front, &directory);
-        };
+        loop {
+            match directory.status()? {
+                Status::Running(_) => break,
+                // Its keeper may be about to start it again, or be doing so.
+                Status::Exited(..) if record.restart != Restart::No => {
+                    if stay(&directory)? {
+                        return settle(front, &directory);
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                _ => return settle(front, &directory),
+            }
+        }
         if let Ok(supervisor) = directory.connect() {
             let stop = Request::Stop(self.signal, self.timeout_ms);
             // EPIPE: it ends at this moment, which is what is waited for.
@@ -89,6 +106,25 @@ impl Stop {
         }
         settle(front, &directory)
     }
+}
+
+/// Makes the end of a container one that was asked for, so that no policy makes it go on. Not while somebody works on
+/// it: false.
+fn stay(directory: &Directory) -> Result<bool, Failure> {
+    if !directory.lock()? {
+        return Ok(false);
+    }
+    if let Status::Exited(_, exit) = directory.status_locked()?
+        && !exit.asked
+    {
+        let asked = Exit {
+            asked: true,
+            ..exit
+        };
+        directory.record_end(&asked)?;
+    }
+    directory.unlock()?;
+    Ok(true)
 }
 
 /// Waits until the supervisor has let go, and cleans up behind it.
@@ -114,24 +150,36 @@ pub(super) fn thaw(front: &Front, id: &str) -> Result<(), Failure> {
 pub(super) fn kill(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let number = signal(args.text("signal")?.unwrap_or("KILL"))?;
     super::each_of(named(front, args)?, |typed| {
-        let (directory, record, pid) = running(front, typed)?;
-        let told = directory
-            .connect()
-            .is_ok_and(|supervisor| supervisor.send(&Request::Signal(number)).is_ok());
-        match told {
-            true => {}
-            // The supervisor ends at this moment or was killed; the process is still this one's to signal.
-            false => {
-                let pidfd = process::pidfd_open(pid).doing(|| format!("container {typed}"))?;
-                let sent = process::pidfd_send_signal(pidfd.as_fd(), number);
-                sent.doing(|| format!("container {typed}"))?;
-            }
-        }
-        if number == 9 {
-            thaw(front, &record.id)?;
-        }
-        Ok(true)
+        kill_one(front, typed, number).map(|()| true)
     })
+}
+
+pub(super) fn kill_one(front: &Front, typed: &str, number: i32) -> Result<(), Failure> {
+    let (directory, record, pid) = running(front, typed)?;
+    let told = directory
+        .connect()
+        .is_ok_and(|supervisor| supervisor.send(&Request::Signal(number)).is_ok());
+    if !told {
+        // The supervisor ends at this moment or was killed; the process is still this one's to signal.
+        let pidfd = process::pidfd_open(pid).doing(|| format!("container {typed}"))?;
+        let sent = process::pidfd_send_signal(pidfd.as_fd(), number);
+        sent.doing(|| format!("container {typed}"))?;
+    }
+    match number {
+        9 => thaw(front, &record.id),
+        _ => Ok(()),
+    }
+}
+
+/// Stops a container as it wants to be stopped.
+pub(super) fn stop_one(front: &Front, typed: &str) -> Result<(), Failure> {
+    Stop::OWN.carry_out(front, typed)
+}
+
+/// Stops and starts a container.
+pub(super) fn restart_one(front: &Front, typed: &str) -> Result<(), Failure> {
+    stop_one(front, typed)?;
+    super::make::begin(front, typed)
 }
 
 fn signal(text: &str) -> Result<i32, Failure> {

@@ -4,18 +4,15 @@ use lockstep_runtime::{ContainerId, Kind, Runtime};
 use serde::Serialize;
 
 use crate::argv::Arguments;
-use crate::container::{Record, Status};
+use crate::container::{Directory, Health, Record, Status, Verdict};
 use crate::escape;
-use crate::failure::{Failure, NO_CONTAINER};
+use crate::failure::Failure;
 use crate::front::{Front, print};
-use crate::resolve::Brought;
 
 mod age;
-mod filter;
 mod template;
 
-pub(super) use age::{age, instant, seconds, since};
-pub(super) use filter::{Filters, fits, labelled};
+pub(super) use age::{age, milliseconds_since, seconds, since};
 pub(super) use template::Template;
 
 /// Characters of an id and of a command in a table.
@@ -40,18 +37,17 @@ struct Row {
     pid: Option<i32>,
     ports: String,
     restarts: u32,
-    mounts: String,
-    networks: String,
 }
 
 pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let filters = args.texts("filter")?;
-    let filters = Filters::parse(&filters, &KEYS)?;
     let newest = match args.flag("latest") {
         true => Some(1),
         false => args.number::<usize>("last")?,
     };
-    let by_state = filters.have(&["status", "exited"]);
+    let by_state = filters
+        .iter()
+        .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
     let all = args.flag("all") || newest.is_some() || by_state;
     let store = front.swept()?;
     let mut rows = front.with_runtime(store, |runtime| {
@@ -62,8 +58,10 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 continue;
             }
             let paused = paused(runtime, &record.id, &status)?;
-            if passes(front, &record, (&status, paused), &filters)? {
-                let row = row(&record, (&status, paused), args.flag("no-trunc"));
+            let health = health(&directory, &record, &status)?.map(|health| health.verdict);
+            let now = (&status, paused, health);
+            if matches(&record, now, &filters)? {
+                let row = row(&record, now, args.flag("no-trunc"));
                 rows.push((record.created, row));
             }
         }
@@ -148,7 +146,11 @@ pub(super) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
     out
 }
 
-fn row(record: &Record, (status, paused): (&Status, bool), whole: bool) -> Row {
+/// What a container does now, whether it is paused, and how it is where somebody asks.
+type Now<'a> = (&'a Status, bool, Option<Verdict>);
+
+fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
+    let (status, paused, _) = now;
     let short = |text: &str, length: usize| match whole {
         true => text.to_owned(),
         false => text.chars().take(length).collect(),
@@ -163,7 +165,6 @@ fn row(record: &Record, (status, paused): (&Status, bool), whole: bool) -> Row {
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let mounts: Vec<&str> = record.mounts.iter().map(source).collect();
     let (exit_code, pid) = match status {
         Status::Running(started) => (None, Some(started.pid)),
         Status::Exited(_, exit) => (Some(exit.status), None),
@@ -176,15 +177,13 @@ fn row(record: &Record, (status, paused): (&Status, bool), whole: bool) -> Row {
         created_at: record.created.clone(),
         running_for: format!("{} ago", age(&record.created)),
         state: state(status, paused),
-        status: words(status, paused),
+        status: words(now),
         names: record.name.clone(),
         labels: labels.join(","),
         exit_code,
         pid,
         ports: String::new(),
         restarts: record.restarts,
-        mounts: mounts.join(","),
-        networks: network(record).to_owned(),
     }
 }
 
@@ -200,6 +199,22 @@ pub(super) fn paused(runtime: &Runtime<'_>, id: &str, status: &Status) -> Result
     }
 }
 
+/// What the health check has said in this life of a container that has one.
+pub(super) fn health(
+    directory: &Directory,
+    record: &Record,
+    status: &Status,
+) -> Result<Option<Health>, Failure> {
+    if record.health.is_none() {
+        return Ok(None);
+    }
+    // Of one that has ended: how it was then.
+    let (Status::Running(started) | Status::Exited(Some(started), _)) = status else {
+        return Ok(Some(Health::new("")));
+    };
+    Ok(Some(directory.health(&started.at)?))
+}
+
 /// One word, Docker's.
 pub(super) fn state(status: &Status, paused: bool) -> &'static str {
     match status {
@@ -212,85 +227,57 @@ pub(super) fn state(status: &Status, paused: bool) -> &'static str {
     }
 }
 
-fn words(status: &Status, paused: bool) -> String {
+fn words((status, paused, health): Now<'_>) -> String {
     match status {
         Status::Created => "Created".into(),
         Status::Busy => "Starting".into(),
         Status::Running(started) if paused => format!("Up {} (Paused)", age(&started.at)),
-        Status::Running(started) => format!("Up {}", age(&started.at)),
+        Status::Running(started) => match health {
+            None => format!("Up {}", age(&started.at)),
+            Some(Verdict::Starting) => format!("Up {} (health: starting)", age(&started.at)),
+            Some(verdict) => format!("Up {} ({verdict})", age(&started.at)),
+        },
         Status::Exited(_, exit) => format!("Exited ({}) {} ago", exit.status, age(&exit.at)),
         Status::Abandoned(_) => "Dead".into(),
     }
 }
 
-/// The name of a volume, or the path of the host.
-fn source(brought: &Brought) -> &str {
-    brought.volume.as_deref().unwrap_or(&brought.source)
-}
-
-/// The network's name, as the container's settings noted it.
-fn network(record: &Record) -> &str {
-    let noted = record
-        .settings
-        .iter()
-        .find(|setting| setting.name == "network");
-    match noted.map_or("", |setting| setting.value.as_str()) {
-        "the host's" => "host",
-        path if path.starts_with('/') => path,
-        _ => "none",
-    }
-}
-
-/// What `--filter` of `ps` knows. Nothing is published or exposed yet, and so nothing is found by that.
-const KEYS: [&str; 15] = [
-    "id", "name", "status", "label", "label!", "exited", "ancestor", "before", "since", "until",
-    "volume", "network", "publish", "expose", "command",
-];
-
-fn passes(
-    front: &Front,
+/// Filters of one key are alternatives, different keys have to hold together, as Docker has it.
+fn matches(
     record: &Record,
-    (status, paused): (&Status, bool),
-    filters: &Filters<'_>,
+    (status, paused, health): Now<'_>,
+    filters: &[&str],
 ) -> Result<bool, Failure> {
-    let made =
-        |typed: &str| -> Result<String, Failure> { Ok(front.store()?.find(typed)?.1.created) };
-    filters.pass(|key, value| {
-        Ok(match key {
+    let mut keys: Vec<(&str, bool)> = Vec::new();
+    for filter in filters {
+        let (key, value) = filter
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("--filter takes KEY=VALUE, not {filter:?}")))?;
+        let holds = match key {
             "id" => record.id.starts_with(value),
-            "name" => fits(value, &record.name)?,
+            "name" => record
+                .name
+                .contains(value.trim_start_matches('^').trim_end_matches('$')),
             "status" => state(status, paused) == value,
             "exited" => {
                 matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
             }
-            "ancestor" => is_of(front, record, value)?,
-            "before" => record.created < made(value)?,
-            "since" => record.created > made(value)?,
-            "until" => seconds(&record.created) < Some(instant("--filter until", value)?),
-            "volume" => record
-                .mounts
-                .iter()
-                .any(|mount| source(mount) == value || mount.target == value),
-            "network" => network(record) == value,
-            "command" => fits(value, &record.command.join(" "))?,
-            "label" => labelled(value, |key| record.labels.get(key)),
-            "label!" => !labelled(value, |key| record.labels.get(key)),
-            _ => false,
-        })
-    })
-}
-
-/// Whether a container is of an image: by what was typed for both, or by what the store calls so.
-fn is_of(front: &Front, record: &Record, typed: &str) -> Result<bool, Failure> {
-    if record.image == typed {
-        return Ok(true);
+            "health" => health.map_or("none".into(), |verdict| verdict.to_string()) == value,
+            "ancestor" => record.image == value,
+            "label" => match value.split_once('=') {
+                Some((key, value)) => record.labels.get(key).is_some_and(|found| found == value),
+                None => record.labels.contains_key(value),
+            },
+            _ => {
+                return Err(Failure::new(format!(
+                    "--filter {key}= is refused: id, name, status, label, exited, health and ancestor are implemented"
+                )));
+            }
+        };
+        match keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, any)) => *any |= holds,
+            None => keys.push((key, holds)),
+        }
     }
-    let Some(id) = &record.image_id else {
-        return Ok(false);
-    };
-    match super::image::with(front, |images| super::image::find(images, typed)) {
-        Ok(image) => Ok(image.id().to_string() == *id),
-        Err(failure) if failure.code == NO_CONTAINER => Ok(false),
-        Err(failure) => Err(failure),
-    }
+    Ok(keys.iter().all(|(_, holds)| *holds))
 }

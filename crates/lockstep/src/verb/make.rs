@@ -30,8 +30,7 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     report(args, &launched)?;
     if detached {
         mask.restore().doing(|| "restoring signals".into())?;
-        let Launched { supervisor, .. } = launched;
-        keep(front, &record, supervisor)?;
+        keep(front, &record, &launched.supervisor)?;
         print(&format!("{}\n", record.id))?;
         return Ok(0);
     }
@@ -53,6 +52,7 @@ fn attend(
         ..
     } = launched;
     let restarts = record.restart != crate::container::Restart::No;
+    front::watch(front, record, &supervisor)?;
     let input = match record.job.stdin && streams.stdin {
         true => Some(second_connection(front, &record.id)?),
         false => None,
@@ -72,7 +72,7 @@ fn attend(
             Ok(status(exit.status))
         }
         other => {
-            keep(front, record, supervisor)?;
+            front::succeed(front, record, &supervisor)?;
             match other? {
                 Ended::Exited(exit) => Ok(status(exit.status)),
                 Ended::Detached => Ok(0),
@@ -209,7 +209,7 @@ pub(super) fn begin(front: &Front, typed: &str) -> Result<(), Failure> {
     };
     let launched = launch(&directory, &record, false)?;
     drop(directory);
-    keep(front, &record, launched.supervisor)
+    keep(front, &record, &launched.supervisor)
 }
 
 const RUNS: &str = "runs already";
@@ -217,7 +217,7 @@ const RUNS: &str = "runs already";
 /// Takes the lock of a container that can be started, with nothing left of its last run.
 fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
     let store = front.store()?;
-    let (directory, record) = store.find(typed)?;
+    let (directory, mut record) = store.find(typed)?;
     front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
     if !directory.lock()? {
         return Err(match directory.status()? {
@@ -228,6 +228,11 @@ fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
     front.with_runtime(store, |runtime| {
         crate::container::end_in_runtime(runtime, &record.id)
     })?;
+    if record.restarts > 0 {
+        // Somebody starts it, so its policy counts anew.
+        record.restarts = 0;
+        directory.update(&record)?;
+    }
     Ok((directory, record))
 }
 

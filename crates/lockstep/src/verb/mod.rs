@@ -1,6 +1,7 @@
 //! What the verbs do, one file per group as on the command line.
 
 mod exec;
+mod health;
 mod image;
 mod inspect;
 mod life;
@@ -34,13 +35,12 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "unpause" => life::pause(front, args, false),
         "wait" => life::wait(front, args),
         "rename" => life::rename(front, args),
+        "healthcheck-run" => health::run(front, args),
         "rm" => reap::rm(front, args),
         "container-prune" => reap::prune(front),
         "ps" => list::ps(front, args),
         "logs" => log::logs(front, args),
-        "inspect" => inspect::inspect(front, args, None),
-        "container-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Container)),
-        "image-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Image)),
+        "inspect" => inspect::inspect(front, args),
         "top" => usage::top(front, args),
         "stats" => usage::stats(front, args),
         "port" => port(front, args),

@@ -15,7 +15,6 @@ fn what_is_refused_says_why(t: &Stage) {
         &["-P"],
         &["--init-path", "/sbin/init"],
         &["--gpus", "all"],
-        &["--health-cmd", "true"],
         &["--dns", "1.1.1.1"],
         &["--volumes-from", "x"],
         &["--runtime", "runc"],

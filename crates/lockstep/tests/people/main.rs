@@ -13,6 +13,7 @@ mod suite;
 
 mod flag;
 mod hardened;
+mod health;
 mod image;
 mod init;
 mod killed;
@@ -20,6 +21,7 @@ mod life;
 mod limit;
 mod look;
 mod record;
+mod restart;
 mod stream;
 mod user;
 mod volume;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     let groups = [
         ("flag", flag::CASES),
         ("hardened", hardened::CASES),
+        ("health", health::CASES),
         ("image", image::CASES),
         ("init", init::CASES),
         ("killed", killed::CASES),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         ("limit", limit::CASES),
         ("look", look::CASES),
         ("record", record::CASES),
+        ("restart", restart::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
         ("volume", volume::CASES),

@@ -2,8 +2,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::failure::Failure;
-
 /// The time since a moment of a record (RFC 3339 in UTC), in Docker's words.
 pub(in crate::verb) fn age(moment: &str) -> String {
     seconds(moment).map_or_else(|| "some time".into(), since)
@@ -11,7 +9,23 @@ pub(in crate::verb) fn age(moment: &str) -> String {
 
 /// The time since a number of seconds after 1970.
 pub(in crate::verb) fn since(then: u64) -> String {
-    words(now().saturating_sub(then))
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    words(now.saturating_sub(then))
+}
+
+/// Milliseconds since a moment of a record; many where it cannot be told.
+pub(in crate::verb) fn milliseconds_since(moment: &str) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let fraction = moment.split_once('.').map_or("", |(_, rest)| rest);
+    let thousandths = fraction.get(..3).and_then(|digits| digits.parse().ok());
+    let then = seconds(moment).map(|then| then * 1000 + thousandths.unwrap_or(0));
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    then.map_or(u64::MAX, |then| now.saturating_sub(then))
 }
 
 /// Docker's words: one unit, which grows when two of the next would be few.
@@ -62,33 +76,6 @@ pub(in crate::verb) fn seconds(text: &str) -> Option<u64> {
     };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
     Some((days.checked_sub(719_468)?) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Seconds since 1970 of what people write as a time: RFC 3339, seconds, or a duration back from now.
-pub(in crate::verb) fn instant(option: &str, text: &str) -> Result<u64, Failure> {
-    if let Some(seconds) = seconds(text) {
-        return Ok(seconds);
-    }
-    let whole = text
-        .split('.')
-        .next()
-        .and_then(|whole| whole.parse::<u64>().ok());
-    if let Some(seconds) = whole {
-        return Ok(seconds);
-    }
-    let back = crate::number::milliseconds(text).ok_or_else(|| {
-        Failure::new(format!(
-            "{option} takes a time as 2026-01-31T12:00:00Z, seconds, or 10m, not {text:?}"
-        ))
-    })?;
-    Ok(now().saturating_sub(back / 1000))
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }
 
 #[cfg(test)]

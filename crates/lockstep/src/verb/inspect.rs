@@ -1,16 +1,55 @@
-//! What is known of a container.
+//! `inspect`: everything that is known of a container, in Docker's shape where Docker has one.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::container::{Directory, Record, Status};
+use super::list::{Template, health, paused, state};
+use crate::argv::Arguments;
+use crate::container::{Check, Directory, Health, Probe, Record, Status};
 use crate::failure::Failure;
-use crate::front::Front;
+use crate::front::{Front, note, print};
 use crate::resolve::Brought;
-use crate::verb::list::{paused, state};
 use crate::why::Origin;
 
-pub(super) fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
+pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    match args.text("type")?.unwrap_or("container") {
+        "container" | "all" => {}
+        other => {
+            return Err(Failure::new(format!(
+                "--type {other} is refused: containers are what there is"
+            )));
+        }
+    }
+    let mut all = Vec::new();
+    let mut missing: Option<Failure> = None;
+    for typed in args.words(0)? {
+        match find(front, typed) {
+            Ok(found) => all.push(found),
+            // The others are shown all the same, and be it an empty list.
+            Err(failure) => {
+                if let Some(earlier) = missing.replace(failure) {
+                    note(&earlier.to_string());
+                }
+            }
+        }
+    }
+    let text = match args.text("format")? {
+        None | Some("json") => {
+            let text = serde_json::to_string_pretty(&all);
+            let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
+            crate::escape::json(&text).into_owned()
+        }
+        Some(format) => {
+            let template = Template::parse(format)?;
+            let line = |one| Ok(template.render(one)? + "\n");
+            all.iter().map(line).collect::<Result<String, Failure>>()?
+        }
+    };
+    print(&text)?;
+    missing.map_or(Ok(0), Err)
+}
+
+fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
     let store = front.store()?;
     let (directory, _) = store.find(typed)?;
     let paused = front.with_runtime(store, |runtime| {
@@ -34,13 +73,18 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
         _ => (false, Vec::new()),
     };
     let in_directory = |name: &str| directory.path.join(name);
+    let mut state = serde_json::to_value(state_of(&status, paused))
+        .map_err(|e| Failure::new(format!("JSON: {e}")))?;
+    if let Some(health) = health(directory, record, &status)? {
+        state["Health"] = described(&health);
+    }
     Ok(json!({
         "Id": record.id,
         "Name": record.name,
         "Created": record.created,
         "Path": record.command.first(),
         "Args": record.command.get(1..),
-        "State": state_of(&status, paused),
+        "State": state,
         "Image": record.image_id.as_ref().unwrap_or(&record.image),
         "ImageName": record.image,
         "RestartCount": record.restarts,
@@ -64,6 +108,36 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
             "Configuration": spec,
         },
     }))
+}
+
+fn described(health: &Health) -> Value {
+    let line = |probe: &Probe| {
+        json!({
+            "Start": probe.start,
+            "End": probe.end,
+            "ExitCode": probe.exit_code,
+            "Output": probe.output,
+        })
+    };
+    json!({
+        "Status": health.verdict.to_string(),
+        "FailingStreak": health.failing_streak,
+        "Log": health.log.iter().map(line).collect::<Vec<Value>>(),
+    })
+}
+
+/// As in an image: times in nanoseconds.
+fn check(check: &Check) -> Value {
+    let ns = |ms: u64| ms.saturating_mul(1_000_000);
+    json!({
+        "Test": check.test,
+        "Interval": check.interval_ms.map(ns),
+        "Timeout": ns(check.timeout_ms),
+        "StartPeriod": ns(check.start_period_ms),
+        "StartInterval": ns(check.start_interval_ms),
+        "Retries": check.retries,
+        "OnFailure": check.on_failure,
+    })
 }
 
 #[derive(Serialize)]
@@ -135,6 +209,7 @@ fn config_of(record: &Record, spec: &Value) -> Value {
         "Annotations": map(&spec["annotations"]),
         "StopSignal": lockstep_abi::signal::display(record.job.stop_signal),
         "StopTimeout": record.job.stop_timeout_ms / 1000,
+        "Healthcheck": record.health.as_ref().map(check),
     })
 }
 
