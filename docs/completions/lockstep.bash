@@ -19,6 +19,9 @@ _lockstep() {
             lockstep,attach)
                 cmd="lockstep__subcmd__attach"
                 ;;
+            lockstep,container-inspect)
+                cmd="lockstep__subcmd__container__subcmd__inspect"
+                ;;
             lockstep,container-prune)
                 cmd="lockstep__subcmd__container__subcmd__prune"
                 ;;
@@ -36,6 +39,9 @@ _lockstep() {
                 ;;
             lockstep,history)
                 cmd="lockstep__subcmd__history"
+                ;;
+            lockstep,image-inspect)
+                cmd="lockstep__subcmd__image__subcmd__inspect"
                 ;;
             lockstep,images)
                 cmd="lockstep__subcmd__images"
@@ -128,7 +134,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +163,28 @@ _lockstep() {
             fi
             case "${prev}" in
                 --detach-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__container__subcmd__inspect)
+            opts="-f -s --format --size --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -826,12 +854,38 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__history)
-            opts="--no-trunc --json --help"
+            opts="-q -H --no-trunc --quiet --human --format --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__image__subcmd__inspect)
+            opts="-f -s --format --size --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -840,7 +894,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__images)
-            opts="-q -a -f --quiet --no-trunc --format --json --noheading --all --filter --help"
+            opts="-q -a -f --quiet --no-trunc --format --json --noheading --all --digests --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -866,7 +920,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__inspect)
-            opts="-f -s --format --type --size --help"
+            opts="-f -s --format --size --type --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -37,7 +37,9 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ps" -d 'list cont
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ls" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "list" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "logs" -d 'print what a container has written'
-complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers and images, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "container-inspect" -d 'as inspect, of containers alone'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "image-inspect" -d 'as inspect, of images alone'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "top" -d 'list the processes of a container'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "stats" -d 'print what containers use'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "port" -d 'list published ports: a container of this release has none'
@@ -380,7 +382,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l detach-keys
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l no-stdin -d 'the output alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s a -l all -d 'also those that do not run'
@@ -391,7 +393,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s a -l all -d 'also those that do not run'
@@ -402,7 +404,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, exited, ancestor' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s a -l all -d 'also those that do not run'
@@ -421,9 +423,15 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s t -l timestam
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l details -d 'refused: lines have no further attributes'
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of; either by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
+complete -c lockstep -n "__fish_lockstep_using_subcommand image-inspect" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand top" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -l format -d 'json, table or a template as {{.Name}} {{.MemUsage}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand stats" -s i -l interval -d 'time between two prints (5)' -r
@@ -481,12 +489,13 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s i -l input -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand load" -s q -l quiet -d 'print nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand load" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l format -d 'json, table or a template as {{.Repository}} {{.Tag}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s f -l filter -d 'refused: images are not filtered yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s f -l filter -d 'reference, dangling, label, label!, before, since, until, id, digest' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s q -l quiet -d 'ids alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l no-trunc -d 'whole ids'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l json -d 'as --format json'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -s a -l all -d 'all of them, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l digests -d 'a column with the digests'
 complete -c lockstep -n "__fish_lockstep_using_subcommand images" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -s f -l force -d 'also by an id with several names; one in use loses its names'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -l help -d 'print this help'
@@ -494,8 +503,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand tag" -l help -d 'print
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -s o -l output -d 'the archive; standard output by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l format -d 'its form (docker-archive)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole commands'
-complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l json -d 'as JSON'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l format -d 'json, table or a template as {{.CreatedBy}} {{.Size}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole ids and commands'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -s H -l human -d 'sizes and times for people (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l json -d 'as --format json'
 complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l filter -d 'refused: images are not filtered yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s a -l all -d 'also those with a name'

@@ -1,6 +1,6 @@
 //! Verbs on images of the store.
 
-use super::{Opt, Takes, Verb, flag, refused, value};
+use super::{Opt, Takes, Verb, flag, refused, value, values};
 
 const fn verb(
     name: &'static str,
@@ -42,10 +42,10 @@ pub(crate) const LOAD: Verb = Verb {
 
 pub(crate) const IMAGES: Verb = Verb {
     min: 0,
-    max: Some(0),
+    max: Some(1),
     ..verb(
         "images",
-        "[options]",
+        "[options] [REPOSITORY[:TAG]]",
         "list images",
         &[&[
             flag("quiet", "ids alone").short('q'),
@@ -58,7 +58,13 @@ pub(crate) const IMAGES: Verb = Verb {
             flag("json", "as --format json"),
             flag("noheading", "no headings"),
             flag("all", "all of them, which is the default").short('a'),
-            refused("filter", Takes::Texts, "images are not filtered yet").short('f'),
+            flag("digests", "a column with the digests"),
+            values(
+                "filter",
+                "KEY=VALUE",
+                "reference, dangling, label, label!, before, since, until, id, digest",
+            )
+            .short('f'),
         ]],
     )
 };
@@ -104,7 +110,17 @@ pub(crate) const HISTORY: Verb = Verb {
         "history",
         "[options] IMAGE",
         "list the steps of an image's making",
-        &[&[flag("no-trunc", "whole commands"), flag("json", "as JSON")]],
+        &[&[
+            flag("no-trunc", "whole ids and commands"),
+            flag("quiet", "ids alone").short('q'),
+            flag("human", "sizes and times for people (default)").short('H'),
+            value(
+                "format",
+                "FORMAT",
+                "json, table or a template as {{.CreatedBy}} {{.Size}}",
+            ),
+            flag("json", "as --format json"),
+        ]],
     )
 };
 
@@ -129,7 +145,8 @@ pub(crate) const PRUNE: Verb = Verb {
 };
 
 /// What `lockstep image VERB` is, by the second word.
-pub(crate) const GROUP: [(&str, &str); 9] = [
+pub(crate) const GROUP: [(&str, &str); 10] = [
+    ("inspect", "image-inspect"),
     ("ls", "images"),
     ("list", "images"),
     ("rm", "rmi"),

@@ -191,7 +191,7 @@ pub(crate) const GROUP: [(&str, &str); 23] = [
     ("ls", "ps"),
     ("list", "ps"),
     ("logs", "logs"),
-    ("inspect", "inspect"),
+    ("inspect", "container-inspect"),
     ("top", "top"),
     ("stats", "stats"),
     ("port", "port"),

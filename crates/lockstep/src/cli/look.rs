@@ -1,6 +1,6 @@
 //! Verbs that show something.
 
-use super::{Takes, Verb, flag, on_containers, refused, value, values};
+use super::{Opt, Takes, Verb, flag, on_containers, refused, value, values};
 
 pub(crate) const PS: Verb = Verb {
     name: "ps",
@@ -15,7 +15,7 @@ pub(crate) const PS: Verb = Verb {
         values(
             "filter",
             "KEY=VALUE",
-            "id, name, status, label, exited, ancestor",
+            "id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command",
         )
         .short('f'),
         value(
@@ -62,23 +62,46 @@ pub(crate) const LOGS: Verb = Verb {
 
 pub(crate) const INSPECT: Verb = on_containers(
     "inspect",
-    "print everything that is known of containers, as JSON",
-    &[&[
-        value(
-            "format",
-            "FORMAT",
-            "json or a Go template as {{.State.Status}}",
-        )
-        .short('f'),
-        value("type", "container", "what the names are of"),
-        refused(
-            "size",
-            Takes::Nothing,
-            "the size of a container's own files is not computed",
-        )
-        .short('s'),
-    ]],
+    "print everything that is known of containers and images, as JSON",
+    &[
+        INSPECTING,
+        &[value(
+            "type",
+            "container|image",
+            "what the names are of; either by default",
+        )],
+    ],
 );
+
+const INSPECTING: &[Opt] = &[
+    value(
+        "format",
+        "FORMAT",
+        "json or a Go template as {{.State.Status}}",
+    )
+    .short('f'),
+    refused(
+        "size",
+        Takes::Nothing,
+        "the size of a container's own files is not computed",
+    )
+    .short('s'),
+];
+
+pub(crate) const CONTAINER_INSPECT: Verb = on_containers(
+    "container-inspect",
+    "as inspect, of containers alone",
+    &[INSPECTING],
+);
+
+pub(crate) const IMAGE_INSPECT: Verb = Verb {
+    usage: "[options] IMAGE [IMAGE...]",
+    ..on_containers(
+        "image-inspect",
+        "as inspect, of images alone",
+        &[INSPECTING],
+    )
+};
 
 pub(crate) const TOP: Verb = Verb {
     usage: "CONTAINER [FIELD...]",

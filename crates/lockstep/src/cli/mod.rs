@@ -72,6 +72,8 @@ pub(crate) const VERBS: &[&Verb] = &[
     &look::PS,
     &look::LOGS,
     &look::INSPECT,
+    &look::CONTAINER_INSPECT,
+    &look::IMAGE_INSPECT,
     &look::TOP,
     &look::STATS,
     &look::PORT,

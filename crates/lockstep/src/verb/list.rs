@@ -6,13 +6,16 @@ use serde::Serialize;
 use crate::argv::Arguments;
 use crate::container::{Directory, Health, Record, Status, Verdict};
 use crate::escape;
-use crate::failure::Failure;
+use crate::failure::{Failure, NO_CONTAINER};
 use crate::front::{Front, print};
+use crate::resolve::Brought;
 
 mod age;
+mod filter;
 mod template;
 
-pub(super) use age::{age, milliseconds_since, seconds, since};
+pub(super) use age::{age, instant, milliseconds_since, seconds, since};
+pub(super) use filter::{Filters, fits, labelled};
 pub(super) use template::Template;
 
 /// Characters of an id and of a command in a table.
@@ -37,17 +40,18 @@ struct Row {
     pid: Option<i32>,
     ports: String,
     restarts: u32,
+    mounts: String,
+    networks: String,
 }
 
 pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let filters = args.texts("filter")?;
+    let filters = Filters::parse(&filters, &KEYS)?;
     let newest = match args.flag("latest") {
         true => Some(1),
         false => args.number::<usize>("last")?,
     };
-    let by_state = filters
-        .iter()
-        .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
+    let by_state = filters.have(&["status", "exited"]);
     let all = args.flag("all") || newest.is_some() || by_state;
     let store = front.swept()?;
     let mut rows = front.with_runtime(store, |runtime| {
@@ -60,7 +64,7 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             let paused = paused(runtime, &record.id, &status)?;
             let health = health(&directory, &record, &status)?.map(|health| health.verdict);
             let now = (&status, paused, health);
-            if matches(&record, now, &filters)? {
+            if passes(front, &record, now, &filters)? {
                 let row = row(&record, now, args.flag("no-trunc"));
                 rows.push((record.created, row));
             }
@@ -165,6 +169,7 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
+    let mounts: Vec<&str> = record.mounts.iter().map(source).collect();
     let (exit_code, pid) = match status {
         Status::Running(started) => (None, Some(started.pid)),
         Status::Exited(_, exit) => (Some(exit.status), None),
@@ -184,6 +189,8 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
         pid,
         ports: String::new(),
         restarts: record.restarts,
+        mounts: mounts.join(","),
+        networks: network(record).to_owned(),
     }
 }
 
@@ -242,42 +249,75 @@ fn words((status, paused, health): Now<'_>) -> String {
     }
 }
 
-/// Filters of one key are alternatives, different keys have to hold together, as Docker has it.
-fn matches(
+/// The name of a volume, or the path of the host.
+fn source(brought: &Brought) -> &str {
+    brought.volume.as_deref().unwrap_or(&brought.source)
+}
+
+/// The network's name, as the container's settings noted it.
+fn network(record: &Record) -> &str {
+    let noted = record
+        .settings
+        .iter()
+        .find(|setting| setting.name == "network");
+    match noted.map_or("", |setting| setting.value.as_str()) {
+        "the host's" => "host",
+        path if path.starts_with('/') => path,
+        _ => "none",
+    }
+}
+
+/// What `--filter` of `ps` knows. Nothing is published or exposed yet, and so nothing is found by that.
+const KEYS: [&str; 16] = [
+    "health", "id", "name", "status", "label", "label!", "exited", "ancestor", "before", "since",
+    "until", "volume", "network", "publish", "expose", "command",
+];
+
+fn passes(
+    front: &Front,
     record: &Record,
     (status, paused, health): Now<'_>,
-    filters: &[&str],
+    filters: &Filters<'_>,
 ) -> Result<bool, Failure> {
-    let mut keys: Vec<(&str, bool)> = Vec::new();
-    for filter in filters {
-        let (key, value) = filter
-            .split_once('=')
-            .ok_or_else(|| Failure::new(format!("--filter takes KEY=VALUE, not {filter:?}")))?;
-        let holds = match key {
+    let made =
+        |typed: &str| -> Result<String, Failure> { Ok(front.store()?.find(typed)?.1.created) };
+    filters.pass(|key, value| {
+        Ok(match key {
             "id" => record.id.starts_with(value),
-            "name" => record
-                .name
-                .contains(value.trim_start_matches('^').trim_end_matches('$')),
+            "name" => fits(value, &record.name)?,
             "status" => state(status, paused) == value,
             "exited" => {
                 matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
             }
             "health" => health.map_or("none".into(), |verdict| verdict.to_string()) == value,
-            "ancestor" => record.image == value,
-            "label" => match value.split_once('=') {
-                Some((key, value)) => record.labels.get(key).is_some_and(|found| found == value),
-                None => record.labels.contains_key(value),
-            },
-            _ => {
-                return Err(Failure::new(format!(
-                    "--filter {key}= is refused: id, name, status, label, exited, health and ancestor are implemented"
-                )));
-            }
-        };
-        match keys.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, any)) => *any |= holds,
-            None => keys.push((key, holds)),
-        }
+            "ancestor" => is_of(front, record, value)?,
+            "before" => record.created < made(value)?,
+            "since" => record.created > made(value)?,
+            "until" => seconds(&record.created) < Some(instant("--filter until", value)?),
+            "volume" => record
+                .mounts
+                .iter()
+                .any(|mount| source(mount) == value || mount.target == value),
+            "network" => network(record) == value,
+            "command" => fits(value, &record.command.join(" "))?,
+            "label" => labelled(value, |key| record.labels.get(key)),
+            "label!" => !labelled(value, |key| record.labels.get(key)),
+            _ => false,
+        })
+    })
+}
+
+/// Whether a container is of an image: by what was typed for both, or by what the store calls so.
+fn is_of(front: &Front, record: &Record, typed: &str) -> Result<bool, Failure> {
+    if record.image == typed {
+        return Ok(true);
     }
-    Ok(keys.iter().all(|(_, holds)| *holds))
+    let Some(id) = &record.image_id else {
+        return Ok(false);
+    };
+    match super::image::with(front, |images| super::image::find(images, typed)) {
+        Ok(image) => Ok(image.id().to_string() == *id),
+        Err(failure) if failure.code == NO_CONTAINER => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }

@@ -1,7 +1,7 @@
 //! `logs`: what a container has written.
 
 use std::os::fd::OwnedFd;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{console, file};
@@ -11,6 +11,7 @@ use crate::argv::Arguments;
 use crate::container::{Directory, Status};
 use crate::failure::{Doing, Failure};
 use crate::front::Front;
+use crate::verb::list::instant;
 
 /// Time between two looks at a log that is followed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -177,31 +178,10 @@ fn show(entries: &[Vec<u8>], wanted: &Wanted) -> Result<(), Failure> {
     Ok(())
 }
 
-/// RFC 3339, seconds since 1970, or a duration back from now.
 fn moment(args: &Arguments, option: &str) -> Result<Option<u64>, Failure> {
-    let Some(text) = args.text(option)? else {
-        return Ok(None);
-    };
-    if let Some(seconds) = super::list::seconds(text) {
-        return Ok(Some(seconds));
-    }
-    if let Some(seconds) = text
-        .split('.')
-        .next()
-        .and_then(|whole| whole.parse::<u64>().ok())
-    {
-        return Ok(Some(seconds));
-    }
-    let back = crate::number::milliseconds(text).ok_or_else(|| {
-        Failure::new(format!(
-            "--{option} takes a time as 2026-01-31T12:00:00Z, seconds, or 10m, not {text:?}"
-        ))
-    })?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    Ok(Some(now.saturating_sub(back / 1000)))
+    let text = args.text(option)?;
+    text.map(|text| instant(&format!("--{option}"), text))
+        .transpose()
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ crate::cases![
     as_a_user_with_one_id,
     as_a_user_with_subordinate_ids,
     in_and_out_of_the_store,
+    one_is_inspected,
+    they_are_filtered,
     one_in_use_stays,
     containers_are_pruned_and_images_are_not,
     the_primary_group_is_supplementary,
@@ -297,7 +299,7 @@ fn in_and_out_of_the_store(t: &Stage) {
     for format in ["docker-archive", "oci-archive"] {
         t.call(&["save", "--format", format, "-o", &archive, "box:1"])
             .text();
-        assert!(t.call(&["rmi", "-f", &id]).text().contains("deleted"));
+        assert!(t.call(&["rmi", "-f", &id]).text().contains("Deleted: "));
         assert_eq!(t.call(&["images", "-q"]).text(), "");
         assert!(
             t.call(&["load", "-i", &archive]).text().contains("box:1"),
@@ -314,6 +316,104 @@ fn in_and_out_of_the_store(t: &Stage) {
     assert_eq!(t.call(&["rmi", "no-such-image"]).code, 1);
     assert!(t.call(&["prune", "-a"]).text().contains("reclaimed"));
     assert_eq!(t.call(&["images", "-q"]).text(), "");
+}
+
+fn loaded(t: &Stage) {
+    let image = layout(t);
+    t.call(&["load", "-q", &image]).text();
+    let id = t.call(&["images", "-q"]).text();
+    t.call(&["tag", &id, "box:1", "box:2", "other/thing:1"])
+        .text();
+    t.call(&["rmi", "bb"]);
+}
+
+fn one_is_inspected(t: &Stage) {
+    loaded(t);
+    let field =
+        |verb: &[&str], format: &str| t.call(&[verb, &["-f", format, "box:1"]].concat()).text();
+    let all = "{{.Config.User}} {{.Config.Cmd}} {{.Config.Entrypoint}} {{index .Config.Labels \"kind\"}} {{.Os}}";
+    for verb in [
+        &["image", "inspect"][..],
+        &["inspect"],
+        &["inspect", "--type", "image"],
+    ] {
+        assert_eq!(field(verb, all), "app [id] [] test linux", "{verb:?}");
+    }
+    let tags = "{{join .RepoTags \" \"}}";
+    let tags = field(&["image", "inspect"], tags);
+    assert!(tags.contains("box:1") && tags.contains("thing:1"), "{tags}");
+    let layers = field(
+        &["image", "inspect"],
+        "{{range .RootFS.Layers}}{{slice . 0 7}} {{end}}",
+    );
+    assert!(layers.starts_with("sha256:"), "{layers}");
+    // The idiom of scripts that ask whether a container exists.
+    for missing in [
+        &["container", "inspect", "box:1"][..],
+        &["inspect", "--type", "container", "box:1"],
+        &["image", "inspect", "nobody"],
+        &["inspect", "nobody"],
+    ] {
+        let answer = t.call(missing);
+        assert_eq!((answer.code, &*answer.stdout), (1, "[]\n"), "{missing:?}");
+    }
+    let steps = t
+        .call(&["history", "--format", "{{.ID}} {{.CreatedBy}}", "box:1"])
+        .text();
+    assert!(steps.contains("umoci"), "{steps}");
+    let ids = t.call(&["history", "-q", "box:1"]).text();
+    assert_eq!(ids.lines().count(), steps.lines().count());
+    assert!(ids.lines().skip(1).all(|id| id == "<missing>"), "{ids}");
+}
+
+fn they_are_filtered(t: &Stage) {
+    loaded(t);
+    let list = |args: &[&str]| {
+        let all = [&["images", "--format", "{{.Tag}}"], args].concat();
+        let mut tags: Vec<String> = t.call(&all).text().lines().map(str::to_owned).collect();
+        tags.sort();
+        tags.join(" ")
+    };
+    assert_eq!(list(&["box"]), "1 2");
+    assert_eq!(list(&["box:2"]), "2");
+    assert_eq!(list(&["nothing"]), "");
+    assert_eq!(list(&["-f", "reference=*/thing"]), "1");
+    assert_eq!(list(&["-f", "reference=b?x:*"]), "1 2");
+    assert_eq!(list(&["-f", "label=kind=test", "box:1"]), "1");
+    assert_eq!(list(&["-f", "label!=kind", "box:1"]), "");
+    assert_eq!(list(&["-f", "dangling=true", "box:1"]), "");
+    assert_eq!(list(&["-f", "since=box:1", "box:1"]), "");
+    let wrong = t.call(&["images", "-f", "colour=red"]).refused(125);
+    assert!(wrong.contains("reference, dangling"), "{wrong}");
+    let digests = t
+        .call(&["images", "--digests", "--no-trunc", "box:1"])
+        .text();
+    assert!(
+        digests
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("DIGEST")),
+        "{digests}"
+    );
+    assert_eq!(digests.matches("sha256:").count(), 2, "{digests}");
+    // By any of its names and by its id.
+    t.call(&["create", "--name", "c", "box:1"]).text();
+    for ancestor in [
+        "box:1",
+        "other/thing:1",
+        &t.call(&["images", "-q", "box:2"]).text(),
+    ] {
+        let found = t.call(&[
+            "ps",
+            "-a",
+            "-f",
+            &format!("ancestor={ancestor}"),
+            "--format",
+            "{{.Names}}",
+        ]);
+        assert_eq!(found.text(), "c", "{ancestor}");
+    }
+    assert_eq!(t.call(&["ps", "-aq", "-f", "ancestor=nobody"]).text(), "");
 }
 
 fn one_in_use_stays(t: &Stage) {

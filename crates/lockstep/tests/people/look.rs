@@ -49,6 +49,17 @@ fn lists_and_filters(t: &Stage) {
         "down"
     );
     assert_eq!(names(&["-l"]), "new");
+    assert_eq!(names(&["-a", "-f", "name=^ne"]), "new");
+    assert_eq!(names(&["-a", "-f", "name=u.$"]), "up");
+    assert_eq!(names(&["-a", "-f", "label!=tier"]), "down new");
+    assert_eq!(names(&["-a", "-f", "since=up"]), "down new");
+    assert_eq!(names(&["-a", "-f", "before=new", "-f", "since=up"]), "down");
+    assert_eq!(
+        names(&["-a", "-f", "network=none", "-f", "command=^sleep"]),
+        "up"
+    );
+    assert_eq!(names(&["-a", "-f", "volume=/data"]), "");
+    assert_eq!(names(&["-a", "-f", "until=1h"]), "");
     let table = t.call(&["ps", "-a"]).text();
     assert!(table.starts_with("CONTAINER ID  IMAGE  COMMAND"), "{table}");
     assert!(table.contains("Exited (3)"), "{table}");

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::failure::Failure;
+
 /// The time since a moment of a record (RFC 3339 in UTC), in Docker's words.
 pub(in crate::verb) fn age(moment: &str) -> String {
     seconds(moment).map_or_else(|| "some time".into(), since)
@@ -9,11 +11,7 @@ pub(in crate::verb) fn age(moment: &str) -> String {
 
 /// The time since a number of seconds after 1970.
 pub(in crate::verb) fn since(then: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    words(now.saturating_sub(then))
+    words(now().saturating_sub(then))
 }
 
 /// Milliseconds since a moment of a record; many where it cannot be told.
@@ -76,6 +74,33 @@ pub(in crate::verb) fn seconds(text: &str) -> Option<u64> {
     };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
     Some((days.checked_sub(719_468)?) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Seconds since 1970 of what people write as a time: RFC 3339, seconds, or a duration back from now.
+pub(in crate::verb) fn instant(option: &str, text: &str) -> Result<u64, Failure> {
+    if let Some(seconds) = seconds(text) {
+        return Ok(seconds);
+    }
+    let whole = text
+        .split('.')
+        .next()
+        .and_then(|whole| whole.parse::<u64>().ok());
+    if let Some(seconds) = whole {
+        return Ok(seconds);
+    }
+    let back = crate::number::milliseconds(text).ok_or_else(|| {
+        Failure::new(format!(
+            "{option} takes a time as 2026-01-31T12:00:00Z, seconds, or 10m, not {text:?}"
+        ))
+    })?;
+    Ok(now().saturating_sub(back / 1000))
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 #[cfg(test)]

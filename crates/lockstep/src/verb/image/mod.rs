@@ -7,6 +7,11 @@ use lockstep_image::{Format, Image, Kind, Name, Removed, Source, Transport};
 use lockstep_kernel::file;
 use serde::Serialize;
 
+mod filter;
+mod history;
+
+pub(super) use history::history;
+
 use super::list::{Template, columns, seconds, since};
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
@@ -15,7 +20,7 @@ use crate::number;
 use crate::stored::Images;
 
 /// Calls `action` with this user's images.
-fn with<T>(
+pub(super) fn with<T>(
     front: &Front,
     action: impl FnOnce(&Images<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -84,11 +89,12 @@ struct Row {
     id: String,
     digest: String,
     created_since: String,
+    created_at: String,
     size: String,
 }
 
 pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    let images = with(front, |images| Ok(images.open()?.images()?))?;
+    let images = with(front, |images| filter::chosen(images, args))?;
     let whole = args.flag("no-trunc");
     let rows: Vec<Row> = images.iter().flat_map(|image| rows(image, whole)).collect();
     let text = match args.text("format")? {
@@ -102,7 +108,7 @@ pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         Some(format) if format != "table" => {
             Template::parse(format)?.render_rows(&rows, !args.flag("noheading"))?
         }
-        _ => table(&rows, !args.flag("noheading")),
+        _ => table(&rows, !args.flag("noheading"), args.flag("digests")),
     };
     print(&text)?;
     Ok(0)
@@ -133,36 +139,45 @@ fn rows(image: &Image, whole: bool) -> Vec<Row> {
             tag: tag.to_owned(),
             id: id.clone(),
             digest: image.digest().to_string(),
-            created_since: format!("{} ago", age_of(image)),
+            created_since: format!("{} ago", since(age_of(image))),
+            created_at: image.config.created.clone().unwrap_or_default(),
             size: number::human(image.blob_bytes()),
         }
     };
     names.iter().map(row).collect()
 }
 
-/// Since it was built; one that does not say when is as old as its place in the store.
-fn age_of(image: &Image) -> String {
+/// When it was built, in seconds since 1970; one that does not say when is as old as its place in the store.
+fn age_of(image: &Image) -> u64 {
     let built = image.config.created.as_deref().and_then(seconds);
-    since(built.unwrap_or_else(|| image.loaded()))
+    built.unwrap_or_else(|| image.loaded())
 }
 
-fn table(rows: &[Row], headings: bool) -> String {
-    let titles = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"].map(String::from);
+fn table(rows: &[Row], headings: bool, digests: bool) -> String {
     let mut lines = Vec::new();
     if headings {
-        lines.push(titles);
+        lines
+            .push(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"].map(String::from));
     }
     lines.extend(rows.iter().map(|row| {
         let cells = [
             &row.repository,
             &row.tag,
+            &row.digest,
             &row.id,
             &row.created_since,
             &row.size,
         ];
         cells.map(|cell| crate::escape::text(cell).into_owned())
     }));
-    columns(&lines)
+    if digests {
+        return columns(&lines);
+    }
+    let without: Vec<_> = lines
+        .into_iter()
+        .map(|[a, b, _, c, d, e]| [a, b, c, d, e])
+        .collect();
+    columns(&without)
 }
 
 fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
@@ -172,7 +187,7 @@ fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
 }
 
 /// The image of a name in the store; its absence has a code of its own.
-fn find(images: &Images<'_>, typed: &str) -> Result<Image, Failure> {
+pub(super) fn find(images: &Images<'_>, typed: &str) -> Result<Image, Failure> {
     let name: Name = typed.parse()?;
     images.open()?.resolve(&name).map_err(|error| {
         let absent = error.kind == Kind::NotFound;
@@ -209,11 +224,11 @@ fn words(removed: &Removed) -> Vec<String> {
     let names = removed
         .untagged
         .iter()
-        .map(|name| format!("untagged {name}"));
+        .map(|name| format!("Untagged: {name}"));
     let image = removed
         .deleted
         .iter()
-        .map(|digest| format!("deleted {digest}"));
+        .map(|digest| format!("Deleted: {digest}"));
     names.chain(image).collect()
 }
 
@@ -263,34 +278,6 @@ pub(super) fn save(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         images.open()?.save(&found, format, File::from(out))?;
         Ok(0)
     })
-}
-
-pub(super) fn history(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    const SHORT: usize = 60;
-    let image = with(front, |images| find(images, args.words(0)?[0]))?;
-    let steps = image.history();
-    if args.flag("json") {
-        let steps: Vec<_> = steps.iter().map(|(step, size)| (step, size)).collect();
-        print(&json(&steps)?)?;
-        return Ok(0);
-    }
-    let mut lines = vec![["CREATED", "CREATED BY", "SIZE", "COMMENT"].map(String::from)];
-    for (step, size) in steps {
-        let by = step.created_by.clone().unwrap_or_default();
-        let by = match args.flag("no-trunc") {
-            true => by,
-            false => by.chars().take(SHORT).collect(),
-        };
-        let cells = [
-            step.created.clone().unwrap_or_default(),
-            by,
-            size.map_or_else(|| "0B".into(), number::human),
-            step.comment.clone().unwrap_or_default(),
-        ];
-        lines.push(cells.map(|cell| crate::escape::text(&cell).into_owned()));
-    }
-    print(&columns(&lines))?;
-    Ok(0)
 }
 
 pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {

@@ -1,55 +1,16 @@
-//! `inspect`: everything that is known of a container, in Docker's shape where Docker has one.
+//! What is known of a container.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Template, health, paused, state};
-use crate::argv::Arguments;
 use crate::container::{Check, Directory, Health, Probe, Record, Status};
 use crate::failure::Failure;
-use crate::front::{Front, note, print};
+use crate::front::Front;
 use crate::resolve::Brought;
+use crate::verb::list::{health, paused, state};
 use crate::why::Origin;
 
-pub(super) fn inspect(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    match args.text("type")?.unwrap_or("container") {
-        "container" | "all" => {}
-        other => {
-            return Err(Failure::new(format!(
-                "--type {other} is refused: containers are what there is"
-            )));
-        }
-    }
-    let mut all = Vec::new();
-    let mut missing: Option<Failure> = None;
-    for typed in args.words(0)? {
-        match find(front, typed) {
-            Ok(found) => all.push(found),
-            // The others are shown all the same, and be it an empty list.
-            Err(failure) => {
-                if let Some(earlier) = missing.replace(failure) {
-                    note(&earlier.to_string());
-                }
-            }
-        }
-    }
-    let text = match args.text("format")? {
-        None | Some("json") => {
-            let text = serde_json::to_string_pretty(&all);
-            let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
-            crate::escape::json(&text).into_owned()
-        }
-        Some(format) => {
-            let template = Template::parse(format)?;
-            let line = |one| Ok(template.render(one)? + "\n");
-            all.iter().map(line).collect::<Result<String, Failure>>()?
-        }
-    };
-    print(&text)?;
-    missing.map_or(Ok(0), Err)
-}
-
-fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
+pub(super) fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
     let store = front.store()?;
     let (directory, _) = store.find(typed)?;
     let paused = front.with_runtime(store, |runtime| {

@@ -1,0 +1,89 @@
+//! `history`: the steps of an image's making.
+
+use serde::Serialize;
+
+use super::{find, json, with};
+use crate::argv::Arguments;
+use crate::failure::Failure;
+use crate::front::{Front, print};
+use crate::number;
+use crate::verb::list::{Template, columns, seconds, since};
+
+/// Characters of a command and of an id in a table, Docker's.
+const COMMAND: usize = 45;
+const ID: usize = 12;
+/// Docker's words for a step whose image nobody has.
+const MISSING: &str = "<missing>";
+
+/// One step, under the names that Docker's templates use.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    #[serde(rename = "ID")]
+    id: String,
+    created_since: String,
+    created_at: String,
+    created_by: String,
+    size: String,
+    comment: String,
+}
+
+pub(in crate::verb) fn history(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let image = with(front, |images| find(images, args.words(0)?[0]))?;
+    let (whole, human) = (args.flag("no-trunc"), !args.denied("human"));
+    let short = |text: &str, most: usize| -> String {
+        match whole || text.chars().count() <= most {
+            true => text.to_owned(),
+            false => text.chars().take(most - 1).chain(['…']).collect(),
+        }
+    };
+    let id = match whole {
+        true => image.id().to_string(),
+        false => image.id().hex().chars().take(ID).collect(),
+    };
+    let mut rows = Vec::new();
+    for (n, (step, size)) in image.history().into_iter().enumerate() {
+        let at = step.created.clone().unwrap_or_default();
+        let bytes = size.unwrap_or(0);
+        rows.push(Row {
+            id: if n == 0 { id.clone() } else { MISSING.into() },
+            created_since: seconds(&at)
+                .map_or_else(|| "N/A".into(), |then| format!("{} ago", since(then))),
+            created_at: at,
+            created_by: short(&step.created_by.clone().unwrap_or_default(), COMMAND),
+            size: if human {
+                number::human(bytes)
+            } else {
+                bytes.to_string()
+            },
+            comment: step.comment.clone().unwrap_or_default(),
+        });
+    }
+    print(&shown(&rows, args, human)?)?;
+    Ok(0)
+}
+
+fn shown(rows: &[Row], args: &Arguments, human: bool) -> Result<String, Failure> {
+    if args.flag("quiet") {
+        return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
+    }
+    match args.text("format")? {
+        _ if args.flag("json") => return json(&rows),
+        Some("json") => return json(&rows),
+        Some(format) if format != "table" => {
+            return Template::parse(format)?.render_rows(rows, true);
+        }
+        _ => {}
+    }
+    let mut lines = vec![["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"].map(String::from)];
+    lines.extend(rows.iter().map(|row| {
+        let created = if human {
+            &row.created_since
+        } else {
+            &row.created_at
+        };
+        let cells = [&row.id, created, &row.created_by, &row.size, &row.comment];
+        cells.map(|cell| crate::escape::text(cell).into_owned())
+    }));
+    Ok(columns(&lines))
+}

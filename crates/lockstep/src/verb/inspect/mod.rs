@@ -1,0 +1,82 @@
+//! `inspect`: everything that is known of containers and images, in Docker's shape where Docker has one.
+
+mod container;
+mod image;
+
+use serde_json::Value;
+
+use super::list::Template;
+use crate::argv::Arguments;
+use crate::failure::{Failure, NO_CONTAINER};
+use crate::front::{Front, note, print};
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Container,
+    Image,
+}
+
+/// In the order in which a name without a kind is looked for.
+const KINDS: [Kind; 2] = [Kind::Container, Kind::Image];
+
+/// `inspect` of the kind that the group of the verb or `--type` says, or of any.
+pub(super) fn inspect(front: &Front, args: &Arguments, group: Option<Kind>) -> Result<u8, Failure> {
+    let kinds = match (group, args.text("type")?) {
+        (Some(kind), _) => vec![kind],
+        (None, Some("container")) => vec![Kind::Container],
+        (None, Some("image")) => vec![Kind::Image],
+        (None, None | Some("all" | "")) => KINDS.to_vec(),
+        (None, Some(other)) => {
+            return Err(Failure::new(format!(
+                "--type {other} is refused: container and image are there"
+            )));
+        }
+    };
+    let template = match args.text("format")? {
+        None | Some("json") => None,
+        Some(format) => Some(Template::parse(format)?),
+    };
+    let mut all = Vec::new();
+    let mut missing: Option<Failure> = None;
+    for typed in args.words(0)? {
+        match find(front, typed, &kinds) {
+            // The others are shown all the same, and be it an empty list.
+            Err(failure) if failure.code == NO_CONTAINER => {
+                if let Some(earlier) = missing.replace(failure) {
+                    note(&earlier.to_string());
+                }
+            }
+            other => all.push(other?),
+        }
+    }
+    let text = match template {
+        None => {
+            let text = serde_json::to_string_pretty(&all);
+            let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
+            crate::escape::json(&text).into_owned()
+        }
+        Some(template) => {
+            let line = |one| Ok(template.render(one)? + "\n");
+            all.iter().map(line).collect::<Result<String, Failure>>()?
+        }
+    };
+    print(&text)?;
+    missing.map_or(Ok(0), Err)
+}
+
+fn find(front: &Front, typed: &str, kinds: &[Kind]) -> Result<Value, Failure> {
+    for kind in kinds {
+        let found = match kind {
+            Kind::Container => container::find(front, typed),
+            Kind::Image => image::find(front, typed),
+        };
+        match found {
+            Err(failure) if failure.code == NO_CONTAINER && kinds.len() > 1 => {}
+            other => return other,
+        }
+    }
+    Err(Failure::new(format!("nothing is called {typed:?}"))
+        .hint("lockstep ps -a and lockstep images list what there is")
+        .code(NO_CONTAINER))
+}
