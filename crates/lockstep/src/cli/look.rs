@@ -15,7 +15,7 @@ pub(crate) const PS: Verb = Verb {
         values(
             "filter",
             "KEY=VALUE",
-            "id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command",
+            "id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command, health",
         )
         .short('f'),
         value(

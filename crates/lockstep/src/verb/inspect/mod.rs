@@ -41,13 +41,13 @@ pub(super) fn inspect(front: &Front, args: &Arguments, group: Option<Kind>) -> R
     let mut missing: Option<Failure> = None;
     for typed in args.words(0)? {
         match find(front, typed, &kinds) {
+            Ok(found) => all.push(found),
             // The others are shown all the same, and be it an empty list.
-            Err(failure) if failure.code == NO_CONTAINER => {
+            Err(failure) => {
                 if let Some(earlier) = missing.replace(failure) {
                     note(&earlier.to_string());
                 }
             }
-            other => all.push(other?),
         }
     }
     let text = match template {
