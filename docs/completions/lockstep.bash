@@ -124,6 +124,24 @@ _lockstep() {
             lockstep,version)
                 cmd="lockstep__subcmd__version"
                 ;;
+            lockstep,volume-create)
+                cmd="lockstep__subcmd__volume__subcmd__create"
+                ;;
+            lockstep,volume-exists)
+                cmd="lockstep__subcmd__volume__subcmd__exists"
+                ;;
+            lockstep,volume-inspect)
+                cmd="lockstep__subcmd__volume__subcmd__inspect"
+                ;;
+            lockstep,volume-ls)
+                cmd="lockstep__subcmd__volume__subcmd__ls"
+                ;;
+            lockstep,volume-prune)
+                cmd="lockstep__subcmd__volume__subcmd__prune"
+                ;;
+            lockstep,volume-rm)
+                cmd="lockstep__subcmd__volume__subcmd__rm"
+                ;;
             lockstep,wait)
                 cmd="lockstep__subcmd__wait"
                 ;;
@@ -134,7 +152,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune volume-create volume-ls volume-inspect volume-rm volume-prune volume-exists plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,7 +232,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__create)
-            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -389,6 +407,14 @@ _lockstep() {
                     return 0
                     ;;
                 -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volumes-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -668,10 +694,6 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --volumes-from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -745,10 +767,6 @@ _lockstep() {
                     return 0
                     ;;
                 --personality)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --image-volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1034,7 +1052,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__plan)
-            opts="-i -t -a -e -w -u -h -v -m -c --json --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
+            opts="-i -t -a -e -w -u -h -v -m -c --json --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1185,6 +1203,14 @@ _lockstep() {
                     return 0
                     ;;
                 -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volumes-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1450,7 +1476,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__run)
-            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --volumes-from --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --image-volume --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --secret --init-path --preserve-fds --preserve-fd --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1629,6 +1655,14 @@ _lockstep() {
                     return 0
                     ;;
                 -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volumes-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1908,10 +1942,6 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --volumes-from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1985,10 +2015,6 @@ _lockstep() {
                     return 0
                     ;;
                 --personality)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --image-volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2241,6 +2267,138 @@ _lockstep() {
             ;;
         lockstep__subcmd__version)
             opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__create)
+            opts="-l -d -o --label --driver --ignore --opt --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__exists)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__inspect)
+            opts="-f --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__ls)
+            opts="-q -f -n --quiet --filter --format --json --noheading --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__prune)
+            opts="-a -f --all --force --filter --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__volume__subcmd__rm)
+            opts="-f --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -37,7 +37,7 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ps" -d 'list cont
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ls" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "list" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "logs" -d 'print what a container has written'
-complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers and images, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "inspect" -d 'print everything that is known of containers, images and volumes, as JSON'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "container-inspect" -d 'as inspect, of containers alone'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "image-inspect" -d 'as inspect, of images alone'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "top" -d 'list the processes of a container'
@@ -61,6 +61,12 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "tag" -d 'give an 
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "save" -d 'write images to an archive'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "history" -d 'list the steps of an image\'s making'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "prune" -d 'remove images without a name, or with --all those that no container needs'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-create" -d 'make a volume, or say that it is there'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-ls" -d 'list volumes'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-inspect" -d 'print everything that is known of volumes, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-rm" -d 'remove volumes that no container has'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-prune" -d 'remove the volumes that nobody named and no container has'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-exists" -d 'whether there is a volume of this name: 0 or 1'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "plan" -d 'print the kernel operations that run would carry out, and do none'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "doctor" -d 'print what this kernel and this user can do, what is missing, and how to get it'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "info" -d 'print what this kernel and this user can do, what is missing, and how to get it'
@@ -101,7 +107,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroupns -d 'v
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s h -l hostname -d 'host name; the id by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l domainname -d 'NIS domain name' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l add-host -d 'a line of /etc/hosts' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s v -l volume -d 'a directory or file of the host, or a volume by its name; a new volume without a source' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -d 'what another container was given' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l mount -d 'bind or tmpfs, with options' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l shm-size -d 'size of /dev/shm (64m)' -r
@@ -168,7 +176,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l isolation -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
@@ -188,7 +195,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pod -d 'refuse
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l requires -d 'refused: containers do not wait for others yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l personality -d 'refused: personalities are not offered here yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l image-volume -d 'refused: images of this release have no volumes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l chrootdirs -d 'refused: there are no further root directories' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cpu-rt-runtime -d 'refused: real-time shares are not offered here yet' -r
@@ -249,7 +255,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroupns -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s h -l hostname -d 'host name; the id by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l domainname -d 'NIS domain name' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l add-host -d 'a line of /etc/hosts' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s v -l volume -d 'a directory or file of the host, or a volume by its name; a new volume without a source' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-from -d 'what another container was given' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l mount -d 'bind or tmpfs, with options' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l shm-size -d 'size of /dev/shm (64m)' -r
@@ -316,7 +324,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l isolation -
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-from -d 'refused: volumes of other containers are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
@@ -336,7 +343,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pod -d 'ref
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l requires -d 'refused: containers do not wait for others yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l personality -d 'refused: personalities are not offered here yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l image-volume -d 'refused: images of this release have no volumes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l chrootdirs -d 'refused: there are no further root directories' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l kernel-memory -d 'refused: the kernel no longer limits it (Linux 5.4)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cpu-rt-runtime -d 'refused: real-time shares are not offered here yet' -r
@@ -382,7 +388,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l detach-keys
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l no-stdin -d 'the output alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command, health' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s a -l all -d 'also those that do not run'
@@ -393,7 +399,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command, health' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s a -l all -d 'also those that do not run'
@@ -404,7 +410,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s l -l latest -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l noheading -d 'no headings'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ls" -l help -d 'print this help'
-complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command, health' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s n -l last -d 'the N newest, whatever they do' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand list" -s a -l all -d 'also those that do not run'
@@ -464,7 +470,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s t -l time -d 'w
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s f -l force -d 'kill what runs; a missing container is no error'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s a -l all -d 'all containers'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s i -l ignore -d 'a missing container is no error'
-complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s v -l volumes -d 'remove its unnamed volumes too: a container of this release has none'
+complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s v -l volumes -d 'with its volumes that nobody gave a name, unless another container has them'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -s l -l link -d 'refused: there are no links between containers'
 complete -c lockstep -n "__fish_lockstep_using_subcommand rm" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container-prune" -l filter -d 'refused: containers are not filtered here; rm takes the names that ps -aq -f prints' -r
@@ -514,6 +520,26 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s a -l all -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -s f -l force -d 'ask no question, which is the default'
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l volumes -d 'refused: volumes with a name are removed by nobody but you'
 complete -c lockstep -n "__fish_lockstep_using_subcommand prune" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-create" -s l -l label -d 'a label' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-create" -s d -l driver -d 'the only one there is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-create" -s o -l opt -d 'refused: volumes are directories and have no mount options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-create" -l ignore -d 'one that is there is no error, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-create" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -s f -l filter -d 'name, label, label!, dangling, anonymous, driver, since, until' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -l format -d 'json, table or a template as {{.Name}} {{.Mountpoint}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -s q -l quiet -d 'names alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -l json -d 'as --format json'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -s n -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-ls" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-inspect" -s f -l format -d 'json or a Go template as {{.Mountpoint}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-inspect" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-rm" -s f -l force -d 'a missing volume is no error'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-rm" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -l filter -d 'label, label!, until' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -s a -l all -d 'also those with a name'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -s f -l force -d 'ask no question, which is the default'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand volume-exists" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-file -d 'environment variables, one a line' -r
@@ -544,7 +570,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cgroupns -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s h -l hostname -d 'host name; the id by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l domainname -d 'NIS domain name' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l add-host -d 'a line of /etc/hosts' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s v -l volume -d 'a directory or file of the host' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s v -l volume -d 'a directory or file of the host, or a volume by its name; a new volume without a source' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l volumes-from -d 'what another container was given' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l mount -d 'bind or tmpfs, with options' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l shm-size -d 'size of /dev/shm (64m)' -r

@@ -106,7 +106,7 @@ pub(crate) const RM: Verb = Verb {
             .short('t'),
             flag(
                 "volumes",
-                "remove its unnamed volumes too: a container of this release has none",
+                "with its volumes that nobody gave a name, unless another container has them",
             )
             .short('v'),
             refused(

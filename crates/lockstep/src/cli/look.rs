@@ -62,7 +62,7 @@ pub(crate) const LOGS: Verb = Verb {
 
 pub(crate) const INSPECT: Verb = on_containers(
     "inspect",
-    "print everything that is known of containers and images, as JSON",
+    "print everything that is known of containers, images and volumes, as JSON",
     &[
         INSPECTING,
         &[value(

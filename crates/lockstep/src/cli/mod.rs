@@ -11,6 +11,7 @@ mod life;
 mod look;
 mod question;
 mod run;
+mod volume;
 
 pub(crate) use lockstep_argv::{Opt, Takes, Verb};
 use lockstep_argv::{flag, refused, value, values};
@@ -95,16 +96,23 @@ pub(crate) const VERBS: &[&Verb] = &[
     &image::SAVE,
     &image::HISTORY,
     &image::PRUNE,
+    &volume::CREATE,
+    &volume::LS,
+    &volume::INSPECT,
+    &volume::RM,
+    &volume::PRUNE,
+    &volume::EXISTS,
     &question::PLAN,
     &question::DOCTOR,
     &question::VERSION,
 ];
 
 /// Verbs behind `lockstep GROUP`: each group's short names, and what they are called here.
-pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 3] = [
+pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 4] = [
     ("container", &life::GROUP),
     ("image", &image::GROUP),
     ("healthcheck", &health::GROUP),
+    ("volume", &volume::GROUP),
 ];
 
 const REGISTRIES: &str = "registries are not implemented yet; load reads layouts and archives";
@@ -148,10 +156,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("push", REGISTRIES),
     ("search", REGISTRIES),
     ("secret", "secrets are not implemented yet"),
-    (
-        "volume",
-        "a volume with a name is made by run -v NAME:TARGET and kept in the store; it has no verbs yet",
-    ),
 ];
 
 /// A verb by any of its names.

@@ -194,10 +194,20 @@ pub(super) const FILES: &[Opt] = &[
     ),
     values(
         "volume",
-        "SOURCE:TARGET[:OPTIONS]",
-        "a directory or file of the host",
+        "[SOURCE:]TARGET[:OPTIONS]",
+        "a directory or file of the host, or a volume by its name; a new volume without a source",
     )
     .short('v'),
+    values(
+        "volumes-from",
+        "CONTAINER[:ro]",
+        "what another container was given",
+    ),
+    value(
+        "image-volume",
+        "anonymous|tmpfs|ignore",
+        "what the volumes are that the image asks for (anonymous)",
+    ),
     values("mount", "type=TYPE,...", "bind or tmpfs, with options"),
     values("tmpfs", "TARGET[:OPTIONS]", "a file system in memory"),
     value("shm-size", "BYTES", "size of /dev/shm (64m)"),
@@ -325,11 +335,6 @@ const REFUSED: &[Opt] = &[
         "the root file system has no size limit of its own yet",
     ),
     refused("volume-driver", Takes::Text, "volumes have no drivers"),
-    refused(
-        "volumes-from",
-        Takes::Texts,
-        "volumes of other containers are not implemented yet",
-    ),
     refused("rootfs", Takes::Nothing, "write rootfs:DIR as the image"),
     refused("gpus", Takes::Text, "CDI devices are not implemented yet"),
     refused("secret", Takes::Texts, "secrets are not implemented yet"),
@@ -413,11 +418,6 @@ const REFUSED: &[Opt] = &[
         "personality",
         Takes::Text,
         "personalities are not offered here yet",
-    ),
-    refused(
-        "image-volume",
-        Takes::Text,
-        "images of this release have no volumes",
     ),
     refused(
         "chrootdirs",

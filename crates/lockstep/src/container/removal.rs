@@ -27,6 +27,10 @@ impl Store {
         record: Option<&Record>,
     ) -> Result<(), Failure> {
         end_in_runtime(runtime, &directory.id)?;
+        // While the record names them.
+        if let Some(record) = record.filter(|record| record.auto_remove) {
+            self.remove_anonymous(record)?;
+        }
         let layered = record.is_none_or(|record| record.layered);
         if layered {
             self.give_layers_back(directory)?;

@@ -91,9 +91,16 @@ impl Store {
         Ok(())
     }
 
-    /// The directory of the volumes with a name, which is made if it is not there.
+    /// The directory of the volumes, which is made if it is not there.
     pub(crate) fn volumes(&self) -> Result<PathBuf, Failure> {
         let path = self.at.data.join("volumes");
+        make_with_parents(&path)?;
+        Ok(path)
+    }
+
+    /// The directory of what is known of them.
+    pub(crate) fn volume_records(&self) -> Result<PathBuf, Failure> {
+        let path = self.at.data.join("volume-records");
         make_with_parents(&path)?;
         Ok(path)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::{credential, file, random};
 use lockstep_oci::runtime::Spec;
@@ -32,6 +33,7 @@ pub(crate) struct Launched {
 
 /// Resolves a command line; `block` is the container's block of user ids.
 fn prepare(
+    front: &Front,
     args: &Arguments,
     store_paths: (&Path, &Path),
     image: &Image,
@@ -45,7 +47,7 @@ fn prepare(
         state.to_owned(),
         PathBuf::from(CONFIGURATION),
     ];
-    Eyes::new(image).with(|sight| {
+    Eyes::new(image, front).with(|sight| {
         resolve::resolve(&Input {
             args,
             image,
@@ -78,7 +80,7 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Reco
     let mut claimed = Claimed::default();
     let made = layers(&images, &image, &directory, &mut claimed).and_then(|layers| {
         let image = image.with_layers(typed, layers);
-        fill(store, &directory, args, (&image, &caller), &mut claimed)
+        fill(front, &directory, args, (&image, &caller), &mut claimed)
     });
     let made = made.and_then(|record| cidfile(args, &id).map(|()| record));
     match made {
@@ -111,6 +113,8 @@ struct Claimed {
     block: Option<u32>,
     name: Option<String>,
     layers: bool,
+    /// Volumes that nobody else knows.
+    volumes: Vec<String>,
 }
 
 impl Claimed {
@@ -119,23 +123,27 @@ impl Claimed {
         if self.layers {
             drop(crate::stored::discard(&store.at.data, directory, caller));
         }
+        for volume in &self.volumes {
+            drop(store.remove_volume(volume, Some(&directory.id)));
+        }
         drop(store.discard(&directory.id, passing, self.block, self.name.as_deref()));
     }
 }
 
 fn fill(
-    store: &Store,
+    front: &Front,
     directory: &Directory,
     args: &Arguments,
     (image, caller): (&Image, &Caller),
     claimed: &mut Claimed,
 ) -> Result<Record, Failure> {
+    let store = front.store()?;
     let id = &*directory.id;
     if resolve::wants_block(args, caller)? {
         claimed.block = Some(store.claim_block(id)?);
     }
     let paths = (&*store.at.data, &*store.at.state);
-    let resolved = prepare(args, paths, image, caller, (id, claimed.block))?;
+    let resolved = prepare(front, args, paths, image, caller, (id, claimed.block))?;
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
@@ -145,6 +153,13 @@ fn fill(
         Source::Host { .. } | Source::Directory(_) => &[],
     };
     let images = Images::new(&store.at.data, caller);
+    // Until the record says who has them.
+    let _held = match resolved.volumes.is_empty() {
+        true => None,
+        false => Some(store.hold_volumes(Lock::Shared)?),
+    };
+    let unnamed = resolved.volumes.iter().filter(|volume| volume.anonymous);
+    claimed.volumes = unnamed.map(|volume| volume.name.clone()).collect();
     crate::volume::make(store, &images, directory, &resolved.volumes, layers)?;
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
@@ -355,7 +370,14 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
     let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
     let image = image.with_layers(typed, Vec::new());
     let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
-    prepare(args, (&at.data, &at.state), &image, &caller, (NO_ID, block))
+    prepare(
+        front,
+        args,
+        (&at.data, &at.state),
+        &image,
+        &caller,
+        (NO_ID, block),
+    )
 }
 
 /// Stands for an id that is not chosen yet.

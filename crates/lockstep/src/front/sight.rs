@@ -5,20 +5,23 @@ use std::path::{Path, PathBuf};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
 
-use crate::failure::{Doing, Failure};
+use super::Front;
+use crate::failure::{Doing, Failure, OURS};
 use crate::resolve::{Image, Node, Sight, Source};
 
 /// Most bytes of a file that an option names.
 const LIMIT: usize = 4 << 20;
 
 /// The image's files are opened when they are asked for.
-pub(crate) struct Eyes {
+pub(crate) struct Eyes<'a> {
     roots: Vec<PathBuf>,
+    front: &'a Front,
 }
 
-impl Eyes {
-    pub(crate) fn new(image: &Image) -> Eyes {
+impl<'a> Eyes<'a> {
+    pub(crate) fn new(image: &Image, front: &'a Front) -> Self {
         Eyes {
+            front,
             roots: match &image.source {
                 Source::Host { .. } => vec![PathBuf::from("/")],
                 Source::Directory(path) => vec![path.clone()],
@@ -34,6 +37,11 @@ impl Eyes {
             look: &look,
             absolute: &absolute,
             image_file: &|path| self.image_file(path),
+            mounts_of: &|typed| {
+                let found = self.front.store()?.find(typed);
+                // Its absence is a mistake in the line and no answer of it.
+                Ok(found.map_err(|failure| failure.code(OURS))?.1.mounts)
+            },
             variable: &|name| super::environment(name)?.into_string().ok(),
             variables: &|| {
                 let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

@@ -90,6 +90,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) absolute: &'a dyn Fn(&Path) -> Result<String, Failure>,
     /// A file of the image.
     pub(crate) image_file: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// What another container was given.
+    pub(crate) mounts_of: &'a dyn Fn(&str) -> Result<Vec<Brought>, Failure>,
     /// A variable of the caller's environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// All of them.
@@ -129,7 +131,7 @@ pub(crate) struct Resolved {
     pub(crate) mounts: Vec<Brought>,
     /// Files for the container's directory, by name.
     pub(crate) files: BTreeMap<&'static str, String>,
-    /// Named volumes that have to exist.
+    /// Volumes that have to exist.
     pub(crate) volumes: Vec<Volume>,
     pub(crate) health: Option<Check>,
     pub(crate) stop_signal: i32,
@@ -138,7 +140,7 @@ pub(crate) struct Resolved {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A volume with a name, as a container has it.
+/// A volume, as a container has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Volume {
     pub(crate) name: String,
@@ -146,6 +148,8 @@ pub(crate) struct Volume {
     pub(crate) target: String,
     /// Whether a new one gets the files that the image has there.
     pub(crate) filled: bool,
+    /// Whether nobody gave it a name.
+    pub(crate) anonymous: bool,
 }
 
 /// A path of the host or a volume in a container, as its record keeps it.

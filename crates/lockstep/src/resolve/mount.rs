@@ -22,6 +22,12 @@ pub(super) fn apply(
     out: &mut Resolved,
 ) -> Result<(), Failure> {
     let mut wanted = flag::mounts(input, out)?;
+    let mut targets: Vec<String> = wanted
+        .iter()
+        .map(|mount| mount.destination.clone())
+        .collect();
+    wanted.extend(flag::from_others(input, out, &mut targets)?);
+    wanted.extend(flag::of_image(input, out, &targets)?);
     // Parents first, whatever the order on the command line.
     wanted.sort_by_key(|mount| Path::new(&mount.destination).components().count());
     let taken = |target: &str| {
@@ -89,14 +95,6 @@ fn root(
                 super::origin(flag),
                 "--read-only",
             );
-            let config = &input.image.config;
-            if !config.volumes.is_empty() {
-                let text = format!(
-                    "{}: kept with the container's changes",
-                    config.volumes.join(" ")
-                );
-                out.note("volumes", text, Origin::Image, "--volume");
-            }
         }
     }
     Ok(())

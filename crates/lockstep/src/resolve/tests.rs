@@ -72,6 +72,7 @@ impl World {
                 look: &|path| Ok((path == Path::new("/data")).then_some(Node::Directory)),
                 absolute: &|path| Ok(path.display().to_string()),
                 image_file: &|_| None,
+                mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 variable: &|_| None,
                 variables: &Vec::new,
             },
@@ -318,15 +319,37 @@ fn an_image_gains_nothing() {
         working_dir: "/proc/self/fd/7".into(),
         stop_signal: "SIGKILL".into(),
         labels: vec![("io.podman.annotations.userns".into(), "host".into())],
-        volumes: vec!["/etc".into(), "/var/lib/lockstep".into()],
+        volumes: vec!["/srv".into(), "/var/lib/lockstep".into()],
         health: Some(lockstep_oci::image::Healthcheck {
             test: vec!["CMD".into(), "/evil".into()],
             ..Default::default()
         }),
     };
     let greedy = world.spec(&[]);
-    assert_eq!(plain.mounts, greedy.mounts);
+    // But new volumes of its own, in which nothing is that is not the image's.
+    let (volumes, others): (Vec<_>, Vec<_>) = greedy.mounts.into_iter().partition(|mount| {
+        let source = Path::new(mount.source.as_deref().unwrap_or_default());
+        source.parent() == Some(Path::new("/var/lib/lockstep/volumes"))
+    });
+    assert_eq!((plain.mounts, 2), (others, volumes.len()));
+    assert!(
+        volumes
+            .iter()
+            .all(|mount| mount.options.iter().any(|option| option == "rnosuid"))
+    );
     assert_eq!(plain.linux, greedy.linux);
+    for hidden in [
+        "/proc",
+        "/proc/sys",
+        "/sys/fs",
+        "/dev",
+        "/dev/shm",
+        "/",
+        "relative",
+    ] {
+        world.config.volumes = vec![hidden.into()];
+        assert!(world.resolve(&[]).is_err(), "{hidden}");
+    }
     assert_eq!(plain.annotations, greedy.annotations);
     let (plain, greedy) = (plain.process.expect("it"), greedy.process.expect("it"));
     let bounding = |process: &Process| process.capabilities.clone().expect("sets").bounding;

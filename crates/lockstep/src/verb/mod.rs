@@ -12,6 +12,7 @@ mod question;
 mod reap;
 mod update;
 mod usage;
+mod volume;
 
 use crate::argv::Arguments;
 use crate::cli;
@@ -54,6 +55,12 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "save" => image::save(front, args),
         "history" => image::history(front, args),
         "prune" => image::prune(front, args),
+        "volume-create" => volume::create(front, args),
+        "volume-ls" => volume::ls(front, args),
+        "volume-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Volume)),
+        "volume-rm" => volume::rm(front, args),
+        "volume-prune" => volume::prune(front, args),
+        "volume-exists" => volume::exists(front, args),
         "plan" => question::plan(front, args),
         "doctor" => crate::doctor::doctor(front, args),
         "version" => version(),

@@ -3,30 +3,40 @@
 use lockstep_supervisor::{Reply, Request};
 
 use crate::argv::Arguments;
-use crate::container::{Directory, Record, Status, no_container};
+use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Failure, NO_CONTAINER};
 use crate::front::{Front, note, print};
 
 pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let force = args.flag("force");
+    let how = How {
+        force,
+        volumes: args.flag("volumes"),
+        time: args.number("time")?,
+    };
     let tolerant = force || args.flag("ignore");
-    let asked = args.number::<u64>("time")?;
     if args.flag("all") {
         // One that goes meanwhile is what was wanted.
         let ids = front.swept()?.ids()?;
-        return super::each_of(ids, |id| one(front, id, (force, true), asked));
+        return super::each_of(ids, |id| one(front, id, &how, true));
     }
-    super::each(args, |typed| one(front, typed, (force, tolerant), asked))
+    super::each(args, |typed| one(front, typed, &how, tolerant))
+}
+
+/// How containers are removed.
+#[derive(Default)]
+struct How {
+    /// Kill what runs.
+    force: bool,
+    /// With the volumes that nobody gave a name.
+    volumes: bool,
+    /// Seconds from asking to killing; without it nobody is asked.
+    time: Option<u64>,
 }
 
 /// Whether it was there.
-fn one(
-    front: &Front,
-    typed: &str,
-    (force, tolerant): (bool, bool),
-    asked: Option<u64>,
-) -> Result<bool, Failure> {
-    match remove(front, typed, force, asked) {
+fn one(front: &Front, typed: &str, how: &How, tolerant: bool) -> Result<bool, Failure> {
+    match remove(front, typed, how) {
         Err(failure) if tolerant && failure.code == NO_CONTAINER => Ok(false),
         other => other.map(|()| true),
     }
@@ -62,14 +72,19 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
 
 /// Removes the container of a name, if there is one, for one that takes its place; says so as Podman does.
 pub(crate) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
-    match remove(front, name, true, None) {
+    let how = How {
+        force: true,
+        ..How::default()
+    };
+    match remove(front, name, &how) {
         Err(failure) if failure.code == NO_CONTAINER => Ok(()),
         other => other.and_then(|()| print(&format!("{name}\n"))),
     }
 }
 
-fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result<(), Failure> {
+fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
     const SIGKILL: i32 = 9;
+    let force = how.force;
     let store = front.store()?;
     let directory = store.locate(typed)?;
     let record = record(&directory, typed, force)?;
@@ -87,7 +102,7 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
     if force && !directory.probe()? {
         // ECONNREFUSED, ENOENT: it has just ended, or its supervisor was killed; then the lock is free.
         if let Ok(supervisor) = directory.connect() {
-            let stop = match asked {
+            let stop = match how.time {
                 Some(seconds) => Request::Stop(None, Some(seconds.saturating_mul(1000))),
                 None => Request::Stop(Some(SIGKILL), Some(0)),
             };
@@ -102,6 +117,10 @@ fn remove(front: &Front, typed: &str, force: bool, asked: Option<u64>) -> Result
     directory.lock_soon()?;
     // A keeper may have removed it while this waited; then there is nothing left to do.
     front.with_runtime(store, |runtime| {
+        if let Some(record) = record.as_ref().filter(|_| how.volumes) {
+            end_in_runtime(runtime, &record.id)?;
+            store.remove_anonymous(record)?;
+        }
         store.remove(runtime, &directory, record.as_ref())
     })
 }

@@ -16,14 +16,12 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--init-path", "/sbin/init"],
         &["--gpus", "all"],
         &["--dns", "1.1.1.1"],
-        &["--volumes-from", "x"],
         &["--runtime", "runc"],
         &["--platform", "linux/arm64"],
         &["--network", "container:x"],
         &["--log-driver", "syslog"],
         &["--security-opt", "magic=1"],
         &["--userns", "magic"],
-        &["-v", "/anonymous"],
     ] {
         let refused = t.sh(options, "true").refused(125);
         assert!(

@@ -25,6 +25,7 @@ mod restart;
 mod stream;
 mod user;
 mod volume;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("stream", stream::CASES),
         ("user", user::CASES),
         ("volume", volume::CASES),
+        ("volumes", volumes::CASES),
     ];
     let mut trials = Vec::new();
     for (group, cases) in groups {

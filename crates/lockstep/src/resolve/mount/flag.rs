@@ -51,12 +51,7 @@ fn volume(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Fa
     let (source, target, options) = match parts.as_slice() {
         [source, target] => (*source, *target, ""),
         [source, target, options] => (*source, *target, *options),
-        [_] => {
-            return Err(Failure::new(format!(
-                "--volume {text} is refused: volumes without a name are not implemented yet"
-            ))
-            .hint("give it a name as NAME:TARGET, or use --tmpfs"));
-        }
+        [target] => ("", *target, ""),
         _ => return Err(wrong("volume", text, "SOURCE:TARGET[:OPTIONS]")),
     };
     let options: Vec<&str> = options.split(',').filter(|o| !o.is_empty()).collect();
@@ -157,11 +152,20 @@ fn from_host(
         return Err(wrong(option, text, "an absolute target that is not /"));
     }
     let by_path = source.starts_with('/') || source.starts_with('.') || source.starts_with('~');
+    let made_up;
+    let source = match source {
+        "" => {
+            made_up = anonymous(input, out);
+            &made_up
+        }
+        source => source,
+    };
     if !by_path {
         out.volumes.push(Volume {
             name: source.to_owned(),
             target: target.to_owned(),
             filled: !options.contains(&"nocopy"),
+            anonymous: source == anonymous(input, out),
         });
     }
     let name = source;
@@ -186,6 +190,91 @@ fn from_host(
         mount.gid_mappings = same(&out.linux().gid_mappings);
     }
     Ok(mount)
+}
+
+/// The name of a volume to which nobody gave one: the container's id, which nobody else has, with the volume's number in
+/// the place of the first digits.
+fn anonymous(input: &Input<'_>, out: &Resolved) -> String {
+    const DIGITS: usize = 4;
+    let id: String = input.id.chars().skip(DIGITS).collect();
+    format!("{:04x}{id}", out.volumes.len())
+}
+
+/// What other containers were given (`--volumes-from NAME[:OPTIONS]`), but where something else is `taken` for the target.
+pub(super) fn from_others(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    taken: &mut Vec<String>,
+) -> Result<Vec<Mount>, Failure> {
+    let mut all = Vec::new();
+    for text in input.args.texts("volumes-from")? {
+        let (name, more) = text.split_once(':').unwrap_or((text, ""));
+        let known = |option: &str| matches!(option, "" | "ro" | "rw" | "z" | "Z");
+        if !more.split(',').all(known) {
+            return Err(wrong("volumes-from", text, "CONTAINER[:ro|rw]"));
+        }
+        for given in (input.sight.mounts_of)(name)? {
+            if taken.contains(&given.target) {
+                continue;
+            }
+            let mut options: Vec<&str> = given.options.iter().map(String::as_str).collect();
+            options.extend(more.split(',').filter(|option| !option.is_empty()));
+            let source = given.volume.as_ref().unwrap_or(&given.source);
+            let about = ("volumes-from", text);
+            all.push(from_host(
+                input,
+                out,
+                about,
+                source,
+                &given.target,
+                &options,
+            )?);
+            taken.push(given.target);
+        }
+        out.note("volumes", text, Origin::Flag, "--volumes-from");
+    }
+    Ok(all)
+}
+
+/// The volumes that the image wants, where nothing else is `taken` for the target.
+pub(super) fn of_image(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    taken: &[String],
+) -> Result<Vec<Mount>, Failure> {
+    let mode = input.args.text("image-volume")?.unwrap_or("anonymous");
+    let mut all = Vec::new();
+    for target in &input.image.config.volumes {
+        let target = target.trim_end_matches('/');
+        if taken
+            .iter()
+            .any(|other| other.trim_end_matches('/') == target)
+        {
+            continue;
+        }
+        let image = || format!("the image's volume {target}");
+        // What the kernel brings there is masked, and an image is not asked whether it should be.
+        if ["/proc", "/sys", "/dev"]
+            .iter()
+            .any(|kernel| Path::new(target).starts_with(kernel))
+        {
+            return Err(Failure::new(format!(
+                "{} is refused: the kernel's files are there",
+                image()
+            ))
+            .hint("--image-volume ignore"));
+        }
+        let made = match mode {
+            "anonymous" | "bind" => from_host(input, out, ("volume", target), "", target, &[])?,
+            "tmpfs" => tmpfs(target, "tmpcopyup")
+                .ok_or_else(|| Failure::new(format!("{} is no mount target", image())))?,
+            "ignore" => continue,
+            other => return Err(wrong("image-volume", other, "anonymous, tmpfs or ignore")),
+        };
+        out.note("mount", image(), Origin::Image, "--image-volume");
+        all.push(made);
+    }
+    Ok(all)
 }
 
 /// The path on the host: of a directory or file, or of a named volume.

@@ -180,7 +180,7 @@ fn table(rows: &[Row], headings: bool, digests: bool) -> String {
     columns(&without)
 }
 
-fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
+pub(super) fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(rows);
     text.map(|text| text + "\n")
         .map_err(|e| Failure::new(format!("JSON: {e}")))

@@ -1,4 +1,4 @@
-//! `inspect`: everything that is known of containers and images, in Docker's shape where Docker has one.
+//! `inspect`: everything that is known of containers, images and volumes, in Docker's shape where Docker has one.
 
 mod container;
 mod image;
@@ -15,10 +15,11 @@ use crate::front::{Front, note, print};
 pub(super) enum Kind {
     Container,
     Image,
+    Volume,
 }
 
 /// In the order in which a name without a kind is looked for.
-const KINDS: [Kind; 2] = [Kind::Container, Kind::Image];
+const KINDS: [Kind; 3] = [Kind::Container, Kind::Image, Kind::Volume];
 
 /// `inspect` of the kind that the group of the verb or `--type` says, or of any.
 pub(super) fn inspect(front: &Front, args: &Arguments, group: Option<Kind>) -> Result<u8, Failure> {
@@ -26,10 +27,11 @@ pub(super) fn inspect(front: &Front, args: &Arguments, group: Option<Kind>) -> R
         (Some(kind), _) => vec![kind],
         (None, Some("container")) => vec![Kind::Container],
         (None, Some("image")) => vec![Kind::Image],
+        (None, Some("volume")) => vec![Kind::Volume],
         (None, None | Some("all" | "")) => KINDS.to_vec(),
         (None, Some(other)) => {
             return Err(Failure::new(format!(
-                "--type {other} is refused: container and image are there"
+                "--type {other} is refused: container, image and volume are there"
             )));
         }
     };
@@ -70,6 +72,7 @@ fn find(front: &Front, typed: &str, kinds: &[Kind]) -> Result<Value, Failure> {
         let found = match kind {
             Kind::Container => container::find(front, typed),
             Kind::Image => image::find(front, typed),
+            Kind::Volume => super::volume::describe(front, typed),
         };
         match found {
             Err(failure) if failure.code == NO_CONTAINER && kinds.len() > 1 => {}
@@ -77,6 +80,6 @@ fn find(front: &Front, typed: &str, kinds: &[Kind]) -> Result<Value, Failure> {
         }
     }
     Err(Failure::new(format!("nothing is called {typed:?}"))
-        .hint("lockstep ps -a and lockstep images list what there is")
+        .hint("lockstep ps -a, images and volume ls list what there is")
         .code(NO_CONTAINER))
 }

@@ -1,4 +1,8 @@
-//! Volumes with a name: a new one begins with what the image has at its target, with owners and all, as Docker's do.
+//! Volumes: directories of the store that outlive containers. A new one begins with what the image has at its target,
+//! with owners and all, as Docker's do.
+
+mod record;
+mod removal;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -14,6 +18,8 @@ use crate::failure::{Doing, Failure};
 use crate::resolve::Volume;
 use crate::stored::{Images, ROOTFS, own_mounts};
 
+pub(crate) use record::Record;
+
 /// A volume that is being filled, in the directory of the container that is the first to have it: a killed command
 /// leaves nothing under the volume's name, and what it does leave goes with the container.
 pub(crate) const NEW: &str = "volume";
@@ -27,12 +33,21 @@ pub(crate) fn make(
     layers: &[PathBuf],
 ) -> Result<(), Failure> {
     for volume in volumes {
-        if store.has_volume(&volume.name)? {
-            continue;
+        let there = store.has_volume(&volume.name)?;
+        let mut record = match there {
+            true => store.volume_record(&volume.name)?,
+            false => Record::new(volume.anonymous, true),
+        };
+        if !there {
+            store.write_volume_record(&volume.name, &record)?;
         }
-        match layers.is_empty() || !volume.filled {
+        match layers.is_empty() || !volume.filled || !record.fresh {
             true => store.make_volume(&volume.name)?,
             false => fill(&store.volumes()?, images, directory, volume, layers)?,
+        }
+        if record.fresh {
+            record.fresh = false;
+            store.write_volume_record(&volume.name, &record)?;
         }
     }
     Ok(())
@@ -69,10 +84,13 @@ fn fill(
             lockstep_image::copy(there, file::duplicate(&new).doing(what)?)?;
         }
         durable::sync_filesystem(&new).doing(what)?;
-        let named = durable::rename_new(&here, NEW, open(volumes).doing(what)?, &volume.name);
+        // Over an empty one that was made by a command of its own.
+        let named = durable::rename(&here, NEW, open(volumes).doing(what)?, &volume.name);
         match named {
-            // Another container's has just got the name.
-            Err(e) if e.is(&[Errno::EEXIST.0]) => tree::remove(&here, NEW).doing(what)?,
+            // Another container's has just got the name, or somebody has put files there.
+            Err(e) if e.is(&[Errno::EEXIST.0, Errno::ENOTEMPTY.0]) => {
+                tree::remove(&here, NEW).doing(what)?;
+            }
             other => other.doing(what)?,
         }
         overlay::unmount(&root)?;

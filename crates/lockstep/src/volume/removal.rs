@@ -1,0 +1,93 @@
+//! The end of volumes: who has one keeps it, and one that goes is out of sight at once.
+
+use std::os::fd::OwnedFd;
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::durable::{self, Lock};
+use lockstep_kernel::file;
+use lockstep_kernel::tree;
+
+use crate::container::{Record, Store};
+use crate::failure::{Doing, Failure};
+use crate::front::probe_caller;
+use crate::stored::Images;
+
+/// What the name of a volume that is being removed begins with: no volume is called so.
+const GONE: char = '.';
+
+impl Store {
+    /// Keeps volumes as they are until it is dropped: shared by whoever makes a container with some, so that none is
+    /// removed between the look at it and the container's record; exclusive for who removes one.
+    pub(crate) fn hold_volumes(&self, how: Lock) -> Result<OwnedFd, Failure> {
+        let what = || "lock of the volumes".to_owned();
+        let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
+        let directory = file::openat(file::CWD, self.volumes()?, flags, 0).doing(what)?;
+        durable::lock(&directory, how, true).doing(what)?;
+        Ok(directory)
+    }
+
+    /// The names of all volumes.
+    pub(crate) fn volume_names(&self) -> Result<Vec<String>, Failure> {
+        let mut names = file::list(file::CWD, self.volumes()?).doing(|| "volumes".into())?;
+        names.retain(|name| !name.starts_with(GONE));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Removes a volume that no container has, but `except`, and finishes the work of killed removers. The others'
+    /// names are the answer where there are some.
+    pub(crate) fn remove_volume(
+        &self,
+        name: &str,
+        except: Option<&str>,
+    ) -> Result<Vec<String>, Failure> {
+        let what = || format!("volume {name}");
+        let held = self.hold_volumes(Lock::Exclusive)?;
+        let mut users = self.volume_users(name)?;
+        users.retain(|record| Some(&*record.id) != except);
+        if !users.is_empty() {
+            return Ok(users.into_iter().map(|record| record.name).collect());
+        }
+        match durable::rename(&held, name, &held, format!("{GONE}{name}")) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => {}
+            other => other.doing(what)?,
+        }
+        self.forget_volume(name)?;
+        let left = file::list(&held, ".").doing(what)?;
+        // The files have the owners that containers gave them.
+        let caller = probe_caller()?;
+        Images::new(&self.at.data, &caller).inside(|_, _| {
+            for name in left.iter().filter(|name| name.starts_with(GONE)) {
+                tree::remove(&held, name).doing(what)?;
+            }
+            Ok(Vec::new())
+        })
+    }
+
+    /// The containers that have a volume.
+    pub(crate) fn volume_users(&self, name: &str) -> Result<Vec<Record>, Failure> {
+        let has = |record: &Record| {
+            let mut volumes = record
+                .mounts
+                .iter()
+                .filter_map(|mount| mount.volume.as_deref());
+            volumes.any(|volume| volume == name)
+        };
+        let all = self.all()?.into_iter().map(|(_, record)| record);
+        Ok(all.filter(has).collect())
+    }
+
+    /// Removes the volumes of a container that nobody gave a name and no other container has.
+    pub(crate) fn remove_anonymous(&self, record: &Record) -> Result<(), Failure> {
+        for name in record
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.volume.as_deref())
+        {
+            if self.has_volume(name)? && self.volume_record(name)?.anonymous {
+                self.remove_volume(name, Some(&record.id))?;
+            }
+        }
+        Ok(())
+    }
+}
