@@ -35,21 +35,44 @@ pub fn loopback_up() -> Result<()> {
 }
 
 /// A permanent address of global scope.
-struct Address {
+#[derive(Debug)]
+pub struct Address {
     family: u8,
     prefix: u8,
     /// IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST ... as they came, type and bytes.
     attributes: Vec<(u16, Vec<u8>)>,
 }
 
-/// Moves device `host` into the network namespace `target` as `name`, keeps its permanent global addresses and
-/// brings it up there (config-linux.md, "Network Devices").
-pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>) -> Result<()> {
+/// How a device is set up.
+#[derive(Debug)]
+pub struct Setup {
+    /// Whether it is up (netdevice(7), IFF_UP).
+    pub up: bool,
+    /// What the kernel forgets when the device moves.
+    pub addresses: Vec<Address>,
+}
+
+/// How a device of this network namespace is set up.
+pub fn setup_of(name: &str) -> Result<Setup> {
     let route = Route::open()?;
-    let index = route.link_index(host)?;
-    let addresses = route.addresses(index)?;
+    let (index, flags) = route.link(name)?;
+    Ok(Setup {
+        up: flags & UP != 0,
+        addresses: route.addresses(index)?,
+    })
+}
+
+/// Moves device `host`, which is `was`, into the network namespace `target` as `name`, keeps its addresses and
+/// brings it up there (config-linux.md, "Network Devices"). On an error it may be here, or there under either name.
+pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>, was: &Setup) -> Result<()> {
+    move_to(host, name, target, was, true)
+}
+
+fn move_to(host: &str, name: &str, target: BorrowedFd<'_>, was: &Setup, up: bool) -> Result<()> {
+    let route = Route::open()?;
+    let (index, _) = route.link(host)?;
     // A device that is up cannot be renamed, and loses its addresses in the move either way.
-    route.set_link(index, 0, libc::IFF_UP as u32, &[])?;
+    route.set_link(index, 0, UP, &[])?;
     let mut attributes = vec![(
         IFLA_NET_NS_FD,
         (target.as_raw_fd() as u32).to_ne_bytes().to_vec(),
@@ -59,45 +82,50 @@ pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>) -> Result<()>
     attributes.push((libc::IFLA_IFNAME, text));
     // The name that `%d` becomes, and so the device, is found by a new index in the namespace: give it one
     // that is free there, which lets the message fail instead when the name is taken.
-    route
-        .set_link(index, 0, 0, &attributes)
-        .map_err(|e| Error {
+    if let Err(e) = route.set_link(index, 0, 0, &attributes) {
+        if was.up {
+            // As it was; ENODEV when it has moved nevertheless.
+            drop(route.set_link(index, UP, UP, &[]));
+        }
+        return Err(Error {
             call: format!(
                 "RTM_NEWLINK {host:?} as {name:?} into {} [{}]",
                 crate::call::fd(target),
                 e.call
             ),
             errno: e.errno,
-        })?;
-    in_namespace(target, || settle(index, name, &addresses))
+        });
+    }
+    in_namespace(target, || settle(index, name, &was.addresses, up))
 }
 
-/// Moves device `name` of the network namespace `from` back to this one as `host`: for a container that could
-/// not be made, whose namespace would take a virtual device with it.
-pub fn return_device(host: &str, name: &str, from: BorrowedFd<'_>) -> Result<()> {
+/// Moves device `name` of the network namespace `from` back to this one as `host`, set up as it was: for a
+/// container that could not be made, whose namespace would take a virtual device with it.
+pub fn return_device(host: &str, name: &str, from: BorrowedFd<'_>, was: &Setup) -> Result<()> {
     let here = crate::file::openat(
         crate::file::CWD,
         "/proc/self/ns/net",
         crate::file::OFlags::RDONLY,
         0,
     )?;
-    in_namespace(from, || move_device(name, host, here.as_fd()))
+    in_namespace(from, || move_to(name, host, here.as_fd(), was, was.up))
 }
 
 const IFLA_NET_NS_FD: u16 = 28;
+const UP: u32 = libc::IFF_UP as u32;
 
-fn settle(index: u32, name: &str, addresses: &[Address]) -> Result<()> {
+fn settle(index: u32, name: &str, addresses: &[Address], up: bool) -> Result<()> {
     let route = Route::open()?;
     // The kernel keeps the index unless it is taken in the new namespace; then only the name finds the device.
     let index = if name.contains('%') {
         index
     } else {
-        route.link_index(name)?
+        route.link(name)?.0
     };
     for address in addresses {
         route.add_address(index, address)?;
     }
-    route.set_link(index, libc::IFF_UP as u32, libc::IFF_UP as u32, &[])
+    route.set_link(index, if up { UP } else { 0 }, UP, &[])
 }
 
 /// Runs `work` in a process of its own that has joined the namespace.
@@ -192,22 +220,26 @@ impl Route {
         }
     }
 
-    fn link_index(&self, name: &str) -> Result<u32> {
+    /// A device's index and flags.
+    fn link(&self, name: &str) -> Result<(u32, u32)> {
         let mut text = name.as_bytes().to_vec();
         text.push(0);
         let mut body = link_header(0, 0, 0);
         attribute(&mut body, libc::IFLA_IFNAME, &text);
-        let mut index = 0;
+        let mut found = (0, 0);
         self.request(libc::RTM_GETLINK, 0, &body, |_, payload| {
-            if payload.len() >= 8 {
-                index = u32::from_ne_bytes([payload[4], payload[5], payload[6], payload[7]]);
+            if let Some(&[a, b, c, d, e, f, g, h]) = payload.get(4..12) {
+                found = (
+                    u32::from_ne_bytes([a, b, c, d]),
+                    u32::from_ne_bytes([e, f, g, h]),
+                );
             }
         })
         .map_err(|e| Error {
             call: format!("RTM_GETLINK {name:?}"),
             errno: e.errno,
         })?;
-        Ok(index)
+        Ok(found)
     }
 
     fn addresses(&self, index: u32) -> Result<Vec<Address>> {

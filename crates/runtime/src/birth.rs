@@ -1,12 +1,14 @@
 //! The supervisor's side of a plan: makes the new process and helps it from the host, step by step.
 
 mod barrier;
+mod lent;
 mod outside;
 mod process;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, For, Kind, Result};
 use crate::init;
+use lent::Lent;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::schedule;
 use lockstep_oci::runtime::Hooks;
@@ -39,8 +41,7 @@ pub(crate) struct Birth<'a> {
     /// Where the terminal's master goes.
     pub(crate) console: Option<OwnedFd>,
     slots: BTreeMap<Slot, OwnedFd>,
-    /// Network devices that were moved: name on the host, name in the container, its namespace.
-    moved: Vec<(String, String, OwnedFd)>,
+    lent: Lent,
     tasks: Vec<OwnedFd>,
     peer: Option<OwnedFd>,
     child: Option<Child>,
@@ -59,6 +60,8 @@ pub(crate) struct Born {
     pub(crate) outcome: Outcome,
     /// The terminal's master, if the plan makes one.
     pub(crate) console: Option<OwnedFd>,
+    /// What the host gets back if the container comes to nothing.
+    pub(crate) lent: Lent,
 }
 
 impl<'a> Birth<'a> {
@@ -82,7 +85,7 @@ impl<'a> Birth<'a> {
             state,
             console: None,
             slots: BTreeMap::new(),
-            moved: Vec::new(),
+            lent: Lent::default(),
             tasks: Vec::new(),
             peer: None,
             child: None,
@@ -138,6 +141,7 @@ impl<'a> Birth<'a> {
             peer,
             outcome: self.outcome,
             console: self.console,
+            lent: self.lent,
         })
     }
 

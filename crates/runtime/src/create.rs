@@ -40,6 +40,7 @@ impl Runtime<'_> {
         self.finish(
             request,
             &prepared,
+            &born,
             handed.and_then(|()| self.publish(request, &prepared, &born)),
         )
     }
@@ -122,7 +123,7 @@ impl Runtime<'_> {
                 notify = self.notify(create)?;
                 self.go(&prepared, &born)
             });
-        self.finish(create, &prepared, result)?;
+        self.finish(create, &prepared, &born, result)?;
         if request.detach {
             // Whoever waits for readiness must be able to give up.
             mask.restore().during(|| "restoring signals".into())?;
@@ -350,7 +351,8 @@ impl Runtime<'_> {
         for downgrade in &born.outcome.downgrades {
             (self.warn)(&downgrade.to_string());
         }
-        directory.write_outcome(&born.outcome)?;
+        let written = directory.write_outcome(&born.outcome);
+        written.inspect_err(|_| born.lent.give_back())?;
         Ok(born)
     }
 
@@ -369,13 +371,18 @@ impl Runtime<'_> {
         write_pid_file(request.pid_file.as_deref(), born.child.pid)
     }
 
-    pub(crate) fn finish(
+    fn finish(
         &self,
         request: &CreateRequest,
         prepared: &Prepared,
+        born: &Born,
         result: Result<()>,
     ) -> Result<()> {
-        result.map_err(|e| self.undo(request, prepared, e))
+        result.map_err(|e| {
+            let error = self.undo(request, prepared, e);
+            born.lent.give_back();
+            error
+        })
     }
 
     /// Leaves nothing of a container that could not be made; the first error is the one to report.

@@ -65,6 +65,12 @@ impl<'t> Net<'t> {
         );
     }
 
+    fn is_up(&self, name: &str) -> bool {
+        // Not "state UP": that is the carrier's.
+        let text = self.ip(&format!("-o link show dev {name}"));
+        text.contains(",UP")
+    }
+
     fn bundle(&self, script: &str, devices: Value) -> Bundle<'t> {
         let enter = format!("set -- nsenter -t {} -n \"$@\"", self.pid);
         self.test
@@ -220,9 +226,22 @@ fn mtu_and_hardware_address_are_kept(t: &Test) {
 fn a_refused_container_gives_the_device_back(t: &Test) {
     let net = Net::new(t);
     net.veth("ve0");
-    let bundle = net.bundle("true", json!({"ve0": {}, "vz-absent": {}}));
+    let bundle = net.bundle("true", json!({"ve0": {"name": "eth0"}, "vz-absent": {}}));
     bundle.run().fails_with(&["vz-absent"]);
     net.keeps("ve0");
+    assert!(!net.is_up("ve0"), "it was down");
+    // Up, with its address, and also by the last step that can fail.
+    net.ip("address add 192.0.2.1/24 dev ve0");
+    net.ip("link set ve0 up");
+    for (name, path) in [("lo", "/bin/true"), ("eth0", "/absent")] {
+        let mut bundle = net.bundle("true", json!({"ve0": {"name": name}}));
+        bundle = bundle.set("/process/args", json!([path]));
+        bundle.run().fails_with(&[]);
+        net.keeps("ve0");
+        assert!(net.is_up("ve0"), "{name}, {path}: it was up");
+        let addresses = net.ip("-o address show dev ve0");
+        assert!(addresses.contains("192.0.2.1/24"), "{addresses}");
+    }
 }
 
 fn too_long_name_refused(t: &Test) {

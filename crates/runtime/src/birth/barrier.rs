@@ -4,7 +4,7 @@ use super::{Birth, SIGKILL};
 use crate::error::{Error, For, Kind, Result};
 use crate::message::{self, Message};
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::{network, process};
+use lockstep_kernel::process;
 use lockstep_plan::Barrier;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -12,16 +12,13 @@ impl Birth<'_> {
     /// Ends the new process. What it said about its end is better than what its end looked like from here.
     pub(super) fn abandon(&mut self, error: Error) -> Error {
         let Some(child) = self.child.take() else {
+            self.lent.give_back();
             return error;
         };
         // ESRCH: it has ended by itself.
         drop(process::pidfd_send_signal(child.pidfd.as_fd(), SIGKILL));
         drop(process::wait(child.pid, false));
-        for (host, name, namespace) in self.moved.drain(..) {
-            // The error that ended the container is the one to report; a device of a template has no known name.
-            let returned = network::return_device(&host, &name, namespace.as_fd());
-            drop(returned.or_else(|_| network::return_device(&host, &host, namespace.as_fd())));
-        }
+        self.lent.give_back();
         // It is dead, so this does not block. What failed here may only be what its death looks like from here:
         // a closed socket, files of its /proc that are the host root's.
         let Some(peer) = &self.peer else {

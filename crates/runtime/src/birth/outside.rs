@@ -5,10 +5,9 @@ use crate::error::{Error, For, Result};
 use crate::{init, setting};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::namespace::{self, Ids, Mapper};
-use lockstep_kernel::{network, process, schedule};
+use lockstep_kernel::{process, schedule};
 use lockstep_plan::IdMaps;
 use lockstep_plan::step::MapMethod;
-use std::os::fd::AsFd;
 
 impl Birth<'_> {
     pub(super) fn write_maps(&mut self, maps: &IdMaps, method: MapMethod) -> Result<()> {
@@ -88,10 +87,7 @@ impl Birth<'_> {
             0,
         )
         .during(what)?;
-        let moved = network::move_device(host, name, namespace.as_fd()).during(what);
-        // Also when it failed: the kernel moves a device first and renames it then.
-        self.moved.push((host.into(), name.into(), namespace));
-        moved
+        self.lent.lend(host, name, namespace)
     }
 }
 
