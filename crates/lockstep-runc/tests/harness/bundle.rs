@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::container::Container;
-use super::runtime::{Output, Running, View};
+use super::runtime::{Output, Running};
 use super::test::{Test, Used};
+use super::view::View;
 
 /// Programs of busybox that tests use inside.
 const APPLETS: &str = "sh cat ls id hostname sleep true false echo env pwd touch mkdir rm rmdir ln \

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::bundle::Bundle;
 use super::procfs::{is_alive, wait_until};
-use super::runtime::{Output, Running, View};
+use super::runtime::{Output, Running};
 use super::test::Test;
+use super::view::View;
 
 /// A container that `create` made.
 pub(crate) struct Container<'t> {

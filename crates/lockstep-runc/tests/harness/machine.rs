@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::bundle::cgroup_parent;
 use super::host::Host;
 use super::procfs::cgroup_of;
-use super::runtime::View;
 use super::systemd_bundle::{self, SYSTEMD};
 use super::test::{Test, run_directory};
+use super::view::View;
 
 /// It makes the container, so that what is tested does not stand on itself.
 const RUNC: &str = "/usr/sbin/runc";

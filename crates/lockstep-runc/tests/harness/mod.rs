@@ -26,6 +26,7 @@ mod suite;
 #[path = "../../../runtime/tests/cgroup/systemd_bundle.rs"]
 mod systemd_bundle;
 mod test;
+mod view;
 
 pub(crate) use bundle::Bundle;
 pub(crate) use container::Container;
@@ -35,9 +36,10 @@ pub(crate) use machine::{Systemd, hierarchies_alone};
 pub(crate) use mountinfo::{Mount, mounts_of, parse_mounts};
 pub(crate) use probe::build;
 pub(crate) use procfs::{cgroup_of, is_alive, status_field, wait_until};
-pub(crate) use runtime::{Output, Peer, Running, View, in_view, kill};
+pub(crate) use runtime::{Output, Peer, Running, kill};
 pub(crate) use suite::{Ending, Sample, Skip, announce_skip};
 pub(crate) use test::{Test, Used, run_directory, short_path};
+pub(crate) use view::{View, hold, in_view};
 
 use std::process::ExitCode;
 

@@ -10,10 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::host::Host;
 use super::procfs::{descendants, is_alive};
+use super::view::{View, in_view};
 
 /// Whose runtime is under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,35 +24,6 @@ pub(crate) enum Peer {
     Lockstep,
     /// Another runtime, whose answers say whether a test is right.
     Other,
-}
-
-/// In which view of the machine the runtime is started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum View {
-    /// As the tests themselves.
-    Plain,
-    /// In a mount namespace in which /sys/fs/cgroup is one version 2 tree.
-    CgroupV2,
-    /// In a mount namespace without the version 2 tree.
-    CgroupV1,
-    /// In a mount namespace with no cgroup file system at all.
-    NoCgroup,
-    /// As an ordinary user, group of the same number, without or with subordinate ids.
-    User {
-        /// User and group id.
-        uid: u32,
-        /// First of 65536 subordinate ids.
-        subordinate: Option<u32>,
-    },
-    /// On a kernel that answers a call with an error: one that is too old for it, or that withholds it.
-    Withheld {
-        /// The call's number.
-        number: u32,
-        /// What it returns.
-        errno: i32,
-    },
-    /// After a shell script, which ends with `exec "$@"`.
-    Script(String),
 }
 
 /// Exit code and captured output of an invocation.
@@ -227,27 +200,19 @@ impl Running {
     /// Waits for its end; a tree that outlives the timeout is killed and fails the test.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Output {
-        let end = Instant::now() + self.timeout;
-        let mut pause = Duration::from_micros(500);
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                break status;
-            }
-            if Instant::now() > end {
-                kill_tree(self.child.id());
-                // Killed just now: the wait ends at once, and the status is of no interest.
-                drop(self.child.wait());
-                panic!(
-                    "{}\nno end after {:?}\nstdout: {}\nstderr: {}",
-                    self.command,
-                    self.timeout,
-                    read_lossy(&self.stdout),
-                    read_lossy(&self.stderr)
-                );
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(10));
-        };
+        if !ends_within(&self.child, self.timeout) {
+            kill_tree(self.child.id());
+            // Killed just now: the wait ends at once, and the status is of no interest.
+            drop(self.child.wait());
+            panic!(
+                "{}\nno end after {:?}\nstdout: {}\nstderr: {}",
+                self.command,
+                self.timeout,
+                read_lossy(&self.stdout),
+                read_lossy(&self.stderr)
+            );
+        }
+        let status = self.child.wait().expect("a child can be waited for");
         let code = status.code().unwrap_or_else(|| {
             use std::os::unix::process::ExitStatusExt as _;
             128 + status.signal().unwrap_or(0)
@@ -257,6 +222,22 @@ impl Running {
             code,
             stdout: read_lossy(&self.stdout),
             stderr: read_lossy(&self.stderr),
+        }
+    }
+}
+
+/// Whether the child ends in that time; not by looking again and again, which would cost more than what it does.
+fn ends_within(child: &Child, timeout: Duration) -> bool {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let handle = pidfd_open(pid.expect("a child has an id"), PidfdFlags::empty())
+        .expect("a child that was not waited for has a descriptor");
+    let end = Instant::now() + timeout;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).expect("a timeout of seconds");
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&left)) {
+            Ok(ready) => return ready > 0,
+            Err(error) => assert_eq!(error, Errno::INTR, "a process descriptor can be polled"),
         }
     }
 }
@@ -281,75 +262,4 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
         // ESRCH: it ended between the look and the signal.
         kill_process(target, signal).ok();
     }
-}
-
-/// The command that runs `argv` in that view; it ends by executing it.
-pub(crate) fn in_view(view: &View, argv: Vec<String>) -> Vec<String> {
-    let script = match view {
-        View::Plain => return argv,
-        View::Withheld { number, errno } => {
-            let probe = super::probe::compiled().expect("a test that withholds calls asks first");
-            let wrapper = [
-                probe.display().to_string(),
-                "withhold".to_owned(),
-                number.to_string(),
-                errno.to_string(),
-            ];
-            return wrapper.into_iter().chain(argv).collect();
-        }
-        View::User { uid, subordinate } => {
-            let files = user_files(*uid, *subordinate);
-            format!("{files}; set -- setpriv --clear-groups --reuid={uid} --regid={uid} \"$@\"")
-        }
-        View::CgroupV2 => {
-            "umount -l -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()
-        }
-        View::CgroupV1 => Host::get().controllers.get("").map_or_else(
-            || ":".to_owned(),
-            |unified| format!("umount {}", unified.display()),
-        ),
-        View::NoCgroup => "umount -l -R /sys/fs/cgroup".to_owned(),
-        View::Script(script) => script.clone(),
-    };
-    let mut wrapped: Vec<String> = [
-        "unshare",
-        "-m",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        &format!("{script}; exec \"$@\""),
-        "sh",
-    ]
-    .map(str::to_owned)
-    .into();
-    wrapped.extend(argv);
-    wrapped
-}
-
-/// Mounts that make the user known: the machine's own files are not changed.
-fn user_files(uid: u32, subordinate: Option<u32>) -> String {
-    let dir = super::test::run_directory();
-    let name = format!("{uid}-{}", subordinate.unwrap_or(0));
-    let mut script = "mount --make-rprivate /".to_owned();
-    let own = subordinate.map_or_else(String::new, |first| format!("lstest:{first}:65536\n"));
-    for (file, text) in [
-        (
-            "passwd",
-            format!("root:x:0:0::/root:/bin/sh\nlstest:x:{uid}:{uid}::/:/bin/sh\n"),
-        ),
-        ("group", format!("root:x:0:\nlstest:x:{uid}:\n")),
-        ("subuid", own.clone()),
-        ("subgid", own),
-    ] {
-        let path = dir.join(format!("{file}-{name}"));
-        // Once: another test's newuidmap(1) may be reading it.
-        if !path.exists() {
-            let draft = dir.join(format!("{file}-{name}-{:?}", std::thread::current().id()));
-            std::fs::write(&draft, text).expect("the run's directory is writable");
-            std::fs::rename(&draft, &path).expect("the run's directory is writable");
-        }
-        script = format!("{script}; mount --bind {} /etc/{file}", path.display());
-    }
-    script
 }

@@ -13,8 +13,9 @@ use super::bundle::Bundle;
 use super::forget::Field;
 use super::host::Host;
 use super::machine::Machine;
-use super::runtime::{Invocation, Output, Peer, Running, View, kill_tree};
+use super::runtime::{Invocation, Output, Peer, Running, kill_tree};
 use super::suite::Skip;
+use super::view::View;
 use super::{leftovers, probe};
 
 /// A container id that the test used.

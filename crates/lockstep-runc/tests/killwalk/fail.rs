@@ -1,5 +1,6 @@
 //! Every call of every process of a verb fails once: an error that names it, and never half a container.
 
+use crate::agents::Agents;
 use crate::exempt;
 use crate::stepper::{Disturbance, Ended, Hit, Point};
 use crate::walk::{Kind, Walk, name_of};
@@ -64,6 +65,10 @@ fn judge(walk: &Walk<'_>, ended: &Ended, hit: &Hit, point: Point) -> Option<Stri
     // A container that could not be made is not there; one that could not be removed can be, later.
     if walk.verb.makes() && walk.state().exists() && !exempt::leaves(call) {
         return Some(format!("half a container is left: {last}"));
+    }
+    let gone = |agents: &Agents| !agents.has_device();
+    if walk.verb.makes() && ended.code != 0 && walk.agents.as_ref().is_some_and(gone) {
+        return Some(format!("the device is not given back: {last}"));
     }
     None
 }

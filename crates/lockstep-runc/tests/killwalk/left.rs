@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Bundle, Host, Test, is_alive, parse_mounts, wait_until};
+use crate::harness::{Bundle, Host, Test, View, is_alive, parse_mounts, wait_until};
 
 /// What there still is of the bundle's container, whose processes were `pids`.
-pub(crate) fn of(test: &Test, bundle: &Bundle<'_>, pids: impl Iterator<Item = u32>) -> Vec<String> {
+pub(crate) fn of(
+    test: &Test,
+    bundle: &Bundle<'_>,
+    view: &View,
+    pids: impl Iterator<Item = u32>,
+) -> Vec<String> {
     let mut left = Vec::new();
     // The test has one container at a time, so whatever is there is that one's.
     let state = std::fs::read_dir(test.state_root()).expect("own directory");
@@ -25,7 +30,11 @@ pub(crate) fn of(test: &Test, bundle: &Bundle<'_>, pids: impl Iterator<Item = u3
             left.push(format!("process {pid}"));
         }
     }
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("own mounts");
+    let of = match view {
+        View::Held { holder, .. } => holder.to_string(),
+        _ => "self".to_owned(),
+    };
+    let mounts = std::fs::read_to_string(format!("/proc/{of}/mountinfo")).expect("the view's");
     left.extend(
         parse_mounts(&mounts)
             .iter()

@@ -13,6 +13,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod agents;
 mod exempt;
 mod fail;
 mod kill;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::agents::{Agents, facing};
 use crate::harness::{Bundle, CgroupLayout, Host, Test, View};
 
 /// Where and by whom a container is made.
@@ -25,6 +26,12 @@ pub(crate) enum Setting {
     User,
     /// By a user with one id.
     UserOneId,
+    /// By root, with a terminal, a notification agent and a device of the network.
+    RootAgents,
+    /// The same with a user namespace.
+    MappedAgents,
+    /// By a user with subordinate ids, with a terminal and a notification agent.
+    UserAgents,
 }
 
 /// An ordinary user's id, which no process here has.
@@ -34,7 +41,7 @@ const SUBORDINATE: u32 = 700_000;
 const MAPPED: u32 = 100_000;
 
 impl Setting {
-    pub(crate) const ALL: [Setting; 7] = [
+    pub(crate) const ALL: [Setting; 10] = [
         Setting::Root,
         Setting::RootV1,
         Setting::RootV2,
@@ -42,6 +49,9 @@ impl Setting {
         Setting::MappedV2,
         Setting::User,
         Setting::UserOneId,
+        Setting::RootAgents,
+        Setting::MappedAgents,
+        Setting::UserAgents,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +63,9 @@ impl Setting {
             Setting::MappedV2 => "mapped-v2",
             Setting::User => "user",
             Setting::UserOneId => "user-one-id",
+            Setting::RootAgents => "root-agents",
+            Setting::MappedAgents => "mapped-agents",
+            Setting::UserAgents => "user-agents",
         }
     }
 
@@ -62,7 +75,18 @@ impl Setting {
 
     /// Whether the container has a cgroup of its own.
     pub(crate) fn has_cgroup(self) -> bool {
-        !matches!(self, Setting::User | Setting::UserOneId)
+        !matches!(
+            self,
+            Setting::User | Setting::UserOneId | Setting::UserAgents
+        )
+    }
+
+    /// Whether there is somebody outside who takes part in the container's birth.
+    pub(crate) fn has_agents(self) -> bool {
+        matches!(
+            self,
+            Setting::RootAgents | Setting::MappedAgents | Setting::UserAgents
+        )
     }
 
     fn view(self) -> View {
@@ -70,7 +94,8 @@ impl Setting {
             Setting::Root | Setting::Mapped => View::Plain,
             Setting::RootV1 => View::CgroupV1,
             Setting::RootV2 | Setting::MappedV2 => View::CgroupV2,
-            Setting::User => View::User {
+            Setting::RootAgents | Setting::MappedAgents => View::Network,
+            Setting::User | Setting::UserAgents => View::User {
                 uid: UID,
                 subordinate: Some(SUBORDINATE),
             },
@@ -88,11 +113,14 @@ impl Setting {
         test.need(self != Setting::RootV1 || v1, "no version 1 hierarchy");
         let unified = host.controllers.contains_key("");
         test.need(!self.is_v2() || unified, "no version 2 tree");
-        let helper = self == Setting::User;
+        let helper = matches!(self, Setting::User | Setting::UserAgents);
         test.need(
             !helper || host.has_program("newuidmap"),
             "no newuidmap(1) (uidmap)",
         );
+        if self.has_agents() {
+            Agents::need(test);
+        }
     }
 
     /// What `update` changes.
@@ -106,18 +134,24 @@ impl Setting {
     /// A bundle whose configuration has a step of every kind.
     pub(crate) fn bundle<'t>(self, test: &'t Test, script: &str) -> Bundle<'t> {
         let bundle = common(test.sh(script), &test.subdir("volume")).view(self.view());
-        let bundle = match self {
-            Setting::User | Setting::UserOneId => of_a_user(bundle),
-            _ => of_root(bundle, &test.subdir("mapped"), self.is_v2()),
+        let bundle = match self.has_cgroup() {
+            false => of_a_user(bundle),
+            true => of_root(bundle, &test.subdir("mapped"), self.is_v2()),
+        };
+        let bundle = match self.has_agents() {
+            true => facing(bundle, test, self.has_cgroup()),
+            false => bundle,
         };
         match self {
-            Setting::Root | Setting::RootV1 | Setting::RootV2 => several_ids(bundle),
-            Setting::Mapped | Setting::MappedV2 => {
+            Setting::Root | Setting::RootV1 | Setting::RootV2 | Setting::RootAgents => {
+                several_ids(bundle)
+            }
+            Setting::Mapped | Setting::MappedV2 | Setting::MappedAgents => {
                 // Its mount points are made by the container's root.
                 give(&bundle.rootfs(), MAPPED);
                 several_ids(bundle.user_namespace(MAPPED, 65_536))
             }
-            Setting::User => several_ids(mapping(
+            Setting::User | Setting::UserAgents => several_ids(mapping(
                 bundle,
                 json!([{"containerID": 0, "hostID": UID, "size": 1},
                        {"containerID": 1, "hostID": SUBORDINATE, "size": 65_536}]),

@@ -58,9 +58,15 @@ static struct traced *admit(pid_t pid)
 	return one;
 }
 
+/* Seconds are counted one by one, so that a time in which all was stopped counts as one. */
 static void on_alarm(int signal)
 {
+	static int seconds;
 	(void)signal;
+	if (++seconds < SECONDS) {
+		alarm(1);
+		return;
+	}
 	for (int i = 0; i < known; i++)
 		if (all[i].pid)
 			kill(all[i].pid, SIGKILL);
@@ -220,7 +226,7 @@ int main(int argc, char **argv)
 	setvbuf(report, NULL, _IOLBF, 0);
 	admit(first);
 	signal(SIGALRM, on_alarm);
-	alarm(SECONDS);
+	alarm(1);
 	kill(first, SIGCONT);
 	int result = follow(first, &program);
 	for (int i = 0; i < known; i++)

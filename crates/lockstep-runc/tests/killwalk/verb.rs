@@ -73,7 +73,8 @@ impl Verb {
             self,
             Verb::Pause | Verb::Resume | Verb::Update | Verb::Ps | Verb::Events
         );
-        setting.has_cgroup() || !on_cgroup
+        // Only who makes a process has to do with agents.
+        (setting.has_cgroup() || !on_cgroup) && (!setting.has_agents() || self.births())
     }
 
     pub(crate) fn begin(self) -> Begin {
@@ -95,8 +96,28 @@ impl Verb {
         self.makes() || matches!(self, Verb::Start | Verb::Exec)
     }
 
-    /// Its arguments; `resources` is a file for `update`.
+    /// Its arguments; `resources` is a file for `update`, `console` the socket that gets the terminal.
     pub(crate) fn arguments<'a>(
+        self,
+        id: &'a str,
+        bundle: &'a str,
+        resources: &'a str,
+        console: Option<&'a str>,
+    ) -> Vec<&'a str> {
+        let mut words = self.without_terminal(id, bundle, resources);
+        if let Some(socket) = console {
+            let terminal: &[_] = match self {
+                Verb::Create => &["--console-socket", socket],
+                Verb::Run => &["--detach", "--console-socket", socket],
+                Verb::Exec => &["--detach", "--tty", "--console-socket", socket],
+                _ => &[],
+            };
+            words.splice(1..1, terminal.iter().copied());
+        }
+        words
+    }
+
+    fn without_terminal<'a>(
         self,
         id: &'a str,
         bundle: &'a str,

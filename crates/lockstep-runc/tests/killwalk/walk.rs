@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
 
-use crate::harness::{Bundle, Case, Host, Output, Sample, Test, Used, View, in_view};
+use crate::agents::Agents;
+use crate::harness::{Bundle, Case, Host, Output, Sample, Test, Used, View, hold, in_view};
 use crate::left;
 use crate::setting::Setting;
 use crate::stepper::{self, Disturbance, Ended, HUNG, Hit, Point};
@@ -32,6 +33,7 @@ pub(crate) struct Walk<'t> {
     pub(crate) setting: Setting,
     bundle: Bundle<'t>,
     view: View,
+    pub(crate) agents: Option<Agents>,
 }
 
 /// One walk for each verb and setting; in a sample each verb in one of its settings.
@@ -62,12 +64,14 @@ impl<'t> Walk<'t> {
         );
         setting.need(test);
         let script = match verb {
-            Verb::Run => "exit 0",
+            // Detached it would be a container that has ended, which is no different from a created one.
+            Verb::Run if !setting.has_agents() => "exit 0",
             _ => "exec sleep 1000",
         };
         let bundle = setting.bundle(test, script);
         bundle.write();
-        let view = bundle.view.clone();
+        let view = hold(test, &bundle.view);
+        let agents = setting.has_agents().then(|| Agents::start(test, &view));
         test.used.borrow_mut().push(Used {
             id: bundle.id.clone(),
             view: view.clone(),
@@ -80,6 +84,7 @@ impl<'t> Walk<'t> {
             setting,
             bundle,
             view,
+            agents,
         }
     }
 
@@ -130,6 +135,7 @@ impl<'t> Walk<'t> {
     /// All points of the undisturbed verb.
     fn points(&self) -> Vec<Point> {
         // Once before, for what only the first container of the whole run makes: the parent of all cgroups.
+        self.refresh();
         self.again().expect("undisturbed");
         let begun = self.prepare();
         let ended = self.step(Disturbance::Count, Point::default());
@@ -177,22 +183,40 @@ impl<'t> Walk<'t> {
             return None;
         }
         let id = self.bundle.id.as_str();
-        let dir = self.bundle.dir().display().to_string();
         let file = self.bundle.dir().join("pid");
-        let pid_file = file.display().to_string();
-        self.call(&["create", "--bundle", &dir, "--pid-file", &pid_file, id]);
+        let mut create = self.arguments(Verb::Create);
+        let pid_file = ["--pid-file".to_owned(), file.display().to_string()];
+        create.splice(1..1, pid_file);
+        self.call(&create);
         if begin >= Begin::Running {
-            self.call(&["start", id]);
+            self.call(&["start", id].map(str::to_owned));
         }
         if begin >= Begin::Paused && self.setting.has_cgroup() {
-            self.call(&["pause", id]);
+            self.call(&["pause", id].map(str::to_owned));
         }
         let pid = std::fs::read_to_string(&file).expect("create wrote it");
         Some(pid.trim().parse().expect("a process id"))
     }
 
-    fn call(&self, args: &[&str]) -> Output {
-        self.test.call_in(&self.view, args).ok()
+    fn call(&self, args: &[String]) -> Output {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.test.call_in(&self.view, &args).ok()
+    }
+
+    fn arguments(&self, verb: Verb) -> Vec<String> {
+        let bundle = self.bundle.dir().display().to_string();
+        let resources = self.test.dir.join("resources.json").display().to_string();
+        let console = self.agents.as_ref().map(Agents::console);
+        let words = verb.arguments(&self.bundle.id, &bundle, &resources, console.as_deref());
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    /// As if there had been no container yet.
+    fn refresh(&self) {
+        left::refresh(&self.bundle);
+        if let Some(agents) = &self.agents {
+            agents.refresh();
+        }
     }
 
     /// Calls the verb and disturbs it.
@@ -203,10 +227,7 @@ impl<'t> Walk<'t> {
             "--root".to_owned(),
             self.test.state_root().display().to_string(),
         ];
-        let bundle = self.bundle.dir().display().to_string();
-        let resources = self.test.dir.join("resources.json").display().to_string();
-        let words = self.verb.arguments(&self.bundle.id, &bundle, &resources);
-        argv.extend(words.into_iter().map(str::to_owned));
+        argv.extend(self.arguments(self.verb));
         stepper::step(self.test, what, point, runtime, &in_view(&self.view, argv))
     }
 
@@ -220,25 +241,25 @@ impl<'t> Walk<'t> {
         let delete = ["delete", "--force", &self.bundle.id];
         let output = self.test.call_in(&self.view, &delete);
         let pids = ended.left.iter().copied().chain(begun);
-        let mut left = left::of(self.test, &self.bundle, pids);
+        let mut left = left::of(self.test, &self.bundle, &self.view, pids);
         if output.code != 0 {
             left.push(format!("delete --force: {} {}", output.code, output.stderr));
         }
-        left::refresh(&self.bundle);
+        self.refresh();
         left
     }
 
     /// The same id works again.
     fn again(&self) -> Result<(), String> {
-        let dir = self.bundle.dir().display().to_string();
-        let create = ["create", "--bundle", &dir, &self.bundle.id];
-        for args in [&create[..], &["delete", "--force", &self.bundle.id]] {
-            let output = self.test.call_in(&self.view, args);
+        let delete = ["delete", "--force", &self.bundle.id].map(str::to_owned);
+        for args in [self.arguments(Verb::Create), delete.into()] {
+            let words: Vec<&str> = args.iter().map(String::as_str).collect();
+            let output = self.test.call_in(&self.view, &words);
             if output.code != 0 {
                 return Err(format!("the same id again: {}: {}", args[0], output.stderr));
             }
         }
-        left::refresh(&self.bundle);
+        self.refresh();
         Ok(())
     }
 }
