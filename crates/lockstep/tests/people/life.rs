@@ -77,12 +77,13 @@ fn created_and_started_and_started_again(t: &Stage) {
 }
 
 fn stop_asks_first_and_kills_then(t: &Stage) {
-    let script = "trap 'echo asked; exit 3' TERM; while :; do sleep 0.05; done";
+    let script = "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
     t.call(&["run", "-d", "--name", "kind", "host:", "sh", "-c", script])
         .text();
+    assert!(until(|| t.call(&["logs", "kind"]).text() == "ready"));
     t.call(&["stop", "kind"]).text();
     assert_eq!(t.field("kind", "{{.State.ExitCode}}"), "3");
-    assert_eq!(t.call(&["logs", "kind"]).text(), "asked");
+    assert_eq!(t.call(&["logs", "kind"]).text(), "ready\nasked");
     t.call(&["run", "-d", "--name", "deaf", "host:", "sleep", "1000"])
         .text();
     t.call(&["stop", "-t", "0.2", "deaf"]).text();
