@@ -12,6 +12,7 @@ pub mod errno;
 pub mod feature;
 mod generated;
 pub mod mount;
+pub mod mountinfo;
 pub mod rlimit;
 pub mod signal;
 pub mod syscall;

@@ -87,14 +87,17 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         let Some(recursive) = bind_kind(mount, &options) else {
             continue;
         };
-        if !early && idmap.is_none() {
+        let source = source_path(n, mount, context)?;
+        // The container's root is attached over `/`, and would be what a copy of `/` shows from then on.
+        let whole = source.as_path() == Path::new("/");
+        if !early && !whole && idmap.is_none() {
             continue;
         }
         let here = slot();
         opened.mounts[n] = Some(here);
         let op = Op::OpenTree {
             slot: here,
-            source: source_path(n, mount, context)?,
+            source,
             recursive,
             nofollow: options.source_nofollow,
             peer: wants_shared(spec) && shares(&options),

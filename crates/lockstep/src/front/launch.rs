@@ -1,7 +1,7 @@
 //! From the command line to a container's directory, and from there to its supervisor.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
@@ -20,9 +20,6 @@ use crate::number;
 use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
 use crate::stored::Images;
 
-/// Where a mistaken mount would show keys and policies.
-const CONFIGURATION: &str = "/etc/lockstep";
-
 /// A container that its supervisor has just made.
 pub(crate) struct Launched {
     pub(crate) supervisor: Child,
@@ -35,18 +32,13 @@ pub(crate) struct Launched {
 fn prepare(
     front: &Front,
     args: &Arguments,
-    store_paths: (&Path, &Path),
-    image: &Image,
-    caller: &Caller,
+    (image, caller): (&Image, &Caller),
     (id, block): (&str, Option<u32>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
-    let (data, state) = store_paths;
-    let own = [
-        data.to_owned(),
-        state.to_owned(),
-        PathBuf::from(CONFIGURATION),
-    ];
+    let at = front.locations()?;
+    // As in `own`: ENOENT and EACCES leave a name as it is.
+    let data = file::canonicalize(&at.data).unwrap_or_else(|_| at.data.clone());
     Eyes::new(image, front).with(|sight| {
         resolve::resolve(&Input {
             args,
@@ -56,7 +48,7 @@ fn prepare(
             id,
             block,
             sight,
-            own: &own,
+            own: &front.own(&at),
             volumes: &data.join("volumes"),
         })
     })
@@ -142,8 +134,7 @@ fn fill(
     if resolve::wants_block(args, caller)? {
         claimed.block = Some(store.claim_block(id)?);
     }
-    let paths = (&*store.at.data, &*store.at.state);
-    let resolved = prepare(front, args, paths, image, caller, (id, claimed.block))?;
+    let resolved = prepare(front, args, (image, caller), (id, claimed.block))?;
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
@@ -370,14 +361,7 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
     let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
     let image = image.with_layers(typed, Vec::new());
     let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
-    prepare(
-        front,
-        args,
-        (&at.data, &at.state),
-        &image,
-        &caller,
-        (NO_ID, block),
-    )
+    prepare(front, args, (&image, &caller), (NO_ID, block))
 }
 
 /// Stands for an id that is not chosen yet.

@@ -6,6 +6,7 @@ mod help;
 mod image;
 mod keeper;
 mod launch;
+mod place;
 mod print;
 mod session;
 mod sight;
@@ -17,11 +18,10 @@ use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use lockstep_kernel::credential;
 use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 
 use crate::argv::{self, Arguments};
-use crate::container::{Locations, Store};
+use crate::container::Store;
 use crate::failure::Failure;
 use crate::{cli, verb};
 
@@ -130,42 +130,6 @@ impl Front {
             note(&failure.as_warning());
         }
         Ok(store)
-    }
-
-    pub(crate) fn locations(&self) -> Result<Locations, Failure> {
-        let uid = credential::euid();
-        let runtime_dir =
-            environment("XDG_RUNTIME_DIR").filter(|dir| dir.as_encoded_bytes().starts_with(b"/"));
-        let from = |name: &str| {
-            environment(name)
-                .filter(|dir| !dir.is_empty())
-                .map(PathBuf::from)
-        };
-        let data = match &self.root {
-            Some(root) => absolute(root)?,
-            None if uid == 0 => PathBuf::from("/var/lib/lockstep"),
-            None => match (from("XDG_DATA_HOME"), from("HOME")) {
-                (Some(data), _) => data.join("lockstep"),
-                (None, Some(home)) => home.join(".local/share/lockstep"),
-                (None, None) => {
-                    return Err(Failure::new(
-                        "neither HOME nor XDG_DATA_HOME says where the store is",
-                    )
-                    .hint("give it with --root"));
-                }
-            },
-        };
-        let state = match (&self.runroot, &runtime_dir) {
-            (Some(root), _) => absolute(root)?,
-            (None, _) if uid == 0 => PathBuf::from("/run/lockstep"),
-            (None, Some(dir)) => PathBuf::from(dir).join("lockstep"),
-            (None, None) => PathBuf::from(format!("/tmp/lockstep-{uid}")),
-        };
-        Ok(Locations {
-            data,
-            state,
-            runtime_dir: runtime_dir.and_then(|dir| dir.into_string().ok()),
-        })
     }
 
     /// Calls `action` with the runtime library on this store's state.

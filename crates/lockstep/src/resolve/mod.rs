@@ -53,10 +53,19 @@ pub(crate) struct Input<'a> {
     /// First id of its block, where it has one.
     pub(crate) block: Option<u32>,
     pub(crate) sight: &'a Sight<'a>,
-    /// Lockstep's own directories, which no container may reach.
-    pub(crate) own: &'a [PathBuf],
+    /// What no container may reach.
+    pub(crate) own: &'a Own,
     /// Where named volumes lie.
     pub(crate) volumes: &'a Path,
+}
+
+/// What is Lockstep's own on this host, without links in the names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Own {
+    /// Stores, states, configurations.
+    pub(crate) directories: Vec<PathBuf>,
+    /// This program's file.
+    pub(crate) program: Option<PathBuf>,
 }
 
 /// Who asks, and what the kernel lets them do.
@@ -86,6 +95,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) read: &'a dyn Fn(&Path) -> Result<Vec<u8>, Failure>,
     /// What a path of the host is.
     pub(crate) look: &'a dyn Fn(&Path) -> Result<Option<Node>, Failure>,
+    /// The caller's mounts, as /proc/self/mountinfo has them.
+    pub(crate) mounts: &'a dyn Fn() -> Result<String, Failure>,
     /// A path made absolute, without links.
     pub(crate) absolute: &'a dyn Fn(&Path) -> Result<String, Failure>,
     /// A file of the image.

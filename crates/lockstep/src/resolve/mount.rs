@@ -15,6 +15,7 @@ use crate::number;
 use crate::why::Origin;
 
 mod flag;
+mod own;
 
 pub(super) fn apply(
     input: &Input<'_>,
@@ -59,8 +60,13 @@ fn root(
 ) -> Result<(), Failure> {
     let flag = input.args.flag("read-only");
     match &input.image.source {
-        Source::Host { directories, links } => host_root(out, mounts, (directories, links), taken),
+        Source::Host { directories, links } => {
+            own::keep_out_of_host(input, out, directories);
+            host_root(out, mounts, (directories, links), taken);
+        }
         Source::Directory(path) => {
+            let what = format!("image {}", input.image.name);
+            own::keep_out(input, out, &what, (path, "/"))?;
             let root = out.spec.root.get_or_insert_default();
             root.path = path.to_string_lossy().into_owned();
             root.readonly = flag;

@@ -1,7 +1,7 @@
 //! Whole command lines: what they become on an invented host, without a file, a process or a container.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::*;
 use crate::{argv, cli};
@@ -69,14 +69,32 @@ impl World {
             block: self.block,
             sight: &Sight {
                 read: &|path| Err(Failure::new(format!("no file {}", path.display()))),
-                look: &|path| Ok((path == Path::new("/data")).then_some(Node::Directory)),
+                look: &|path| {
+                    let there = [
+                        "/data",
+                        "/",
+                        "/var/lib/lockstep",
+                        "/alias",
+                        "/var/lib/lockstep/x",
+                    ];
+                    let there = there.iter().any(|known| path == Path::new(known));
+                    Ok(there.then_some(Node::Directory))
+                },
+                mounts: &|| {
+                    Ok("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                        22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n"
+                        .to_owned())
+                },
                 absolute: &|path| Ok(path.display().to_string()),
                 image_file: &|_| None,
                 mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 variable: &|_| None,
                 variables: &Vec::new,
             },
-            own: &[PathBuf::from("/var/lib/lockstep")],
+            own: &super::Own {
+                directories: vec!["/var/lib/lockstep".into()],
+                program: None,
+            },
             volumes: Path::new("/var/lib/lockstep/volumes"),
         })
     }
@@ -263,19 +281,50 @@ fn a_volume_is_harmless_and_mapped() {
 
 #[test]
 fn what_is_lockstep_s_own_stays_out() {
+    let refused = |options: &[&str]| root().resolve(options).err().map(|failure| failure.message);
+    let own = "it is in Lockstep's own directory";
+    for source in ["/var/lib/lockstep", "/var/lib/lockstep/x", "/alias"] {
+        let said = refused(&["-v", &format!("{source}:/x")]).expect("refused");
+        assert!(said.contains(own), "{said}");
+    }
+    assert_eq!(refused(&["-v", "named:/x"]), None);
+    // What shows it by any of its names has it masked there.
+    let masked = root()
+        .spec(&["-v", "/:/h"])
+        .linux
+        .expect("linux")
+        .masked_paths;
+    for inside in ["/h/var/lib/lockstep", "/h/alias"] {
+        assert!(masked.contains(&inside.to_owned()), "{masked:?}");
+    }
+    // Nobody may take the mask away.
+    for power in [&["--privileged"][..], &["--cap-add", "sys_admin"]] {
+        let said = refused(&[power, &["-v", "/:/h"]].concat()).expect("refused");
+        assert!(said.contains("CAP_SYS_ADMIN"), "{said}");
+        assert_eq!(refused(&[power, &["-v", "/data:/h"]].concat()), None);
+    }
     let mut world = root();
-    world.source = Source::Directory("/image".into());
-    let refused = |target: &str| -> Option<String> {
-        let look = world.resolve(&["-v", target]);
-        look.err().map(|failure| failure.message)
-    };
-    // The invented host has /data alone, so everything else is missing before it is forbidden.
+    world.source = Source::Directory("/".into());
+    let masked = world.spec(&[]).linux.expect("linux").masked_paths;
     assert!(
-        refused("/nothing:/x")
-            .expect("refused")
-            .contains("does not exist")
+        masked.contains(&"/var/lib/lockstep".to_owned()),
+        "{masked:?}"
     );
-    assert_eq!(refused("named:/x"), None);
+    world.source = Source::Directory("/alias".into());
+    assert!(
+        world
+            .resolve(&[])
+            .is_err_and(|failure| failure.message.contains(own))
+    );
+    world.source = Source::Host {
+        directories: vec!["/usr".into(), "/var".into()],
+        links: Vec::new(),
+    };
+    let masked = world.spec(&[]).linux.expect("linux").masked_paths;
+    assert!(
+        masked.contains(&"/var/lib/lockstep".to_owned()),
+        "{masked:?}"
+    );
 }
 
 #[test]

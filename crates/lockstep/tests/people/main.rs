@@ -22,6 +22,7 @@ mod limit;
 mod look;
 mod record;
 mod restart;
+mod secret;
 mod stream;
 mod user;
 mod volume;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ("life", life::CASES),
         ("limit", limit::CASES),
         ("look", look::CASES),
+        ("secret", secret::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),
         ("stream", stream::CASES),

@@ -3,6 +3,7 @@
 //! A pure parser of `/proc/self/mountinfo` and `/proc/self/cgroup` (proc(5), cgroups(7)), so that a
 //! test can invent a host: v1, hybrid, v2, nested in a container, or none at all.
 
+use lockstep_abi::mountinfo::{Line as Mount, unescape};
 use serde::{Deserialize, Serialize};
 
 /// How the host's controllers are spread over the two versions.
@@ -155,31 +156,6 @@ pub fn layout(mountinfo: &str, self_cgroup: &str, controllers_of_v2: &[&str]) ->
     Layout { mode, hierarchies }
 }
 
-struct Mount<'a> {
-    id: u64,
-    parent: u64,
-    root: &'a str,
-    point: &'a str,
-    kind: &'a str,
-    super_options: &'a str,
-}
-
-impl<'a> Mount<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let (left, right) = line.split_once(" - ")?;
-        let mut left = left.split(' ');
-        let mut right = right.split(' ');
-        Some(Mount {
-            id: left.next()?.parse().ok()?,
-            parent: left.next()?.parse().ok()?,
-            root: left.nth(1)?,
-            point: left.next()?,
-            kind: right.next()?,
-            super_options: right.nth(1).unwrap_or(""),
-        })
-    }
-}
-
 /// Whether a path lookup of the mount point ends in another mount: something was mounted over it or
 /// over a directory above it after it. Only the mounts that it stands on may share its path.
 fn hidden(mount: &Mount<'_>, all: &[Mount<'_>]) -> bool {
@@ -247,8 +223,8 @@ fn hierarchy(mount: &Mount<'_>, own: &[Own<'_>], v2: &[&str]) -> Option<Hierarch
     Some(Hierarchy {
         name,
         version: if unified { Version::V2 } else { Version::V1 },
-        mount: unescape(mount.point),
-        root: unescape(mount.root),
+        mount: unescape(mount.point).into_owned(),
+        root: unescape(mount.root).into_owned(),
         // The path of a process whose cgroup was removed under it (cgroups(7)).
         own: path.strip_suffix(" (deleted)").unwrap_or(path).to_owned(),
         controllers,
@@ -276,24 +252,4 @@ fn own_paths(text: &str) -> Vec<Own<'_>> {
         }
     }
     found
-}
-
-/// Undoes the octal escapes of mountinfo: space, tab, newline and backslash.
-fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let (decoded, length) = match rest.get(at + 1..at + 4) {
-            Some("040") => (' ', 4),
-            Some("011") => ('\t', 4),
-            Some("012") => ('\n', 4),
-            Some("134") => ('\\', 4),
-            _ => ('\\', 1),
-        };
-        out.push(decoded);
-        rest = &rest[at + length..];
-    }
-    out.push_str(rest);
-    out
 }

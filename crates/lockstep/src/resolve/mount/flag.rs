@@ -3,7 +3,7 @@
 //! A directory of the host comes in without setuid programs and devices. Root's containers see its files with
 //! the owners that they have on the host (an id-mapped mount); a user's container root is the user.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lockstep_oci::runtime::Mount;
 
@@ -171,7 +171,8 @@ fn from_host(
     let name = source;
     let source = source_of(input, (option, text), source, by_path)?;
     if by_path {
-        keep_out(input, out, (option, text), Path::new(&source), target)?;
+        let what = format!("--{option} {text}");
+        super::own::keep_out(input, out, &what, (Path::new(&source), target))?;
     }
     out.mounts.push(Brought {
         volume: (!by_path).then(|| name.to_owned()),
@@ -375,31 +376,6 @@ fn options_of(
 
 fn refused(option: &str, text: &str, why: &str) -> Failure {
     Failure::new(format!("--{option} {text} is refused: {why}"))
-}
-
-/// Nothing of Lockstep's own comes into a container: what is inside its directories is refused, and a mount that
-/// contains them has them masked.
-fn keep_out(
-    input: &Input<'_>,
-    out: &mut Resolved,
-    (option, text): (&str, &str),
-    source: &Path,
-    target: &str,
-) -> Result<(), Failure> {
-    for own in input.own {
-        if source.starts_with(own) && !source.starts_with(input.volumes) {
-            return Err(refused(option, text, "it is in Lockstep's own directory"));
-        }
-        if let Ok(below) = own.strip_prefix(source) {
-            let inside: PathBuf = Path::new(target).join(below);
-            let inside = inside.to_string_lossy().into_owned();
-            out.warn(format!(
-                "--{option} {text}: {inside} is Lockstep's own and is masked"
-            ));
-            out.linux().masked_paths.push(inside);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,94 @@
+//! Where Lockstep keeps its things, and which of the host's files are its own.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_kernel::{credential, file};
+
+use super::{Front, absolute, environment};
+use crate::container::Locations;
+use crate::failure::Failure;
+use crate::resolve::Own;
+
+/// The machine's configuration, and keys beside it.
+pub(crate) const CONFIGURATION: &str = "/etc/lockstep";
+
+impl Front {
+    /// The store and the state: as the command line says, else where they are for this user.
+    pub(crate) fn locations(&self) -> Result<Locations, Failure> {
+        let runtime_dir =
+            environment("XDG_RUNTIME_DIR").filter(|dir| dir.as_encoded_bytes().starts_with(b"/"));
+        let data = match &self.root {
+            Some(root) => absolute(root)?,
+            None => standard_data().ok_or_else(|| {
+                Failure::new("neither HOME nor XDG_DATA_HOME says where the store is")
+                    .hint("give it with --root")
+            })?,
+        };
+        let state = match &self.runroot {
+            Some(root) => absolute(root)?,
+            None => standard_state(),
+        };
+        Ok(Locations {
+            data,
+            state,
+            runtime_dir: runtime_dir.and_then(|dir| dir.into_string().ok()),
+        })
+    }
+
+    /// Everything of Lockstep that no container may reach, without links in the names: these places and the usual
+    /// ones, the configuration, and the program.
+    pub(super) fn own(&self, at: &Locations) -> Own {
+        let mut own = vec![
+            at.data.clone(),
+            at.state.clone(),
+            standard_state(),
+            CONFIGURATION.into(),
+        ];
+        own.extend(standard_data());
+        own.extend(user_configuration());
+        if credential::euid() == 0 {
+            // The state of `lockstep-runc`.
+            own.push("/run/lockstep-runc".into());
+        }
+        // ENOENT and EACCES: what cannot be looked at keeps its name.
+        let plain = |path: PathBuf| file::canonicalize(&path).unwrap_or(path);
+        let mut own: Vec<PathBuf> = own.into_iter().map(plain).collect();
+        own.sort();
+        own.dedup();
+        Own {
+            directories: own,
+            program: file::readlink(file::CWD, "/proc/self/exe").ok(),
+        }
+    }
+}
+
+/// Where the user's configuration is, if anywhere: root has the machine's alone.
+pub(crate) fn user_configuration() -> Option<PathBuf> {
+    match (credential::euid(), from("XDG_CONFIG_HOME"), from("HOME")) {
+        (0, ..) => None,
+        (_, Some(config), _) => Some(config.join("lockstep")),
+        (_, None, home) => home.map(|home| home.join(".config/lockstep")),
+    }
+}
+
+fn standard_data() -> Option<PathBuf> {
+    match (credential::euid(), from("XDG_DATA_HOME"), from("HOME")) {
+        (0, ..) => Some("/var/lib/lockstep".into()),
+        (_, Some(data), _) => Some(data.join("lockstep")),
+        (_, None, home) => home.map(|home| home.join(".local/share/lockstep")),
+    }
+}
+
+fn standard_state() -> PathBuf {
+    match (credential::euid(), from("XDG_RUNTIME_DIR")) {
+        (0, _) => "/run/lockstep".into(),
+        (_, Some(dir)) => dir.join("lockstep"),
+        (uid, None) => format!("/tmp/lockstep-{uid}").into(),
+    }
+}
+
+/// A directory that a variable names; XDG's rule is that a relative one is none.
+fn from(name: &str) -> Option<PathBuf> {
+    let dir = PathBuf::from(environment(name)?);
+    Path::new(&dir).is_absolute().then_some(dir)
+}
