@@ -6,7 +6,8 @@
 //! from a sealed memfd. The first costs 0.1 ms, the copy of 3 MB and a second execve more than 1 ms.
 
 #[cfg(target_arch = "x86_64")]
-mod early;
+#[doc(hidden)]
+pub mod early;
 
 use crate::call::{Result, Told, check};
 use crate::process::Image;
@@ -14,7 +15,7 @@ use crate::{file, mount};
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::Ordering;
@@ -23,10 +24,43 @@ use std::sync::atomic::Ordering;
 /// start-up, whose twenty system calls (signal stack, stack bounds, SIGPIPE) a runtime that is started for each
 /// container does without. SIGPIPE keeps its default action, which payloads inherit. The crate says
 /// `#![no_main]`.
+///
+/// `$entering` becomes the verbs whose process enters a container: with one of them among its arguments the program
+/// lets go of its file before anything else ([`early`](mod@early)), if it is linked with `--entry=lockstep_start`.
 #[macro_export]
 macro_rules! entry {
-    ($run:path) => {
-        // SAFETY: the program has no other `main`: Rust makes none with `#![no_main]`.
+    ($run:path, $entering:ident = [$($word:literal),+]) => {
+        /// The verbs whose process enters a container.
+        #[allow(dead_code, reason = "a program may know by another way that it enters one")]
+        const $entering: &[&str] = &[$($word),+];
+
+        // The kernel's initial stack is handed on unchanged, and so is rdx, which _start takes for a function to
+        // call at exit: System V ABI, AMD64 supplement, section 3.4.1.
+        #[cfg(all(target_arch = "x86_64", not(test)))]
+        ::core::arch::global_asm!(
+            ".pushsection .rodata.lockstep_entering, \"a\"",
+            ".Llockstep_entering:",
+            $(concat!(".asciz \"", $word, "\""),)+
+            ".byte 0",
+            ".popsection",
+            ".globl lockstep_start",
+            ".type lockstep_start, @function",
+            "lockstep_start:",
+            "xor ebp, ebp",
+            "mov r12, rsp",
+            "mov r13, rdx",
+            "mov rdi, rsp",
+            "lea rsi, [rip + .Llockstep_entering]",
+            "and rsp, -16",
+            "call {early}",
+            "mov rsp, r12",
+            "mov rdx, r13",
+            "jmp _start",
+            early = sym $crate::exe::early::early,
+        );
+
+        // SAFETY: the program has no other `main`: Rust makes none with `#![no_main]`. A test harness has its own.
+        #[cfg(not(test))]
         #[unsafe(no_mangle)]
         extern "C" fn main(
             _count: ::core::ffi::c_int,
@@ -66,9 +100,6 @@ pub fn start() {
 
 const EXE: &str = "/proc/self/exe";
 
-/// The words of a command line that make a process enter a container, each with its terminator.
-const ENTERING: &[u8] = b"create\0run\0exec\0";
-
 /// Takes the pages of this program's own text out of this process, for one that is going to sleep: what it still
 /// needs comes back from the page cache, a few pages of three megabytes. madvise(2) MADV_DONTNEED.
 pub fn release_text() {
@@ -100,11 +131,11 @@ const SEALS: SealFlags = SealFlags::SEAL
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 
-/// Whether these arguments make a process enter a container. It looks for the words anywhere, so it seals once
-/// too often for `list run`, which does no harm.
-pub fn enters(args: &[OsString]) -> bool {
-    let mut words = ENTERING.split(|byte| *byte == 0).filter(|w| !w.is_empty());
-    words.any(|word| args.iter().any(|arg| arg.as_encoded_bytes() == word))
+/// Whether one of these arguments is a verb of `entering`, whose process enters a container. It looks for the words
+/// anywhere, so it seals once too often for `list run`, which does no harm.
+pub fn enters(args: &[OsString], entering: &[&str]) -> bool {
+    args.iter()
+        .any(|arg| entering.iter().any(|word| arg == word))
 }
 
 /// Returns when this process's file is out of reach; otherwise executes the program from a sealed copy, with
@@ -114,8 +145,7 @@ pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) 
     if crate::weak::is("unsealed") {
         return Ok(());
     }
-    #[cfg(target_arch = "x86_64")]
-    if early::OUT_OF_REACH.load(Ordering::Relaxed) {
+    if let_go() {
         return Ok(());
     }
     let exe = file::openat(file::CWD, EXE, OFlags::RDONLY, 0)?;
@@ -125,10 +155,35 @@ pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) 
     Err(Image::again(args, env)?.exec_fd(copy(&exe)?.as_fd()))
 }
 
+/// Closes this program's file, if it is out of reach and kept for [`sealed`]; whether it is out of reach. For a
+/// process that enters a container or has a child that does.
+pub fn let_go() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let kept = early::FILE.swap(-1, Ordering::Relaxed);
+        if kept >= 0 {
+            // SAFETY: it was opened for this place, which nobody can take it from any more.
+            drop(unsafe { OwnedFd::from_raw_fd(kept) });
+        }
+        early::OUT_OF_REACH.load(Ordering::Relaxed)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// This program as a file that cannot be written, to execute another process from: what [`seal`] does for the
 /// process itself, at the price of no further execve(2). Through a read-only mount of the file alone, or, where
 /// it may not mount, a sealed copy.
 pub fn sealed() -> Result<OwnedFd> {
+    #[cfg(target_arch = "x86_64")]
+    if early::OUT_OF_REACH.load(Ordering::Relaxed) {
+        let kept = early::FILE.load(Ordering::Relaxed);
+        // SAFETY: takes a descriptor, which may be none any more, and a number.
+        let fd = unsafe { libc::fcntl(kept, libc::F_DUPFD_CLOEXEC, 3) };
+        check(fd.into(), || format!("fcntl({kept}, F_DUPFD_CLOEXEC)"))?;
+        // SAFETY: a new descriptor.
+        return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
     read_only().or_else(|_| {
         let exe = file::openat(file::CWD, EXE, OFlags::RDONLY, 0)?;
         if is_sealed(&exe) {

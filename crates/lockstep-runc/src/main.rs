@@ -18,8 +18,7 @@ mod table;
 mod timestamp;
 mod verb;
 
-#[cfg(not(test))]
-lockstep_kernel::entry!(start);
+lockstep_kernel::entry!(start, ENTERING = ["create", "run", "exec"]);
 
 #[expect(
     clippy::disallowed_methods,
@@ -29,7 +28,7 @@ lockstep_kernel::entry!(start);
 fn start() -> i32 {
     let args: Vec<_> = std::env::args_os().collect();
     // A process of ours is going to enter the container, so it must not run from the host's file (CVE-2019-5736).
-    if lockstep_kernel::exe::enters(&args) {
+    if lockstep_kernel::exe::enters(&args, ENTERING) {
         let said = |what: &str, error: lockstep_kernel::Error| match error.missing() {
             Some(missing) => format!("{what}: {error}; {missing}"),
             None => format!("{what}: {error}"),

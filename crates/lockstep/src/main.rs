@@ -20,8 +20,7 @@ mod why;
 
 use std::ffi::OsString;
 
-#[cfg(not(test))]
-lockstep_kernel::entry!(start);
+lockstep_kernel::entry!(start, ENTERING = ["exec"]);
 
 #[expect(
     clippy::disallowed_methods,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child};
-use lockstep_kernel::{caller, event, file, signal, socket};
+use lockstep_kernel::{caller, event, exe, file, signal, socket};
 use lockstep_runtime::error::For;
 use lockstep_runtime::{
     Begun, CgroupDriver, ContainerId, CreateRequest, Error, Kind, OomCounter, Result, Runtime,
@@ -30,6 +30,8 @@ const SIGHUP: i32 = 1;
 
 /// The whole life of this process; the status it ends with.
 pub fn run() -> i32 {
+    // Its child enters the container, and it executes nothing of the program again.
+    exe::let_go();
     let (Ok(connection), Ok(directory)) = (caller::take(CONNECTION), caller::take(DIRECTORY))
     else {
         // Not started by the front: there is nobody to tell.
@@ -214,7 +216,7 @@ impl Attended {
     fn attend(mut self, starter: Client) -> i32 {
         self.clients.push(starter);
         // Most of the program was for making the container.
-        lockstep_kernel::exe::release_text();
+        exe::release_text();
         let mut buffer = vec![0u8; CHUNK];
         while !self.is_over() {
             if self.wait(&mut buffer).is_err() {

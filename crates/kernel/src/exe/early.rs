@@ -10,38 +10,24 @@
 //!
 //! A second execve would cost 0.3 ms more on a virtual machine, most of it the C library's start, where each
 //! CPUID instruction is a trip to the hypervisor. Whatever fails here is left to [`super::seal`], which comes
-//! later, can speak, and does not return before the binary is out of reach. A binary chooses this entry by the
-//! linker's `--entry=lockstep_start`.
+//! later, can speak, and does not return before the binary is out of reach. A binary has this entry from
+//! [`crate::entry`], which knows its verbs, and chooses it by the linker's `--entry=lockstep_start`.
 //!
 //! The C library has not started: there is no `errno`, no allocation, no relocated pointer in the program's
 //! data, and no memcpy, memset or strlen, of which the compiler would make calls if loops did not read volatile.
 
-use super::{ENTERING, SEALS};
+use super::SEALS;
 use libc::Elf64_Phdr;
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Whether this process's file is out of reach.
 pub(super) static OUT_OF_REACH: AtomicBool = AtomicBool::new(false);
 
-// The kernel's initial stack is handed on unchanged, and so is rdx, which _start takes for a function to call at
-// exit: System V ABI, AMD64 supplement, section 3.4.1.
-std::arch::global_asm!(
-    ".globl lockstep_start",
-    ".type lockstep_start, @function",
-    "lockstep_start:",
-    "xor ebp, ebp",
-    "mov r12, rsp",
-    "mov r13, rdx",
-    "mov rdi, rsp",
-    "and rsp, -16",
-    "call {early}",
-    "mov rsp, r12",
-    "mov rdx, r13",
-    "jmp _start",
-    early = sym early,
-);
+/// The file, through a mount that cannot be written, where it is out of reach: for the process that is going to
+/// execute it again, which a word of the command line does not tell from one that enters a container.
+pub(super) static FILE: AtomicI32 = AtomicI32::new(-1);
 
 /// What the kernel put on the initial stack.
 struct Stack {
@@ -51,12 +37,12 @@ struct Stack {
     auxiliary: *const usize,
 }
 
-/// Puts the program's file out of reach when its arguments say that it has to be.
+/// Puts the program's file out of reach when one of its arguments is one of `words`.
 ///
 /// # Safety
 /// `top` is the initial stack: the count of arguments, arguments, a null pointer, environment, a null pointer,
-/// auxiliary vector.
-unsafe extern "C" fn early(top: *const usize) {
+/// auxiliary vector. `words` are C strings, the last an empty one.
+pub unsafe extern "C" fn early(top: *const usize, words: *const u8) {
     // What a weakness leaves out is decided later.
     if cfg!(lockstep_weak) {
         return;
@@ -75,24 +61,26 @@ unsafe extern "C" fn early(top: *const usize) {
             environment,
             auxiliary: at.add(1),
         };
-        if enters(arguments) {
-            let done = hide(&stack).is_some();
-            OUT_OF_REACH.store(done, Ordering::Relaxed);
+        if enters(arguments, words)
+            && let Some(file) = hide(&stack)
+        {
+            FILE.store(file as i32, Ordering::Relaxed);
+            OUT_OF_REACH.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// Whether one of the arguments is a word of [`ENTERING`].
+/// Whether one of the arguments is one of the words.
 ///
 /// # Safety
-/// `argument` points to C strings, the last followed by a null pointer.
-unsafe fn enters(mut argument: *const usize) -> bool {
-    // SAFETY: stops at the null pointer.
+/// `argument` points to C strings, the last followed by a null pointer; `words` are C strings, the last an empty
+/// one.
+unsafe fn enters(mut argument: *const usize, words: *const u8) -> bool {
+    // SAFETY: stops at the null pointer, and at the empty word.
     unsafe {
         while *argument != 0 {
-            let mut word = ENTERING.as_ptr();
-            let end = word.add(ENTERING.len());
-            while word < end {
+            let mut word = words;
+            while word.read_volatile() != 0 {
                 if is(*argument as *const u8, word) {
                     return true;
                 }
@@ -124,15 +112,20 @@ unsafe fn is(mut one: *const u8, mut other: *const u8) -> bool {
     false
 }
 
-/// The two steps; nothing where one is refused, which leaves the process as it was.
+/// The two steps, and the file; nothing where one is refused, which leaves the process as it was.
 ///
 /// # Safety
 /// Nothing was written to any segment since execve.
-unsafe fn hide(stack: &Stack) -> Option<()> {
+unsafe fn hide(stack: &Stack) -> Option<usize> {
     // SAFETY: as for this function; descriptors of its own.
     unsafe {
         let file = read_only()?;
-        let image = map_anew(stack, file);
+        // A number of a standard stream, which the caller left out, is none to keep.
+        let image = if file > 2 {
+            map_anew(stack, file)
+        } else {
+            None
+        };
         let nothing = nothing();
         // Where no memfd may be executed (sysctl vm.memfd_noexec), the file that only a read-only mount leads to.
         let named = image.is_some_and(|image| {
@@ -142,8 +135,11 @@ unsafe fn hide(stack: &Stack) -> Option<()> {
         if let Some(memfd) = nothing {
             call(libc::SYS_close, [memfd]);
         }
+        if named {
+            return Some(file);
+        }
         call(libc::SYS_close, [file]);
-        named.then_some(())
+        None
     }
 }
 

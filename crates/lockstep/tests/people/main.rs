@@ -20,6 +20,7 @@ mod killed;
 mod life;
 mod limit;
 mod look;
+mod own_binary;
 mod record;
 mod restart;
 mod secret;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ("life", life::CASES),
         ("limit", limit::CASES),
         ("look", look::CASES),
+        ("own_binary", own_binary::CASES),
         ("secret", secret::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),

@@ -249,7 +249,7 @@ fn end_of_run(before: &BTreeSet<PathBuf>) -> Vec<String> {
 }
 
 /// The binary, where every user can execute it.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let dir = run_directory();

@@ -1,0 +1,89 @@
+//! The program's own binary is out of reach of whatever it runs (CVE-2019-5736).
+
+use std::fs::{metadata, read_dir};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::stage::{Background, Stage, program, until};
+
+crate::cases![exec_lets_go_of_it, words_that_are_verbs_too];
+
+fn is_it(path: &Path) -> bool {
+    let own = metadata(program()).expect("the program");
+    metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()))
+}
+
+fn links(directory: &str) -> Vec<PathBuf> {
+    let entries = read_dir(directory).expect("a live process");
+    entries.map(|entry| entry.expect("a link").path()).collect()
+}
+
+/// By access(2), which asks the mount: open(2) is refused as long as somebody executes the file, and no longer.
+fn may_be_written(path: &Path) -> bool {
+    let test = Command::new("test").arg("-w").arg(path).status();
+    test.expect("test(1)").success()
+}
+
+/// Root of the host could not write the file through this process, and so nobody inside can.
+#[track_caller]
+fn out_of_reach(pid: u32) {
+    let exe = format!("/proc/{pid}/exe");
+    assert!(!is_it(Path::new(&exe)), "{exe} is the program");
+    no_descriptor(pid);
+    for mapped in links(&format!("/proc/{pid}/map_files")) {
+        let open = is_it(&mapped) && may_be_written(&mapped);
+        assert!(!open, "{} is the program", mapped.display());
+    }
+}
+
+#[track_caller]
+fn no_descriptor(pid: u32) {
+    for fd in links(&format!("/proc/{pid}/fd")) {
+        assert!(!is_it(&fd), "{} is the program", fd.display());
+    }
+}
+
+/// The process whose child enters the container; the two have the same file and the same mappings.
+fn exec_lets_go_of_it(t: &Stage) {
+    t.call(&["run", "-d", "--name", "a", "host:", "sleep", "1000"])
+        .text();
+    let root = t.command(&["exec", "a", "sleep", "1001"]);
+    entered(root, t.pid("a"));
+    let user = |args: &[&str]| t.user_command(None, args);
+    let made = user(&["run", "-d", "--name", "b", "host:", "sleep", "1000"]);
+    crate::stage::output(made, b"").text();
+    let pid = crate::stage::output(user(&["inspect", "--format", "{{.State.Pid}}", "b"]), b"");
+    let pid = pid.text().parse().expect("a process id");
+    entered(user(&["exec", "b", "sleep", "1001"]), pid);
+}
+
+#[track_caller]
+fn entered(exec: Command, container: u32) {
+    let front = Background::start(exec);
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let children = format!("/proc/{0}/task/{0}/children", front.pid());
+    let inside = || {
+        let children = std::fs::read_to_string(&children).unwrap_or_default();
+        let wanted = namespace(&container.to_string());
+        children.split_whitespace().any(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line == b"sleep\x001001\0" && namespace(pid) == wanted
+        })
+    };
+    assert!(until(inside), "the program of exec does not run");
+    out_of_reach(front.pid());
+}
+
+/// A program, a container or a volume may be called as the verb is that enters a container.
+fn words_that_are_verbs_too(t: &Stage) {
+    let said = t.call(&["run", "--rm", "host:", "sh", "-c", "echo $0", "exec"]);
+    assert_eq!(said.text(), "exec");
+    t.call(&["run", "-d", "--name", "exec", "host:", "sleep", "1000"])
+        .text();
+    no_descriptor(t.pid("exec"));
+    no_descriptor(t.supervisor("exec"));
+    assert_eq!(t.call(&["exec", "exec", "echo", "exec"]).text(), "exec");
+    t.call(&["restart", "-t", "0", "exec"]).text();
+    no_descriptor(t.supervisor("exec"));
+}
