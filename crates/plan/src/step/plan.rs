@@ -1,0 +1,109 @@
+//! A plan: the steps in their order, and how people read it.
+
+use super::{Actor, Barrier, HandOver, Op, Required, Step};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The ordered operations that make one container or one further process in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Steps of both actors, in causal order.
+    pub steps: Vec<Step>,
+    /// What the user should know although nothing fails.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Adds a step of the supervisor.
+    pub fn supervisor(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
+        self.steps.push(Step {
+            actor: Actor::Supervisor,
+            op,
+            because: because.into(),
+            required: Required::Hard,
+        });
+    }
+
+    /// Adds a step of the init process.
+    pub fn init(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
+        self.steps.push(Step {
+            actor: Actor::Init,
+            op,
+            because: because.into(),
+            required: Required::Hard,
+        });
+    }
+
+    /// Adds a step of the init process whose refusal is a visible downgrade.
+    pub fn init_best_effort(&mut self, because: impl Into<Cow<'static, str>>, op: Op) {
+        self.steps.push(Step {
+            actor: Actor::Init,
+            op,
+            because: because.into(),
+            required: Required::BestEffort,
+        });
+    }
+
+    /// The supervisor tells, the init process waits.
+    pub fn release(&mut self, barrier: Barrier) {
+        self.supervisor("<order>", Op::Signal(barrier));
+        self.init("<order>", Op::Await(barrier));
+    }
+
+    /// The init process tells, the supervisor waits.
+    pub fn report(&mut self, barrier: Barrier) {
+        self.init("<order>", Op::Signal(barrier));
+        self.supervisor("<order>", Op::Await(barrier));
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, step) in self.steps.iter().enumerate() {
+            let actor = match step.actor {
+                Actor::Supervisor => "supervisor",
+                Actor::Init => "init",
+            };
+            let optional = if step.required == Required::BestEffort {
+                " (best effort)"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "{n:3} {actor:10} {:?}{optional}  <- {}",
+                Brief(&step.op),
+                step.because
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a filter by its length: nobody reads hundreds of instructions in a plan.
+struct Brief<'a>(&'a Op);
+
+impl fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Op::Seccomp {
+                filter,
+                flags,
+                listener,
+            } => {
+                let notify = match listener {
+                    None => "false",
+                    Some(HandOver::Sent) => "true",
+                    Some(HandOver::Beside) => "true, from beside it",
+                };
+                write!(
+                    f,
+                    "Seccomp {{ filter: {} instructions, flags: {flags:#x}, notify: {notify} }}",
+                    filter.len()
+                )
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
