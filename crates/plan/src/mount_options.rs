@@ -77,9 +77,8 @@ fn attribute(name: &str) -> Option<Effect> {
         "symfollow" => Clear(MOUNT_ATTR_NOSYMFOLLOW),
         "noatime" => Atime(MOUNT_ATTR_NOATIME),
         "strictatime" => Atime(MOUNT_ATTR_STRICTATIME),
-        // The field's zero, and the kernel's default: so there is nothing to take it back to.
         "relatime" => Atime(MOUNT_ATTR_RELATIME),
-        "norelatime" => Set(0),
+        "norelatime" => NotAtime(MOUNT_ATTR_RELATIME),
         "atime" => NotAtime(MOUNT_ATTR_NOATIME),
         "nostrictatime" => NotAtime(MOUNT_ATTR_STRICTATIME),
         _ => return None,
@@ -188,9 +187,14 @@ fn apply(effect: Effect, set: &mut u64, clear: &mut u64) {
         }
         Effect::NotAtime(value) => {
             let other = *set & MOUNT_ATTR__ATIME & !value;
-            if other == 0 {
-                *set &= !MOUNT_ATTR__ATIME;
-                *clear |= MOUNT_ATTR__ATIME;
+            match (other, value) {
+                // The field's zero, and the kernel's default: what it is taken back to is what the mount has.
+                (0, MOUNT_ATTR_RELATIME) => *clear &= !MOUNT_ATTR__ATIME,
+                (0, _) => {
+                    *set &= !MOUNT_ATTR__ATIME;
+                    *clear |= MOUNT_ATTR__ATIME;
+                }
+                _ => {}
             }
         }
     }
@@ -248,7 +252,17 @@ mod tests {
             MOUNT_ATTR_STRICTATIME
         );
         assert_eq!(parse("noatime,atime").attributes.set, 0);
-        assert_eq!(parse("norelatime").attributes, Attributes::default());
+        for nothing in ["norelatime", "relatime,norelatime"] {
+            assert_eq!(
+                parse(nothing).attributes,
+                Attributes::default(),
+                "{nothing}"
+            );
+        }
+        assert_eq!(
+            parse("norelatime,relatime").attributes.clear,
+            MOUNT_ATTR__ATIME
+        );
     }
 
     #[test]

@@ -113,7 +113,9 @@ fn bind_flags(t: &Test) {
 }
 
 fn bind_access_times(t: &Test) {
-    // A bind keeps the flags of its source unless an option says otherwise.
+    // A bind keeps the flags of its source unless an option says otherwise, and is not taken back.
+    let (outer, _) = both(t, "noatime", &["rbind", "relatime", "norelatime"]);
+    assert!(outer.has("noatime"), "{outer:?}");
     let (outer, inner) = both(t, "noatime", &["rbind", "relatime"]);
     assert!(
         outer.has("relatime") && inner.has("noatime"),
