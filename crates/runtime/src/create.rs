@@ -183,7 +183,11 @@ impl Runtime<'_> {
                 .during(|| format!("root file system {}", path.display()))
                 .map_err(|e| e.asked("/root/path"))
         };
-        self.decide(request, spec, &rootfs)
+        let mut prepared = self.decide(request, spec, &rootfs)?;
+        if request.notify_socket.is_some() {
+            notify::name_steps(&mut prepared.plan, &prepared.spec);
+        }
+        Ok(prepared)
     }
 
     /// What would be done for a configuration, none of which is.

@@ -9,6 +9,7 @@ use crate::state::Directory;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{event, file, socket};
 use lockstep_oci::runtime::{Mount, Spec};
+use lockstep_plan::Plan;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,6 +40,17 @@ pub(crate) fn add_to(spec: &mut Spec, state: &Path) {
             .env
             .retain(|entry| !entry.starts_with("NOTIFY_SOCKET="));
         process.env.push(format!("NOTIFY_SOCKET={INSIDE}/{SOCKET}"));
+    }
+}
+
+/// Names the steps of that mount, which is the last one, by what they are for: whoever wrote the configuration
+/// finds no such field in it.
+pub(crate) fn name_steps(plan: &mut Plan, spec: &Spec) {
+    let field = format!("/mounts/{}", spec.mounts.len().saturating_sub(1));
+    for step in &mut plan.steps {
+        if step.because == field {
+            step.because = "<service manager's socket>".into();
+        }
     }
 }
 

@@ -17,6 +17,7 @@ cases! {
     nothing_but_readiness: "runc passes the whole line on",
     an_abstract_socket: "runc 1.1.5 is not compared there",
     an_absent_manager_is_a_warning: "runc says nothing",
+    a_mount_that_fails_is_no_field_of_the_user_s: "runc names no field",
     without_a_manager_there_is_no_mount,
 }
 
@@ -166,6 +167,15 @@ fn any_user_of_the_container(t: &Test) {
         let output = running.wait().ok();
         assert!(said.contains("READY=1"), "{said} {output:?}");
     }
+}
+
+fn a_mount_that_fails_is_no_field_of_the_user_s(t: &Test) {
+    let manager = Manager::new(t);
+    let bundle = bundle(t, &manager, "true");
+    std::fs::create_dir_all(bundle.rootfs().join("run")).expect("own root");
+    std::fs::write(bundle.rootfs().join("run/notify"), "no directory").expect("own root");
+    let refused = bundle.run().fails_with(&["/run/notify"]);
+    assert!(!refused.stderr.contains("/mounts/"), "{refused:?}");
 }
 
 /// A container does not speak for the unit.
