@@ -16,6 +16,7 @@ pub mod systemd;
 pub mod systemd_property;
 #[cfg(test)]
 mod tests;
+pub mod undo;
 
 use std::fmt;
 
@@ -162,6 +163,8 @@ pub struct Update {
     pub devices: Devices,
     /// Properties for the unit, where the container has one.
     pub properties: Vec<systemd::Property>,
+    /// What they were, for an update that is refused.
+    pub former: Vec<systemd::Property>,
     /// Fields that have no effect, with the reason, for the log.
     pub warnings: Vec<String>,
 }
@@ -256,11 +259,13 @@ pub fn update(
         let rules = device::rules(&resources.devices, "/devices")?;
         device::devices(rules, default_devices, layout, rootless, "/devices")?
     };
+    let properties = systemd::properties(resources, existing, layout);
     Ok(Update {
         enable: draft.enable(),
         writes: draft.writes,
         devices,
-        properties: systemd::properties(resources, existing, layout),
+        former: undo::former_properties(&properties, existing, layout),
+        properties,
         warnings: draft.warnings,
     })
 }

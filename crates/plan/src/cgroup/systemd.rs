@@ -78,8 +78,8 @@ pub enum Value {
     Pairs(Vec<(String, String)>),
 }
 
-/// Unlimited.
-const INFINITY: u64 = u64::MAX;
+/// Unlimited, or a weight that is not set.
+pub(super) const INFINITY: u64 = u64::MAX;
 
 /// Since 252 a weight of 0 is that of an idle group.
 const IDLE_SINCE: u32 = 252;

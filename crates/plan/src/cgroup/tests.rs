@@ -7,6 +7,7 @@ mod hosts;
 mod limits;
 #[path = "tests/systemd.rs"]
 mod systemd_units;
+mod undo;
 
 use super::*;
 

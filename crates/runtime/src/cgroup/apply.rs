@@ -9,6 +9,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
 use lockstep_kernel::bpf;
 use lockstep_kernel::file::CWD;
+use lockstep_plan::cgroup::undo::former_value;
 use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Update, Write};
 
 use super::create::enable_controllers;
@@ -42,52 +43,74 @@ impl Cgroup {
         Ok(downgrades)
     }
 
-    /// Does all that an update asks for; what was best effort and failed is returned. When a limit is refused
-    /// those that were set before it get their old values back.
+    /// Does all that an update asks for; what was best effort and failed is returned. When one limit is refused
+    /// the others get their old values back.
     pub fn update(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
-        if let Some(unit) = &self.state.unit {
-            systemd::set_properties(unit, &update.properties)?;
-        }
-        if let Some(enable) = &update.enable
-            && let Some(dir) = self.dir(&layout.hierarchies[enable.hierarchy].label())
-        {
-            let mount = layout.hierarchies[enable.hierarchy]
-                .mount
-                .trim_end_matches('/');
-            let path = dir.path.strip_prefix(mount).unwrap_or(&dir.path);
-            enable_controllers(mount, path.trim_start_matches('/'), enable)?;
-        }
+        // Files of a controller are there when it is enabled.
+        self.enable(update, layout)?;
         let before = self.present(&update.writes, layout)?;
-        let result = self.apply(&update.writes, layout).and_then(|mut lost| {
-            lost.extend(self.apply_devices(&update.devices, layout)?);
-            Ok(lost)
-        });
+        let result = self.change(update, layout);
         if result.is_err() {
+            // The first error is the one to report. systemd writes files too, so it is told first.
+            if let Some(unit) = &self.state.unit {
+                drop(systemd::set_properties(unit, &update.former));
+            }
             for (path, value) in before.iter().rev() {
-                // Of a file that was not changed yet, it changes nothing; the first error is the one to report.
+                // Of a file that was not changed yet, it changes nothing.
                 drop(kernel::file::write(CWD, path, value.as_bytes()));
             }
         }
         result
     }
 
-    /// Files of the writes with the one value that is in force; not those with a line per device, which do
-    /// not take what they show.
+    fn change(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        if let Some(unit) = &self.state.unit {
+            systemd::set_properties(unit, &update.properties)?;
+            // It takes away the controllers that it knows no use for.
+            self.enable(update, layout)?;
+        }
+        let mut lost = self.apply(&update.writes, layout)?;
+        lost.extend(self.apply_devices(&update.devices, layout)?);
+        Ok(lost)
+    }
+
+    fn enable(&self, update: &Update, layout: &Layout) -> Result<(), Error> {
+        let Some(enable) = &update.enable else {
+            return Ok(());
+        };
+        let hierarchy = &layout.hierarchies[enable.hierarchy];
+        let Some(dir) = self.dir(&hierarchy.label()) else {
+            return Ok(());
+        };
+        let mount = hierarchy.mount.trim_end_matches('/');
+        let path = dir.path.strip_prefix(mount).unwrap_or(&dir.path);
+        enable_controllers(mount, path.trim_start_matches('/'), enable)
+    }
+
+    /// What to write to which file to have back what is in force.
     fn present(&self, writes: &[Write], layout: &Layout) -> Result<Vec<(String, String)>, Error> {
         let mut all = Vec::new();
         for write in writes {
             let Some(dir) = self.dir(&layout.hierarchies[write.hierarchy].label()) else {
                 continue;
             };
-            let path = format!("{}/{}", dir.path, write.file);
-            match kernel::cgroup::value(CWD, &path) {
-                Ok(value) if value.contains([':', '\n']) => {}
-                Ok(value) => all.push((path, value)),
-                // It is not there, which the write tells; or it can only be written.
-                Err(call) if call.is(&UNREADABLE) => {}
-                Err(call) => {
-                    let what = format!("cannot read {}", write.file);
-                    return Err(Error::call(what, call).because(write.because.clone()));
+            let mut files = vec![(&write.file, &write.value)];
+            if let IfMissing::Instead { file, value } = &write.if_missing {
+                files.push((file, value));
+            }
+            for (file, written) in files {
+                let path = format!("{}/{file}", dir.path);
+                match kernel::cgroup::value(CWD, &path) {
+                    Ok(text) => {
+                        let former = former_value(file, written, &text);
+                        all.extend(former.map(|former| (path, former)));
+                    }
+                    // It is not there, which the write tells; or it can only be written.
+                    Err(call) if call.is(&UNREADABLE) => {}
+                    Err(call) => {
+                        let what = format!("cannot read {file}");
+                        return Err(Error::call(what, call).because(write.because.clone()));
+                    }
                 }
             }
         }

@@ -32,6 +32,10 @@ pub(crate) const TESTS: &[Test] = &[
         real_time_bandwidth_is_the_parents,
     ),
     ("block_io_values_are_in_force", block_io_values_are_in_force),
+    (
+        "a_refused_update_changes_nothing",
+        a_refused_update_changes_nothing,
+    ),
     ("huge_pages_are_limited", huge_pages_are_limited),
     ("unified_writes_files", unified_writes_files),
     ("default_devices_and_no_other", default_devices_and_no_other),
@@ -216,14 +220,59 @@ fn real_time_bandwidth_is_the_parents(stage: &Stage) -> Result<(), Skip> {
     Ok(())
 }
 
-fn block_io_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
-    stage.needs("blkio")?;
-    let number = fs::read_dir("/sys/block")
-        .expect("block devices")
+/// The number of a block device.
+fn block_device() -> Result<String, Skip> {
+    let devices = fs::read_dir("/sys/block").expect("block devices");
+    let number = devices
         .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("dev")).ok())
         .next()
         .ok_or("no block device")?;
-    let number = number.trim();
+    Ok(number.trim().to_owned())
+}
+
+/// The last of its limits is refused: those of other files and of devices are what they were.
+fn a_refused_update_changes_nothing(stage: &Stage) -> Result<(), Skip> {
+    stage.needs("blkio")?;
+    stage.needs("pids")?;
+    let number = block_device()?;
+    let (major, minor) = number.split_once(':').unwrap();
+    let rates = |read: u32, more: &str| {
+        format!(
+            r#"{{"pids":{{"limit":{read}}},"blockIO":{{"weight":{read},"throttleReadBpsDevice":[
+                {{"major":{major},"minor":{minor},"rate":{read}}}]{more}}}}}"#
+        )
+    };
+    let container = &mut stage.container(&rates(100, ""));
+    let files = |container: &crate::stage::Container<'_>| {
+        [
+            ("pids", "pids.max"),
+            ("blkio", "blkio.bfq.weight"),
+            ("blkio", "blkio.throttle.read_bps_device"),
+            ("blkio", "blkio.throttle.write_bps_device"),
+        ]
+        .map(|(controller, file)| container.read(controller, file))
+    };
+    let before = files(container);
+    let refused = format!(
+        r#","throttleWriteBpsDevice":[{{"major":{major},"minor":{minor},"rate":7}},
+            {{"major":4000,"minor":1,"rate":1}}]"#
+    );
+    let parse = |text: &str| serde_json::from_str(text).expect("resources");
+    let (new, old) = (parse(&rates(200, &refused)), parse(&rates(100, "")));
+    let layout = &stage.layout;
+    let update = lockstep_plan::cgroup::update(&new, &old, &[], layout, false).expect("a plan");
+    let error = container.cgroup.update(&update, layout).unwrap_err();
+    assert!(
+        error.to_string().contains("no such block device"),
+        "{error}"
+    );
+    assert_eq!(files(container), before);
+    Ok(())
+}
+
+fn block_io_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
+    stage.needs("blkio")?;
+    let number = block_device()?;
     let (major, minor) = number.split_once(':').unwrap();
     let container = stage.container(&format!(
         r#"{{"blockIO":{{"weight":321,"throttleReadBpsDevice":[

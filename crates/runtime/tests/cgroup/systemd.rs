@@ -12,7 +12,7 @@ use crate::systemd_bundle::{self, SYSTEMD};
 use crate::{Skip, Test};
 use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::systemd::Manager;
-use lockstep_plan::cgroup::{self as plan, CgroupPlan, Mode, systemd_property};
+use lockstep_plan::cgroup::{self as plan, CgroupPlan, Layout, Mode, systemd_property};
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
 
 const RUNC: &str = "/usr/sbin/runc";
@@ -215,7 +215,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     let mut layout = stage.layout.clone();
     if unified {
         // This kernel's v2 hierarchy has not the controllers: the properties are there all the same.
-        layout.hierarchies[0].controllers = ["memory", "pids", "cpu", "cpuset"]
+        layout.hierarchies[0].controllers = ["memory", "pids", "cpu", "cpuset", "io"]
             .map(str::to_owned)
             .to_vec();
     }
@@ -256,6 +256,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     assert!(show(unit, "After").contains("basic.target"));
     cgroup.update(&update, &stage.layout).unwrap();
     assert_eq!(show(unit, "TasksMax"), "78");
+    refused_update_changes_no_property(stage, &mut cgroup, &layout);
     if unified {
         assert_eq!(show(unit, "AllowedCPUs"), "0");
     } else {
@@ -285,6 +286,35 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     }
     cgroup.delete(true).unwrap();
     Ok(())
+}
+
+/// Of what is limited so far, and of what is not.
+fn refused_update_changes_no_property(stage: &Stage, cgroup: &mut Cgroup, layout: &Layout) {
+    let names = [
+        "TasksMax",
+        "CPUQuotaPerSecUSec",
+        "BlockIOWeight",
+        "IOWeight",
+    ];
+    let properties = || names.map(|name| show("test-two.scope", name));
+    let before = properties();
+    let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
+    let existing = parse(r#"{"pids":{"limit":78},"cpu":{"shares":2048,"quota":50000}}"#);
+    let new = r#"{"pids":{"limit":79},"cpu":{"quota":70000},"blockIO":{"weight":200}}"#;
+    let mut update = plan::update(&parse(new), &existing, &[], layout, false).unwrap();
+    update.enable = None;
+    update.writes = vec![plan::Write {
+        hierarchy: 0,
+        file: "cgroup.no-such-file".into(),
+        value: "1".into(),
+        because: String::new(),
+        required: plan::Required::Hard,
+        if_missing: plan::IfMissing::Fail,
+        after_next: false,
+        at_least: None,
+    }];
+    cgroup.update(&update, &stage.layout).unwrap_err();
+    assert_eq!(properties(), before, "{names:?}");
 }
 
 fn a_running_unit_is_refused(stage: &Stage) -> Result<(), Skip> {
