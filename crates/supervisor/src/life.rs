@@ -321,8 +321,7 @@ impl Attended {
             _ => return false,
         };
         if let Some(log) = &mut self.log {
-            // A full disk loses log and not the container; whoever is attached has the bytes all the same.
-            drop(log.write(stream, bytes));
+            log.write(stream, bytes);
         }
         if self.clients.iter().any(|client| client.attached) {
             let reply = Reply::Output(stream.number(), bytes.to_vec());
@@ -413,7 +412,11 @@ impl Attended {
         self.drain(buffer);
         let mut exit = Exit::now(exit.status(), self.asked);
         exit.oom_killed = self.oom.take().is_some_and(|kills| kills.read() > 0);
-        write_line(&self.life, &exit)?;
+        if let Some(log) = &mut self.log {
+            log.close();
+        }
+        // ENOSPC: who waits is told all the same; for everybody else it ended without a status, as by a kill.
+        drop(write_line(&self.life, &exit));
         for client in self.clients.iter_mut().filter(|client| client.waits) {
             client.tell(&Reply::Exited(exit.clone()));
         }

@@ -50,6 +50,10 @@ pub(crate) struct Writer {
     written: u64,
     /// Entries that go to the file in one write(2).
     batch: Vec<u8>,
+    /// Bytes of output in them.
+    held: u64,
+    /// Bytes of output that could not be written since the last entry that could.
+    lost: u64,
 }
 
 impl Writer {
@@ -66,12 +70,14 @@ impl Writer {
             limits,
             written,
             batch: Vec::new(),
+            held: 0,
+            lost: 0,
         })
     }
 
     /// Writes output as it came, an entry for each line or part of one. A full disk loses log, never the
-    /// container: the caller is told, and goes on.
-    pub(crate) fn write(&mut self, stream: Stream, mut bytes: &[u8]) -> kernel::Result<()> {
+    /// container; the next entry that can be written then stands behind one that says how much is missing.
+    pub(crate) fn write(&mut self, stream: Stream, mut bytes: &[u8]) {
         let now = clock::now_rfc3339();
         let head = now.len() + " stdout F \n".len();
         while !bytes.is_empty() {
@@ -80,23 +86,57 @@ impl Writer {
                 Some(end) => (&bytes[..end], b'F', end + 1),
                 None => (window, b'P', window.len()),
             };
-            self.make_room(head + text.len())?;
-            self.batch.extend_from_slice(now.as_bytes());
-            self.batch.push(b' ');
-            self.batch.extend_from_slice(stream.name().as_bytes());
-            self.batch.extend_from_slice(&[b' ', tag, b' ']);
-            self.batch.extend_from_slice(text);
-            self.batch.push(b'\n');
             bytes = &bytes[taken..];
+            if self.make_room(head + text.len()).is_err() {
+                self.lost += taken as u64;
+                continue;
+            }
+            self.entry(&now, stream, tag, text);
+            self.held += taken as u64;
         }
-        self.flush()
+        self.flush();
     }
 
-    fn flush(&mut self) -> kernel::Result<()> {
-        let written = file::write_fd(&self.file, &self.batch);
-        self.written += self.batch.len() as u64;
+    /// Says what is missing at the end, if it can be said by now.
+    pub(crate) fn close(&mut self) {
+        if self.lost > 0 {
+            self.flush();
+        }
+    }
+
+    fn entry(&mut self, now: &str, stream: Stream, tag: u8, text: &[u8]) {
+        self.batch.extend_from_slice(now.as_bytes());
+        self.batch.push(b' ');
+        self.batch.extend_from_slice(stream.name().as_bytes());
+        self.batch.extend_from_slice(&[b' ', tag, b' ']);
+        self.batch.extend_from_slice(text);
+        self.batch.push(b'\n');
+    }
+
+    fn flush(&mut self) {
+        if self.lost > 0 {
+            let later = std::mem::take(&mut self.batch);
+            let text = format!(
+                "lockstep: {} bytes of output are missing here: the log could not be written",
+                self.lost
+            );
+            self.entry(&clock::now_rfc3339(), Stream::Err, b'F', text.as_bytes());
+            self.batch.extend_from_slice(&later);
+        }
+        match file::write_fd(&self.file, &self.batch) {
+            Ok(()) => {
+                self.written += self.batch.len() as u64;
+                self.lost = 0;
+            }
+            Err(_) => {
+                self.lost += self.held;
+                // The next entry would run on in one that was cut short. A file that cannot even be shortened (EIO)
+                // keeps that piece.
+                drop(file::truncate(&self.file, self.written));
+            }
+        }
         self.batch.clear();
-        written
+        self.held = 0;
     }
 
     /// Turns over to the next file where an entry of so many bytes would make this one too long.
@@ -106,7 +146,7 @@ impl Writer {
         if self.limits.max_size == 0 || !full {
             return Ok(());
         }
-        self.flush()?;
+        self.flush();
         if self.limits.max_files <= 1 {
             file::truncate(&self.file, 0)?;
         } else {

@@ -124,8 +124,12 @@ impl Directory {
         let temporary = format!(".{name}.new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
         let made = file::openat(&self.dir, &temporary, flags, mode).doing(what)?;
-        file::write_fd(&made, bytes).doing(what)?;
-        durable::sync(&made).doing(what)?;
+        let written = file::write_fd(&made, bytes).and_then(|()| durable::sync(&made));
+        if let Err(full) = written {
+            // It takes the room that is missing; the next one would replace it.
+            drop(file::unlink(&self.dir, &temporary));
+            return Err(full).doing(what);
+        }
         durable::rename(&self.dir, &temporary, &self.dir, name).doing(what)?;
         durable::sync(&self.dir).doing(what)
     }

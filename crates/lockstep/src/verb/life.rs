@@ -267,7 +267,13 @@ pub(super) fn rename(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     }
     store.claim_name(Some(name), &record.id, [0; 3])?;
     let old = std::mem::replace(&mut record.name, name.to_owned());
-    directory.update(&record)?;
+    if let Err(failure) = directory.update(&record) {
+        // The name is given back unless the record has it, as after a failed sync of a finished rename.
+        if directory.record()?.is_none_or(|kept| kept.name == old) {
+            store.release_name(name)?;
+        }
+        return Err(failure);
+    }
     store.release_name(&old)?;
     Ok(0)
 }

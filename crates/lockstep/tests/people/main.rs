@@ -12,6 +12,7 @@ mod stage;
 mod suite;
 
 mod flag;
+mod full;
 mod hardened;
 mod health;
 mod image;
@@ -48,6 +49,7 @@ pub(crate) use cases;
 fn main() -> ExitCode {
     let groups = [
         ("flag", flag::CASES),
+        ("full", full::CASES),
         ("hardened", hardened::CASES),
         ("health", health::CASES),
         ("image", image::CASES),

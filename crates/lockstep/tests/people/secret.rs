@@ -380,7 +380,7 @@ fn an_image_s_links_lead_nowhere(t: &Stage) {
     )
     .expect("a file");
     std::os::unix::fs::symlink(data.join(CANARY), layout.join("index.json")).expect("a link");
-    let refused = t.call(&["load", "-i", &format!("oci:{}", layout.display())]);
+    let refused = t.call(&["load", &format!("oci:{}", layout.display())]);
     assert_ne!(refused.code, 0);
     assert!(
         !refused.stderr.contains(&format!("\"{CANARY}")),
