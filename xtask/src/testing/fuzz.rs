@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::Context;
 
-/// Seconds per target: with seven of them and their builds, less than an hour.
+/// Seconds per target: with eleven of them and their builds, less than the ninety minutes of the group.
 const SECONDS: u32 = 300;
 
 /// Longest input in bytes: a config.json with every field has 13 thousand.

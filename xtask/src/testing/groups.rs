@@ -179,7 +179,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "fuzz",
         tool: Some("cargo-fuzz"),
-        minutes: (60, 60),
+        minutes: (90, 90),
         full_only: true,
         commands: |context, _, _| super::fuzz::commands(context),
         ..CHEAP

@@ -67,7 +67,8 @@ fn judge(walk: &Walk<'_>, ended: &Ended, hit: &Hit, point: Point) -> Option<Stri
         return Some(format!("half a container is left: {last}"));
     }
     let gone = |agents: &Agents| !agents.has_device();
-    if walk.verb.makes() && ended.code != 0 && walk.agents.as_ref().is_some_and(gone) {
+    let none = walk.verb.makes() && ended.code != 0 && !walk.state().exists();
+    if none && walk.agents.as_ref().is_some_and(gone) {
         return Some(format!("the device is not given back: {last}"));
     }
     None

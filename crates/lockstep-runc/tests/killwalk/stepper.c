@@ -35,7 +35,7 @@ static int known;
 static FILE *report;
 
 /* What is to be done, and where. */
-static int count, slay, error, process;
+static int count, slay, error, process, done;
 static long long number;
 static unsigned occurrence;
 
@@ -118,6 +118,7 @@ static void disturb(struct traced *one, const struct ptrace_syscall_info *info)
 	char text[256];
 	object(one->pid, info, text, sizeof text);
 	fprintf(report, "hit %s\n", text);
+	done = 1;
 	if (slay) {
 		kill(one->pid, SIGKILL);
 		return;
@@ -155,6 +156,13 @@ static void on_call(struct traced *one)
 
 static const long BEFORE = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
 static const long AFTER = BEFORE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+
+/* Whether its calls are stopped at: only where something is to be seen, since the stops are what takes the time. */
+static int stops(const struct traced *one)
+{
+	int searched = one - all == process && !done;
+	return one->counting && (count || searched || one->failing);
+}
 
 /* Follows all processes until the first has ended; its exit status. */
 static int follow(pid_t first, const struct stat *program)
@@ -196,7 +204,7 @@ static int follow(pid_t first, const struct stat *program)
 		} else if (event == 0 && sig != SIGTRAP) {
 			pass = sig;
 		}
-		ptrace(one->counting ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, pass);
+		ptrace(stops(one) ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, pass);
 	}
 }
 
