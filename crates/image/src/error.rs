@@ -55,7 +55,7 @@ impl std::ops::Deref for Error {
 
 impl Error {
     /// An error without a call behind it.
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
         Error(Box::new(Details {
             kind,
             message: message.into(),
@@ -70,7 +70,7 @@ impl Error {
     }
 
     /// A refused call and what it was for.
-    pub(crate) fn call(message: impl Into<String>, call: kernel::Error) -> Error {
+    pub fn call(message: impl Into<String>, call: kernel::Error) -> Error {
         let mut error = Error::new(Kind::Kernel, message);
         error.0.call = Some(call);
         error
@@ -85,7 +85,7 @@ impl Error {
 
     /// Adds a hint.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint.get_or_insert(hint.into());
         self
     }

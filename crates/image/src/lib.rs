@@ -23,6 +23,7 @@ mod reference;
 mod source;
 mod store;
 mod stream;
+pub mod transfer;
 pub mod unpack;
 
 pub use error::{Details, Error, Kind, Result};

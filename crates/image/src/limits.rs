@@ -56,6 +56,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For files that somebody copies on purpose: what a disk can hold is no danger, what memory can hold is.
+    pub(crate) fn of_copies() -> Limits {
+        Limits {
+            entries: u64::MAX,
+            // Offsets of Linux are signed.
+            file_bytes: i64::MAX as u64,
+            header_bytes: 64 << 20,
+            sparse_pieces: 1 << 20,
+            ..Limits::default()
+        }
+    }
+}
+
 /// Uncompressed bytes below which the ratio does not count.
 pub(crate) const RATIO_FROM: u64 = 64 << 20;
 

@@ -192,6 +192,29 @@ fn time(value: &[u8]) -> Option<(i64, u32)> {
     })
 }
 
+/// Adds a record; its length counts its own digits.
+pub(crate) fn add(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+    let rest = key.len() + value.len() + 3;
+    let digits = |n: usize| n.to_string().len();
+    let mut length = rest + digits(rest);
+    if digits(length) > digits(rest) {
+        length = rest + digits(length);
+    }
+    records.extend(format!("{length} {key}=").bytes());
+    records.extend(value);
+    records.push(b'\n');
+}
+
+/// A time as a record's value.
+pub(crate) fn time_text((seconds, nanoseconds): (i64, u32)) -> String {
+    match (seconds < 0, nanoseconds) {
+        (_, 0) => seconds.to_string(),
+        (false, _) => format!("{seconds}.{nanoseconds:09}"),
+        // The fraction counts away from zero.
+        (true, _) => format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanoseconds),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +248,21 @@ mod tests {
             b"11 mtime=x\n",
         ] {
             parsed(wrong).expect_err(&String::from_utf8_lossy(wrong));
+        }
+    }
+
+    #[test]
+    fn a_record_s_length_counts_itself() {
+        for length in [0, 1, 80, 88, 89, 90, 91, 980, 986, 987, 988, 9990] {
+            let mut records = Vec::new();
+            add(&mut records, "path", &b"x".repeat(length.max(1)));
+            add(&mut records, "uid", b"7");
+            let found = parsed(&records).expect("records");
+            assert_eq!(found.path.map(|path| path.len()), Some(length.max(1)));
+            assert_eq!(found.uid, Some(7));
+        }
+        for at in [(5, 0), (5, 40), (-1, 0), (-1, 999_999_999), (-7, 1), (0, 3)] {
+            assert_eq!(time(time_text(at).as_bytes()), Some(at), "{at:?}");
         }
     }
 

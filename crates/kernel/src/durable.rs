@@ -53,6 +53,22 @@ pub fn rename_new(
     )
 }
 
+/// renameat2(2) with RENAME_EXCHANGE: both names exist at every moment, each with what the other had.
+pub fn exchange(
+    one_dir: impl AsFd,
+    one: impl AsRef<Path>,
+    other_dir: impl AsFd,
+    other: impl AsRef<Path>,
+) -> Result<()> {
+    rename_with(
+        one_dir.as_fd(),
+        one.as_ref(),
+        other_dir.as_fd(),
+        other.as_ref(),
+        RenameFlags::EXCHANGE,
+    )
+}
+
 fn rename_with(
     from_dir: std::os::fd::BorrowedFd<'_>,
     from: &Path,

@@ -4,7 +4,7 @@
 //! Paths that the container chose go through [`crate::root`].
 
 use crate::call::{self, Result, Told};
-use rustix::fs::{self, AtFlags, Mode, SeekFrom};
+use rustix::fs::{self, AtFlags, Mode};
 pub use rustix::fs::{OFlags, Stat, major, minor};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -442,35 +442,6 @@ pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
             return Ok(());
         }
     }
-}
-
-/// Copies a whole file to an empty one, holes as holes: one of many GiB may have none of them on the disk; copy by
-/// lseek(2) with SEEK_DATA and SEEK_HOLE, and sendfile(2).
-pub fn copy_with_holes(from: impl AsFd, to: impl AsFd) -> Result<()> {
-    let (from, to) = (from.as_fd(), to.as_fd());
-    let seek = |file: BorrowedFd<'_>, to: SeekFrom| {
-        fs::seek(file, to).told(|| format!("lseek({}, {to:?})", call::fd(file)))
-    };
-    let size = u64::try_from(fstat(from)?.st_size).unwrap_or(0);
-    let mut at = 0;
-    while at < size {
-        at = match seek(from, SeekFrom::Data(at)) {
-            // Nothing but a hole is left.
-            Err(e) if e.is(&[libc::ENXIO]) => break,
-            other => other?,
-        };
-        let end = seek(from, SeekFrom::Hole(at))?;
-        seek(to, SeekFrom::Start(at))?;
-        while at < end {
-            let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(1 << 20);
-            let sent = retry(|| fs::sendfile(to, from, Some(&mut at), most))
-                .told(|| format!("sendfile({}, {})", call::fd(to), call::fd(from)))?;
-            if sent == 0 {
-                break; // it has become shorter
-            }
-        }
-    }
-    truncate(to, size)
 }
 
 /// An unnamed file in memory; memfd_create(2).

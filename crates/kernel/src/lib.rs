@@ -29,6 +29,7 @@ pub mod schedule;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod sparse;
 pub mod tree;
 #[cfg(lockstep_weak)]
 pub mod weak;

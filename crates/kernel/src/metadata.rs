@@ -69,6 +69,42 @@ pub fn set_xattr(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
     })
 }
 
+/// fgetxattr(2) of an open file; `None` where it has none or the file system knows none.
+pub fn xattr(file: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
+    let file = file.as_fd();
+    let mut value = Vec::with_capacity(XATTR_SIZE_MAX);
+    match fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value)) {
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
+        other => {
+            other.told(|| format!("fgetxattr({}, {name:?})", call::fd(file)))?;
+            Ok(Some(value))
+        }
+    }
+}
+
+/// flistxattr(2) of an open file.
+pub fn xattrs(file: impl AsFd) -> Result<Vec<String>> {
+    let file = file.as_fd();
+    let mut names: Vec<u8> = Vec::with_capacity(XATTR_SIZE_MAX);
+    match fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) {
+        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        other => other.told(|| format!("flistxattr({})", call::fd(file)))?,
+    };
+    Ok(split(&names))
+}
+
+/// Names that llistxattr(2) gives, each with a NUL behind it.
+fn split(names: &[u8]) -> Vec<String> {
+    let names = names.split(|byte| *byte == 0);
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
+
+/// The kernel's own limit of a value, and of all names together (xattr(7)).
+const XATTR_SIZE_MAX: usize = 64 << 10;
+
 /// lsetxattr(2) of one name in a directory, not followed.
 pub fn set_xattr_at(dir: impl AsFd, file: &Path, name: &str, value: &[u8]) -> Result<()> {
     let path = below(dir, file);
@@ -83,10 +119,8 @@ pub fn set_xattr_at(dir: impl AsFd, file: &Path, name: &str, value: &[u8]) -> Re
 
 /// lgetxattr(2) of one name in a directory, not followed; `None` where it has none or the file system knows none.
 pub fn xattr_at(dir: impl AsFd, file: &Path, name: &str) -> Result<Option<Vec<u8>>> {
-    // The kernel's own limit, XATTR_SIZE_MAX (xattr(7)).
-    const LIMIT: usize = 64 << 10;
     let path = below(dir, file);
-    let mut value = Vec::with_capacity(LIMIT);
+    let mut value = Vec::with_capacity(XATTR_SIZE_MAX);
     match fs::lgetxattr(&path, name, rustix::buffer::spare_capacity(&mut value)) {
         Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
         other => {
@@ -98,19 +132,13 @@ pub fn xattr_at(dir: impl AsFd, file: &Path, name: &str) -> Result<Option<Vec<u8
 
 /// llistxattr(2) of one name in a directory, not followed.
 pub fn xattrs_at(dir: impl AsFd, file: &Path) -> Result<Vec<String>> {
-    const LIMIT: usize = 64 << 10;
     let path = below(dir, file);
-    let mut names: Vec<u8> = Vec::with_capacity(LIMIT);
+    let mut names: Vec<u8> = Vec::with_capacity(XATTR_SIZE_MAX);
     match fs::llistxattr(&path, rustix::buffer::spare_capacity(&mut names)) {
         Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
         other => other.told(|| format!("llistxattr({})", call::path(&path)))?,
     };
-    let names = names
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty());
-    Ok(names
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect())
+    Ok(split(&names))
 }
 
 /// A name in an open directory as a path for calls that have no `at` form.

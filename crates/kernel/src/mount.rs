@@ -284,6 +284,20 @@ pub fn filesystem_type(file: impl AsFd) -> Result<u64> {
     Ok(stat.f_type as u64)
 }
 
+/// The id of the mount that `file` is on, as mountinfo has it; statx(2) with STATX_MNT_ID (Linux 5.8).
+pub fn mount_id(file: impl AsFd) -> Result<u64> {
+    use rustix::fs::{AtFlags, StatxFlags};
+    let file = file.as_fd();
+    rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+        .map(|found| found.stx_mnt_id)
+        .told(|| {
+            format!(
+                "statx({}, \"\", AT_EMPTY_PATH, STATX_MNT_ID)",
+                call::fd(file)
+            )
+        })
+}
+
 /// The ST_* flags of the mount that `file` is on, as statvfs(3) gives them.
 pub fn mount_flags(file: impl AsFd) -> Result<u64> {
     let file = file.as_fd();

@@ -403,6 +403,25 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
     .map(drop)
 }
 
+/// Closes every descriptor of this process but these and the standard streams; close_range(2) (Linux 5.9). For the child
+/// of a fork that is about to handle bytes of strangers: whatever its parent's variables still own is closed under their
+/// hands, so the child has to end by [`exit`] and touch none of them.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for end in kept.into_iter().chain([u32::MAX]) {
+        if end > first {
+            let last = if end == u32::MAX { end } else { end - 1 };
+            // SAFETY: by this function's contract no owner of a closed number is used any more.
+            let ret = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            check(ret, || format!("close_range({first}, {last}, 0)"))?;
+        }
+        first = end.max(first).saturating_add(1).max(3);
+    }
+    Ok(())
+}
+
 /// Duplicates a descriptor onto a number, without close-on-exec; dup2(2).
 pub fn dup_onto(fd: BorrowedFd<'_>, number: i32) -> Result<()> {
     // SAFETY: what was open at `number` is replaced; the callers use it for the standard streams and the

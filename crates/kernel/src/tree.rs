@@ -1,4 +1,5 @@
-//! Whole trees: removal, with a constant number of descriptors however deep somebody nested directories.
+//! Whole trees: their directories read name by name, and removal, with a constant number of descriptors however deep
+//! somebody nested directories.
 //!
 //! No symbolic link is followed: a directory is opened by a single name and with O_NOFOLLOW.
 
@@ -9,6 +10,37 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// The names of a directory one after another: somebody may have put millions into it. The directory stays open.
+#[derive(Debug)]
+pub struct Listing(fs::Dir);
+
+impl Listing {
+    /// Begins to read `dir`, which is open for reading.
+    pub fn new(dir: OwnedFd) -> Result<Listing> {
+        let told = call::fd(dir.as_fd());
+        fs::Dir::new(dir)
+            .map(Listing)
+            .told(|| format!("getdents64({told})"))
+    }
+
+    /// The directory itself; dirfd(3).
+    pub fn directory(&self) -> Result<BorrowedFd<'_>> {
+        self.0.fd().told(|| "dirfd()".into())
+    }
+
+    /// The next name that is neither `.` nor `..`; getdents64(2).
+    pub fn next_name(&mut self) -> Result<Option<std::ffi::OsString>> {
+        while let Some(entry) = self.0.read() {
+            let entry = entry.told(|| "getdents64()".into())?;
+            let name = entry.file_name();
+            if name != c"." && name != c".." {
+                return Ok(Some(OsStr::from_bytes(name.to_bytes()).to_owned()));
+            }
+        }
+        Ok(None)
+    }
+}
 
 /// Removes `name`, one component, with everything below it; that it is not there is fine.
 ///

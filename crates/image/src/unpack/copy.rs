@@ -8,6 +8,7 @@ use crate::error::{During, Result};
 use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::root::Root;
+use lockstep_kernel::sparse;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -115,7 +116,7 @@ fn regular(pair: &Pair, name: &Path, stat: &Stat) -> lockstep_kernel::Result<()>
     let from = file::openat(&pair.from, name, OFlags::RDONLY | OFlags::NOFOLLOW, 0)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let to = file::openat(&pair.to, name, flags, 0o600)?;
-    file::copy_with_holes(&from, &to)?;
+    sparse::copy(&from, &to)?;
     settle(Settled::Open(to.as_fd()), (&pair.from, name), stat)
 }
 

@@ -161,7 +161,7 @@ fn refused_owner(entry: &Entry, error: kernel::Error) -> Error {
 ///
 /// Not `trusted.*` and `user.overlay.*`, which are overlay's own words (a redirect could name any directory of the
 /// host's layers), nor what a security module or the integrity subsystem of the host believes.
-pub(super) fn is_allowed(name: &str) -> bool {
+pub(crate) fn is_allowed(name: &str) -> bool {
     const OURS: [&str; 3] = ["user.overlay.", "user.lockstep.", "user.containers."];
     let acl = ["system.posix_acl_access", "system.posix_acl_default"];
     name == "security.capability"
@@ -170,7 +170,7 @@ pub(super) fn is_allowed(name: &str) -> bool {
 }
 
 /// Whether it was set; false where the file, the file system or the namespace cannot have it.
-pub(super) fn taken(set: kernel::Result<()>) -> kernel::Result<bool> {
+pub(crate) fn taken(set: kernel::Result<()>) -> kernel::Result<bool> {
     match set {
         Ok(()) => Ok(true),
         // EPERM: `user.*` on a link or node, or a capability without the right to give it.

@@ -19,6 +19,8 @@ use lockstep_kernel::file::{self, NodeKind, OFlags};
 use lockstep_kernel::{metadata as inode, tree};
 use metadata::Settled;
 pub use metadata::{OWNER_XATTR, Owners, Skipped};
+pub(crate) use metadata::{is_allowed, taken};
+pub(crate) use name::{components, target as link_target};
 use place::Places;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -254,7 +256,7 @@ enum Found {
 }
 
 /// Copies all data of the entry.
-fn copy_all(data: &mut impl BufRead, mut to: &File) -> Result<u64> {
+pub(crate) fn copy_all(data: &mut impl BufRead, mut to: &File) -> Result<u64> {
     let mut done = 0;
     loop {
         let there = data.fill_buf()?;
@@ -269,7 +271,12 @@ fn copy_all(data: &mut impl BufRead, mut to: &File) -> Result<u64> {
 }
 
 /// Copies data to a place in the file.
-fn copy_piece(data: &mut impl BufRead, to: &File, offset: u64, length: u64) -> Result<u64> {
+pub(crate) fn copy_piece(
+    data: &mut impl BufRead,
+    to: &File,
+    offset: u64,
+    length: u64,
+) -> Result<u64> {
     let mut done = 0;
     while done < length {
         let there = data.fill_buf()?;

@@ -26,7 +26,7 @@ pub(super) enum Whiteout<'a> {
 
 /// The components of a path. Leading, double and trailing slashes and `.` mean nothing: `/a//./b/` is `a/b`.
 /// `..` is refused: no tool writes it, and its meaning depends on links.
-pub(super) fn components<'a>(path: &'a [u8], limits: &Limits) -> Result<Vec<&'a [u8]>> {
+pub(crate) fn components<'a>(path: &'a [u8], limits: &Limits) -> Result<Vec<&'a [u8]>> {
     limits::check("path_bytes", path.len() as u64, limits.path_bytes as u64)?;
     if path.contains(&0) {
         return Err(Error::invalid("the name contains a NUL"));
@@ -76,7 +76,7 @@ pub(super) fn whiteout(last: &[u8]) -> Result<Option<Whiteout<'_>>> {
 }
 
 /// The target of a symbolic link: any text, which only the container follows.
-pub(super) fn target<'a>(link: &'a [u8], limits: &Limits) -> Result<&'a Path> {
+pub(crate) fn target<'a>(link: &'a [u8], limits: &Limits) -> Result<&'a Path> {
     limits::check(
         "path_bytes",
         link.len() as u64,

@@ -1,53 +1,15 @@
-//! Tar archives as a sequence of entries: old headers, ustar, pax (POSIX.1-2001) and GNU's extensions.
+//! Reading of archives: old headers, ustar, pax (POSIX.1-2001) and GNU's extensions.
 //!
 //! Readers of tar disagree at the edges, and an archive that means one thing to a scanner and another to an
 //! unpacker hides something. So where Go's archive/tar, which nearly every other tool uses, has an answer, it is
 //! the answer here: which types carry data, that pax goes before GNU, that global headers change nothing. What
 //! has no agreed meaning is refused.
 
+use super::{BLOCK, Entry, Type, padding};
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits::{self, Limits};
 use crate::pax;
 use std::io::{BufRead, Read};
-
-/// Unit of an archive, in bytes.
-const BLOCK: usize = 512;
-
-/// What an entry makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
-    File,
-    HardLink,
-    Symlink,
-    Char,
-    Block,
-    Fifo,
-    Directory,
-}
-
-/// One entry, without its data.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// As written: neither cleaned nor judged.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: Type,
-    /// Permission bits with setuid, setgid and sticky.
-    pub(crate) mode: u32,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
-    /// Seconds and nanoseconds.
-    pub(crate) modified: (i64, u32),
-    /// Target of a link.
-    pub(crate) link: Vec<u8>,
-    /// Bytes that the file has, holes included.
-    pub(crate) size: u64,
-    /// Major and minor number.
-    pub(crate) device: (u32, u32),
-    /// Names and values of extended attributes.
-    pub(crate) xattrs: Vec<(String, Vec<u8>)>,
-    /// Offset and length of the pieces that have data, ascending; `None` for a file without holes.
-    pub(crate) sparse: Option<Vec<(u64, u64)>>,
-}
 
 /// Reads entries, and the data of the last one through [`BufRead`].
 pub(crate) struct Reader<'a, R> {
@@ -57,6 +19,8 @@ pub(crate) struct Reader<'a, R> {
     left: u64,
     /// Zeroes up to the next block.
     padding: u64,
+    /// Whether the blocks that end an archive were read.
+    complete: bool,
 }
 
 /// What stood before the header that it belongs to.
@@ -74,7 +38,13 @@ impl<'a, R: BufRead> Reader<'a, R> {
             limits,
             left: 0,
             padding: 0,
+            complete: false,
         }
+    }
+
+    /// Whether the archive has said that nothing follows. One that was cut off between two entries has not.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// The next entry; `None` at the end of the archive.
@@ -109,6 +79,13 @@ impl<'a, R: BufRead> Reader<'a, R> {
         let left = self.left + self.padding;
         (self.left, self.padding) = (0, 0);
         (left, &mut self.inner)
+    }
+
+    /// Reads what stands behind the archive.
+    pub(crate) fn drain(mut self) -> Result<()> {
+        self.skip()?;
+        std::io::copy(&mut self.inner, &mut std::io::sink())?;
+        Ok(())
     }
 
     fn skip(&mut self) -> Result<()> {
@@ -150,7 +127,10 @@ impl<'a, R: BufRead> Reader<'a, R> {
         if block == [0; BLOCK] {
             return match self.block()? {
                 None => Ok(None),
-                Some(block) if block == [0; BLOCK] => Ok(None),
+                Some(block) if block == [0; BLOCK] => {
+                    self.complete = true;
+                    Ok(None)
+                }
                 Some(_) => Err(Error::invalid("tar: one block of zeroes between entries")),
             };
         }
@@ -360,10 +340,6 @@ impl<R: BufRead> Read for Reader<'_, R> {
         self.consume(n);
         Ok(n)
     }
-}
-
-fn padding(size: u64) -> u64 {
-    size.wrapping_neg() % BLOCK as u64
 }
 
 fn truncated() -> Error {

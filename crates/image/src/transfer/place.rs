@@ -1,0 +1,498 @@
+//! Making of the other side of a copy: a stream of tar becomes files, each of which is whole when it gets its name.
+//!
+//! What is new is made in a directory of its own beside its place and comes there by one rename, a tree as well as a file.
+//! Into a directory that is there already the files come one by one. The directories on the way to the current entry are
+//! held open, so no path is walked twice, and depth is what costs descriptors.
+
+use super::settle::{Manner, Ownership};
+use super::stage::{NEW, Replaced, Staging, bring};
+use super::target::{Target, There};
+use super::{Ready, Summary, shown};
+use crate::archive::{Entry, Reader, Type};
+use crate::error::{During, Error, Kind, Result, Within};
+use crate::limits::{self, Limits};
+use crate::stream::{Decoder, buffered};
+use crate::unpack::{components, copy_all, copy_piece, link_target};
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::{self, NodeKind, OFlags};
+use lockstep_kernel::root::Root;
+use lockstep_kernel::{metadata, tree};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{BufRead, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// What [`super::pack`] writes: one file or one tree, under the rules of `docker cp` for its name.
+    Copy,
+    /// Somebody's archive, compressed or not, whose entries go into a directory.
+    Archive,
+}
+
+/// How the other side is made.
+pub struct Place<'a> {
+    /// What is read.
+    pub stream: Stream,
+    /// Whom the files belong to.
+    pub owners: Ownership,
+    /// Whether setuid, setgid and file capabilities stay.
+    pub privileges: bool,
+    /// Whether a directory may take the place of something else, and the other way round.
+    pub overwrite: bool,
+    /// Whether a link that leads to a directory is one on the way to an entry: inside of a container, where it leads
+    /// nowhere else.
+    pub follow: bool,
+    /// Called before the first byte is read.
+    pub ready: Ready<'a>,
+}
+
+/// Makes what the stream says at `path` below `root`.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no directory for it; [`Kind::Limit`] names the limit; [`Kind::Invalid`] the entry;
+/// [`Kind::Kernel`] the refused call. What has no name yet goes; files that went into a directory that was there stay.
+pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Result<Summary> {
+    let target = Target::find(root, path)?;
+    if how.stream == Stream::Archive && target.there != There::Directory {
+        let message = format!(
+            "{} is no directory, into which an archive could go",
+            shown(path)
+        );
+        return Err(Error::invalid(message));
+    }
+    let staging = Staging::new()?;
+    (how.ready)(target.directory.as_fd())?;
+    let limits = Limits::of_copies();
+    match how.stream {
+        Stream::Copy => {
+            let mut reader = Reader::new(buffered(from), &limits);
+            let first = reader.next()?.ok_or_else(cut_off)?;
+            let mut placing = Placing::copy(root, target, how, staging, &first)?;
+            placing.entry(&first, &mut reader)?;
+            placing.rest(&mut reader)?;
+            if !reader.is_complete() {
+                return Err(cut_off());
+            }
+            placing.finish()
+        }
+        Stream::Archive => {
+            let stream = buffered(Decoder::new(buffered(from))?);
+            let mut reader = Reader::new(stream, &limits);
+            let mut placing = Placing::new(root, &target, how, staging);
+            placing.rest(&mut reader)?;
+            let done = placing.finish()?;
+            // Whoever writes it should not find nobody reading.
+            reader.drain()?;
+            Ok(done)
+        }
+    }
+}
+
+fn cut_off() -> Error {
+    Error::invalid(super::CUT_OFF)
+}
+
+struct Placing<'a> {
+    how: &'a Place<'a>,
+    limits: Limits,
+    root: &'a Root,
+    /// The path of the lowest level from the root, where one follows links.
+    base: PathBuf,
+    /// What the first component of each path is, and becomes.
+    rename: Option<(Vec<u8>, Vec<u8>)>,
+    /// The directory that all names are in, and those on the way to the last entry.
+    levels: Vec<Level>,
+    staging: Staging,
+    /// Where the one tree or file goes when it is whole.
+    goal: Option<Goal>,
+    done: Summary,
+}
+
+struct Level {
+    name: Vec<u8>,
+    directory: Rc<OwnedFd>,
+    /// Whether nobody knows of it yet, so that what is in it needs not be whole.
+    hidden: bool,
+    /// What it gets when all that is in it is there.
+    pending: Option<Entry>,
+}
+
+struct Goal {
+    directory: Rc<OwnedFd>,
+    name: OsString,
+    replaced: Replaced,
+}
+
+impl<'a> Placing<'a> {
+    /// Entries go into the target, as they are named.
+    fn new(root: &'a Root, target: &Target, how: &'a Place<'a>, staging: Staging) -> Placing<'a> {
+        Placing {
+            how,
+            limits: Limits::of_copies(),
+            root,
+            base: target.path.clone(),
+            rename: None,
+            levels: vec![Level {
+                name: Vec::new(),
+                directory: Rc::clone(&target.directory),
+                hidden: false,
+                pending: None,
+            }],
+            staging,
+            goal: None,
+            done: Summary::default(),
+        }
+    }
+
+    /// The rules of `docker cp`, by what comes and what is there.
+    fn copy(
+        root: &'a Root,
+        target: Target,
+        how: &'a Place<'a>,
+        staging: Staging,
+        first: &Entry,
+    ) -> Result<Placing<'a>> {
+        let mut placing = Placing::new(root, &target, how, staging);
+        let top = components(&first.path, &placing.limits)?
+            .first()
+            .map(|name| name.to_vec());
+        let is_directory = first.kind == Type::Directory;
+        let (name, there) = match (target.name, top.clone()) {
+            // The content of a directory goes into one that is there.
+            (None, None) => return Ok(placing),
+            (None, Some(top)) => {
+                let name = OsString::from_vec(top);
+                let there = There::at(&target.directory, Path::new(&name))?;
+                (name, there)
+            }
+            (Some(name), _) => {
+                if target.slash && !is_directory {
+                    let message = format!("there is no directory {}", shown(Path::new(&name)));
+                    return Err(Error::new(Kind::NotFound, message));
+                }
+                (name, target.there)
+            }
+        };
+        placing.rename = Some((top.unwrap_or_default(), name.as_bytes().to_vec()));
+        if is_directory && there == There::Directory {
+            return Ok(placing);
+        }
+        let replaced = placing.may_replace(Path::new(&name), there, is_directory)?;
+        let hidden = placing.staging.at(&target.directory)?;
+        placing.levels[0].directory = hidden;
+        placing.levels[0].hidden = true;
+        placing.goal = Some(Goal {
+            directory: target.directory,
+            name,
+            replaced,
+        });
+        Ok(placing)
+    }
+
+    /// Whether what is there may go for what comes.
+    fn may_replace(&self, name: &Path, there: There, directory: bool) -> Result<Replaced> {
+        let conflict = |what: &str, comes: &str| {
+            let message = format!("cannot overwrite {what} {} with {comes}", shown(name));
+            Err(Error::invalid(message).hint("--overwrite replaces it"))
+        };
+        match (there, directory) {
+            (There::Nothing, _) => Ok(Replaced::Nothing),
+            (There::File | There::Link, false) => Ok(Replaced::Alike),
+            (There::Special, false) if self.how.overwrite => Ok(Replaced::Alike),
+            _ if self.how.overwrite => Ok(Replaced::Other),
+            (There::Directory, _) => conflict("directory", "non-directory"),
+            (There::Special, false) => conflict("device, FIFO or socket", "a file"),
+            (_, true) => conflict("non-directory", "directory"),
+        }
+    }
+
+    fn rest<R: BufRead>(&mut self, reader: &mut Reader<'_, R>) -> Result<()> {
+        while let Some(entry) = reader.next()? {
+            self.entry(&entry, reader)?;
+        }
+        Ok(())
+    }
+
+    fn entry<R: BufRead>(&mut self, entry: &Entry, data: &mut Reader<'_, R>) -> Result<()> {
+        self.done.entries += 1;
+        limits::check("entries", self.done.entries, self.limits.entries)?;
+        self.one(entry, data)
+            .within(|| format!("entry {}", crate::error::shown(&entry.path)))
+    }
+
+    fn one<R: BufRead>(&mut self, entry: &Entry, data: &mut Reader<'_, R>) -> Result<()> {
+        let path = self.mapped(&entry.path)?;
+        let Some((last, parents)) = path.split_last() else {
+            return match entry.kind {
+                // The directory that was named keeps what it has.
+                Type::Directory => self.leave(1),
+                _ => Err(Error::invalid("no name")),
+            };
+        };
+        self.enter(parents)?;
+        let name = Path::new(OsStr::from_bytes(last));
+        match entry.kind {
+            Type::Directory => self.directory(name, entry),
+            Type::File => self.file(name, entry, data),
+            Type::Symlink => self.symlink(name, entry),
+            Type::HardLink => self.hard_link(name, entry),
+            Type::Fifo => self.fifo(name, entry),
+            Type::Char | Type::Block => self.device(),
+        }
+    }
+
+    /// Nodes are never made: of the host's devices none is the container's to give, nor the other way round.
+    fn device(&mut self) -> Result<()> {
+        if self.done.entries == 1 && self.how.stream == Stream::Copy {
+            return Err(Error::new(Kind::Unsupported, "a device is no file"));
+        }
+        self.done.left.devices += 1;
+        Ok(())
+    }
+
+    /// A path of the stream as it is here.
+    fn mapped(&self, path: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let found = components(path, &self.limits)?;
+        let mut found: Vec<Vec<u8>> = found.into_iter().map(<[u8]>::to_vec).collect();
+        if let Some((from, to)) = &self.rename {
+            match found.first_mut() {
+                _ if from.is_empty() => found.insert(0, to.clone()),
+                Some(first) if first == from => first.clone_from(to),
+                _ => return Err(Error::invalid("it is not below what is copied")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes these directories the ones that are open.
+    fn enter(&mut self, parents: &[Vec<u8>]) -> Result<()> {
+        let open = self.levels.iter().skip(1).map(|level| &level.name);
+        let same = open
+            .zip(parents)
+            .take_while(|(open, name)| open == name)
+            .count();
+        self.leave(same + 1)?;
+        for name in &parents[same..] {
+            self.descend(name)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all but so many directories; each gets what its entry said.
+    fn leave(&mut self, kept: usize) -> Result<()> {
+        while self.levels.len() > kept {
+            let Some(level) = self.levels.pop() else {
+                break;
+            };
+            if let Some(entry) = level.pending {
+                self.manner()
+                    .settle(&level.directory, &entry, &mut self.done.left)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            owners: self.how.owners,
+            privileges: self.how.privileges,
+        }
+    }
+
+    /// The directory that is open, and whether it is hidden.
+    fn here(&self) -> (Rc<OwnedFd>, bool) {
+        let level = &self.levels[self.levels.len() - 1];
+        (Rc::clone(&level.directory), level.hidden)
+    }
+
+    /// Goes into a directory that an entry is in, made if no entry has told of it.
+    fn descend(&mut self, name: &[u8]) -> Result<()> {
+        let path = Path::new(OsStr::from_bytes(name));
+        let (above, hidden) = self.here();
+        if There::at(&above, path)? == There::Nothing {
+            file::mkdirat(&*above, path, 0o755).during(|| shown(path))?;
+        }
+        let directory = self.existing(&above, path)?;
+        self.push(path, directory, hidden, None);
+        Ok(())
+    }
+
+    /// A directory that is there, or that a link leads to where links are followed. O_PATH, as in [`Target`].
+    fn existing(&self, above: &OwnedFd, name: &Path) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        match file::openat(above, name, flags | OFlags::NOFOLLOW, 0) {
+            Err(e) if e.is(&[Errno::ENOTDIR.0]) => {
+                if self.how.follow && There::at(above, name)? == There::Link {
+                    let mut path = self.base.clone();
+                    let open = self.levels.iter().skip(1).map(|level| &*level.name);
+                    path.extend(open.map(OsStr::from_bytes));
+                    let path = path.join(name);
+                    return self.root.open(&path, flags, 0).during(|| shown(&path));
+                }
+                let message = format!("{} is no directory", shown(name));
+                Err(Error::call(message, e))
+            }
+            other => other.during(|| shown(name)),
+        }
+    }
+
+    fn push(&mut self, name: &Path, directory: OwnedFd, hidden: bool, pending: Option<Entry>) {
+        self.levels.push(Level {
+            name: name.as_os_str().as_bytes().to_vec(),
+            directory: Rc::new(directory),
+            hidden,
+            pending,
+        });
+    }
+
+    fn directory(&mut self, name: &Path, entry: &Entry) -> Result<()> {
+        let (above, hidden) = self.here();
+        let there = There::at(&above, name)?;
+        let described = self.how.stream == Stream::Archive || self.how.owners == Ownership::Kept;
+        let leads_on = there == There::Link && self.how.follow && !hidden;
+        if leads_on && let Ok(directory) = self.existing(&above, name) {
+            self.push(name, directory, hidden, None);
+            return Ok(());
+        }
+        match there {
+            There::Nothing => file::mkdirat(&*above, name, 0o700).during(|| shown(name))?,
+            There::Directory => {}
+            _ => self.put(name, true, &mut |stage, new, _| {
+                file::mkdirat(stage, new, 0o700).during(|| shown(name))
+            })?,
+        }
+        if there == There::Directory && !described && !hidden {
+            let directory = self.existing(&above, name)?;
+            self.push(name, directory, hidden, None);
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let directory = file::openat(&*above, name, flags, 0).during(|| shown(name))?;
+        self.push(name, directory, hidden, Some(entry.clone()));
+        Ok(())
+    }
+
+    /// Makes something under this name in the open directory: at once where that is hidden, else in a stage.
+    fn put(
+        &mut self,
+        name: &Path,
+        directory: bool,
+        make: &mut dyn FnMut(&OwnedFd, &Path, &mut Summary) -> Result<()>,
+    ) -> Result<()> {
+        let (above, hidden) = self.here();
+        if hidden {
+            return match make(&above, name, &mut self.done) {
+                // The stream has brought it before, and brings it once more.
+                Err(e) if e.is_errno(Errno::EEXIST.0) => {
+                    tree::remove(&*above, name).during(|| shown(name))?;
+                    make(&above, name, &mut self.done)
+                }
+                other => other,
+            };
+        }
+        let replaced = self.may_replace(name, There::at(&above, name)?, directory)?;
+        let stage = self.staging.at(&above)?;
+        let new = Path::new(NEW);
+        make(&stage, new, &mut self.done)?;
+        bring((&stage, new), (&above, name), replaced)
+    }
+
+    fn file<R: BufRead>(
+        &mut self,
+        name: &Path,
+        entry: &Entry,
+        data: &mut Reader<'_, R>,
+    ) -> Result<()> {
+        let manner = self.manner();
+        self.put(name, false, &mut |directory, name, done| {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            let made = file::openat(directory, name, flags, 0o600);
+            let made = File::from(made.during(|| "making it".to_owned())?);
+            match &entry.sparse {
+                None => done.bytes += copy_all(data, &made)?,
+                Some(pieces) => {
+                    for (offset, length) in pieces {
+                        done.bytes += copy_piece(data, &made, *offset, *length)?;
+                    }
+                    made.set_len(entry.size).within(|| "holes".to_owned())?;
+                }
+            }
+            manner.settle(&made.into(), entry, &mut done.left)
+        })
+    }
+
+    fn symlink(&mut self, name: &Path, entry: &Entry) -> Result<()> {
+        let target = link_target(&entry.link, &self.limits)?;
+        let manner = self.manner();
+        self.put(name, false, &mut |directory, name, done| {
+            file::symlink(target, directory, name).during(|| "making it".to_owned())?;
+            manner.settle_named((directory, name), entry, &mut done.left)
+        })
+    }
+
+    fn fifo(&mut self, name: &Path, entry: &Entry) -> Result<()> {
+        let manner = self.manner();
+        self.put(name, false, &mut |directory, name, done| {
+            // With its mode at once: chmod(2) by name would follow a link that takes its place.
+            let made = file::mknodat(directory, name, NodeKind::Fifo, entry.mode & 0o777, (0, 0));
+            made.during(|| "making it".to_owned())?;
+            manner.settle_named((directory, name), entry, &mut done.left)
+        })
+    }
+
+    /// Another name for a file of the same tree. It has the owner, mode and times of that file.
+    fn hard_link(&mut self, name: &Path, entry: &Entry) -> Result<()> {
+        let target = || format!("hard link to {}", crate::error::shown(&entry.link));
+        let path = self.mapped(&entry.link).within(target)?;
+        let (last, parents) = path
+            .split_last()
+            .ok_or_else(|| Error::invalid("a hard link to a directory"))?;
+        let last = Path::new(OsStr::from_bytes(last));
+        let mut from = PathBuf::from(".");
+        from.extend(parents.iter().map(|part| OsStr::from_bytes(part)));
+        let bottom = file::duplicate(&*self.levels[0].directory).during(target)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let directory = match self.how.follow && self.goal.is_none() {
+            true => self.root.open_if_there(&self.base.join(from), flags),
+            false => Root::new(bottom).open_without_links(&from, flags),
+        };
+        let directory = directory
+            .during(target)?
+            .ok_or_else(|| Error::invalid("its directory is not there").within(target()))?;
+        let (above, _) = self.here();
+        let identity = |directory: &OwnedFd, name: &Path| {
+            let found = file::stat(directory, name, false).ok()?;
+            Some((found.st_dev, found.st_ino))
+        };
+        let own = identity(&directory, last);
+        if own.is_some() && own == identity(&above, name) {
+            return Ok(()); // to itself; removing the name first would lose the file
+        }
+        self.put(name, false, &mut |into, new, _| {
+            metadata::link(&directory, last, into, new).during(target)
+        })
+    }
+
+    /// Everything is there: it gets its name.
+    fn finish(mut self) -> Result<Summary> {
+        let Some(goal) = self.goal.take() else {
+            self.leave(1)?;
+            self.staging.end()?;
+            return Ok(self.done);
+        };
+        // A directory without the right to write to it cannot be moved, so the uppermost comes to its mode afterwards.
+        self.leave(2)?;
+        let stage = Rc::clone(&self.levels[0].directory);
+        let name = Path::new(&goal.name);
+        bring((&stage, name), (&goal.directory, name), goal.replaced)?;
+        self.leave(1)?;
+        self.staging.end()?;
+        Ok(self.done)
+    }
+}
