@@ -25,6 +25,9 @@ _lockstep() {
             lockstep,container-prune)
                 cmd="lockstep__subcmd__container__subcmd__prune"
                 ;;
+            lockstep,cp)
+                cmd="lockstep__subcmd__cp"
+                ;;
             lockstep,create)
                 cmd="lockstep__subcmd__create"
                 ;;
@@ -152,7 +155,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune volume-create volume-ls volume-inspect volume-rm volume-prune volume-exists plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach cp ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune volume-create volume-ls volume-inspect volume-rm volume-prune volume-exists plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -224,6 +227,20 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__cp)
+            opts="-a -L -q --archive --follow-link --quiet --overwrite --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -33,6 +33,7 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "create" -d 'make 
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "start" -d 'start containers that were created or have ended'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "exec" -d 'run another program in a running container'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "attach" -d 'connect to a running container\'s standard streams'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "cp" -d 'copy files between a container and here, or another container'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ps" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "ls" -d 'list containers'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "list" -d 'list containers'
@@ -388,6 +389,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l detach-keys
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l no-stdin -d 'the output alone'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand attach" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand cp" -s a -l archive -d 'keep owners, by number, and setuid programs; else files belong to the container\'s root, or to you'
+complete -c lockstep -n "__fish_lockstep_using_subcommand cp" -s L -l follow-link -d 'copy what a link leads to, if SRC is one'
+complete -c lockstep -n "__fish_lockstep_using_subcommand cp" -s q -l quiet -d 'say nothing on a terminal either'
+complete -c lockstep -n "__fish_lockstep_using_subcommand cp" -l overwrite -d 'let a directory take the place of something else, and the other way round'
+complete -c lockstep -n "__fish_lockstep_using_subcommand cp" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s f -l filter -d 'id, name, status, label, label!, exited, ancestor, before, since, until, volume, network, command, health' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -l format -d 'json, table or a template as {{.ID}} {{.Names}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand ps" -s n -l last -d 'the N newest, whatever they do' -r

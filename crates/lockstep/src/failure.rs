@@ -4,6 +4,7 @@ use std::fmt;
 
 use lockstep_abi::errno::Errno;
 use lockstep_runtime::{Error, Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::escape;
 
@@ -16,8 +17,8 @@ pub(crate) const NOT_FOUND: u8 = 127;
 /// There is no such container.
 pub(crate) const NO_CONTAINER: u8 = 1;
 
-/// An operation that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An operation that failed; one process tells it to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) message: String,
     /// The refused call in strace form.

@@ -6,6 +6,7 @@
 mod argv;
 mod cli;
 mod container;
+mod copy;
 mod doctor;
 mod escape;
 mod failure;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lockstep_plan::create::{MemoryRoot, Supervised};
 use lockstep_plan::step::OverlayRoot;
+use lockstep_runtime::{ContainerId, CreateRequest};
 use serde::{Deserialize, Serialize};
 
 /// Name of the socket in the container's directory.
@@ -75,7 +76,24 @@ pub struct LogJob {
 }
 
 impl Job {
-    pub(crate) fn supervised(&self) -> Supervised {
+    /// What the runtime is asked for.
+    pub fn request(&self) -> lockstep_runtime::Result<CreateRequest> {
+        Ok(CreateRequest {
+            id: ContainerId::parse(&self.id)?,
+            bundle: self.bundle.clone(),
+            console_socket: None,
+            pid_file: None,
+            pidfd_socket: None,
+            no_pivot: false,
+            no_new_keyring: false,
+            preserve_fds: 0,
+            listen_fds: 0,
+            notify_socket: None,
+            supervised: Some(self.supervised()),
+        })
+    }
+
+    fn supervised(&self) -> Supervised {
         Supervised {
             owner: self.owner,
             memory_root: self.memory_root.clone(),

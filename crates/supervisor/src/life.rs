@@ -7,10 +7,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child};
 use lockstep_kernel::{caller, event, exe, file, signal, socket};
 use lockstep_runtime::error::For;
-use lockstep_runtime::{
-    Begun, CgroupDriver, ContainerId, CreateRequest, Error, Kind, OomCounter, Result, Runtime,
-    Settings,
-};
+use lockstep_runtime::{Begun, CgroupDriver, Error, Kind, OomCounter, Result, Runtime, Settings};
 
 use crate::client::Client;
 use crate::confine::confine;
@@ -96,19 +93,7 @@ fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> 
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let waiting = runtime.make_waiting(&CreateRequest {
-        id: ContainerId::parse(&job.id)?,
-        bundle: job.bundle.clone(),
-        console_socket: None,
-        pid_file: None,
-        pidfd_socket: None,
-        no_pivot: false,
-        no_new_keyring: false,
-        preserve_fds: 0,
-        listen_fds: 0,
-        notify_socket: None,
-        supervised: Some(job.supervised()),
-    })?;
+    let waiting = runtime.make_waiting(&job.request()?)?;
     let pid = waiting.pid();
     if !job.terminal {
         Streams::let_go()?;

@@ -61,3 +61,32 @@ pub(crate) const ATTACH: Verb = Verb {
         ]],
     )
 };
+
+pub(crate) const CP: Verb = Verb {
+    usage: "[options] CONTAINER:PATH DEST|-
+       lockstep cp [options] SRC|- CONTAINER:PATH
+       lockstep cp [options] CONTAINER:PATH CONTAINER:PATH",
+    description: "Paths in a container begin at its root. A file or directory goes into a directory that is there, \
+                  and becomes the destination where there is nothing; SRC/. means what is in a directory. - is a tar \
+                  archive on standard input or output. The container need not run. What is new comes to its name when \
+                  all of it is there. A name with a colon is of a file here if it begins with / or a dot.",
+    min: 2,
+    max: Some(2),
+    ..on_containers(
+        "cp",
+        "copy files between a container and here, or another container",
+        &[&[
+            flag(
+                "archive",
+                "keep owners, by number, and setuid programs; else files belong to the container's root, or to you",
+            )
+            .short('a'),
+            flag("follow-link", "copy what a link leads to, if SRC is one").short('L'),
+            flag("quiet", "say nothing on a terminal either").short('q'),
+            flag(
+                "overwrite",
+                "let a directory take the place of something else, and the other way round",
+            ),
+        ]],
+    )
+};

@@ -181,12 +181,13 @@ pub(crate) const PRUNE: Verb = Verb {
 };
 
 /// What `lockstep container VERB` is, by the second word.
-pub(crate) const GROUP: [(&str, &str); 23] = [
+pub(crate) const GROUP: [(&str, &str); 24] = [
     ("run", "run"),
     ("create", "create"),
     ("start", "start"),
     ("exec", "exec"),
     ("attach", "attach"),
+    ("cp", "cp"),
     ("ps", "ps"),
     ("ls", "ps"),
     ("list", "ps"),

@@ -70,6 +70,7 @@ pub(crate) const VERBS: &[&Verb] = &[
     &life::START,
     &exec::EXEC,
     &exec::ATTACH,
+    &exec::CP,
     &look::PS,
     &look::LOGS,
     &look::INSPECT,
@@ -125,10 +126,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ),
     ("commit", "images are built by others (buildah, BuildKit)"),
     ("compose", "one container is made by one command line here"),
-    (
-        "cp",
-        "copying is not implemented yet; use a volume, or exec -i with tar on both sides",
-    ),
     (
         "diff",
         "the changes of a container are in its directory (inspect), and not listed yet",

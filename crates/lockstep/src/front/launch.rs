@@ -333,7 +333,7 @@ pub(crate) fn launch(
 }
 
 /// The layers with the container's id maps, those of its configuration.
-fn mount_layers(
+pub(crate) fn mount_layers(
     directory: &Directory,
     record: &Record,
     layers: &OverlayRoot,

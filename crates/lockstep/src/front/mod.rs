@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::{cli, verb};
 
 pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch};
-pub(crate) use launch::{Launched, create, explain, launch, resolve_only};
+pub(crate) use launch::{Launched, create, explain, launch, mount_layers, resolve_only};
 pub(crate) use print::{note, print};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
 

@@ -1,5 +1,6 @@
 //! What the verbs do, one file per group as on the command line.
 
+mod cp;
 mod exec;
 mod health;
 mod image;
@@ -29,6 +30,7 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "start" => make::start(front, args),
         "attach" => make::attach(front, args),
         "exec" => exec::exec(front, args),
+        "cp" => cp::cp(front, args),
         "stop" => life::stop(front, args),
         "kill" => life::kill(front, args),
         "restart" => life::restart(front, args),

@@ -1,0 +1,103 @@
+//! `cp`: two processes and a stream of tar between them, one of which or both are in a container.
+//!
+//! ```text
+//! CONTAINER:PATH --pack, in the container--> pipe --place, confined to DEST--> DEST
+//! SRC --pack, confined to SRC--> pipe --place, in the container--> CONTAINER:PATH
+//! ```
+//!
+//! This process moves no byte and reads none but the two answers.
+
+mod visit;
+mod worker;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+use lockstep_image::transfer::{CUT_OFF, Ownership, Stream, Summary};
+use lockstep_kernel::{console, socket};
+
+use crate::failure::{Doing, Failure};
+pub(crate) use visit::Visit;
+use worker::{Task, Whose, Worker};
+
+/// One of the two places.
+pub(crate) enum Place<'a> {
+    /// Standard input or output, as an archive.
+    Stream,
+    /// A file of the caller's, by its absolute path.
+    Caller(PathBuf),
+    Container(Visit<'a>, PathBuf),
+}
+
+/// What the command line asks for besides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wishes {
+    pub(crate) archive: bool,
+    pub(crate) follow: bool,
+    pub(crate) overwrite: bool,
+}
+
+/// Copies; what was done and what was left out.
+pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<Summary, Failure> {
+    let [stdin, stdout, _] = console::standard_streams();
+    match (from, to) {
+        (Place::Stream, to) => making(to, Stream::Archive, wishes, stdin)?.finish(),
+        (from, Place::Stream) => reading(from, wishes, stdout)?.finish(),
+        (from, to) => {
+            let (read, write) = socket::pipe().doing(|| "a pipe".into())?;
+            let reader = reading(from, wishes, write.as_fd())?;
+            drop(write);
+            let maker = making(to, Stream::Copy, wishes, read.as_fd());
+            // So that the one ends when the other does.
+            drop(read);
+            let (made, read) = (maker.and_then(Worker::finish), reader.finish());
+            match (made, read) {
+                (Ok(made), Ok(read)) => Ok(Summary {
+                    left: made.left.and(read.left),
+                    ..made
+                }),
+                // What is behind an end that came too early is known at the other end.
+                (Err(made), Err(read)) if made.message == CUT_OFF => Err(read),
+                (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
+            }
+        }
+    }
+}
+
+fn reading(from: &Place<'_>, wishes: Wishes, to: BorrowedFd<'_>) -> Result<Worker, Failure> {
+    let (whose, path) = side(from)?;
+    let task = Task::Read {
+        follow: wishes.follow,
+    };
+    Worker::start(whose, path, task, to)
+}
+
+fn making(
+    to: &Place<'_>,
+    stream: Stream,
+    wishes: Wishes,
+    from: BorrowedFd<'_>,
+) -> Result<Worker, Failure> {
+    let (whose, path) = side(to)?;
+    let task = Task::Make {
+        stream,
+        owners: match wishes.archive {
+            true => Ownership::Kept,
+            // An archive says whose its files are, and is believed inside of a container.
+            false if stream == Stream::Archive => Ownership::Kept,
+            false => Ownership::Maker,
+        },
+        // A program that runs as its owner was meant for the container's users, and outside belongs to the caller.
+        privileges: wishes.archive || matches!(whose, Whose::Container(_)),
+        overwrite: wishes.overwrite,
+    };
+    Worker::start(whose, path, task, from)
+}
+
+fn side<'a>(place: &'a Place<'a>) -> Result<(Whose<'a>, PathBuf), Failure> {
+    match place {
+        Place::Stream => Err(Failure::new("one side has to be a file")),
+        Place::Caller(path) => Ok((Whose::Caller, path.clone())),
+        Place::Container(visit, path) => Ok((Whose::Container(visit), path.clone())),
+    }
+}

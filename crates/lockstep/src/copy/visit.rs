@@ -1,0 +1,272 @@
+//! A container's files as the container sees them: through its own namespaces, with its ids and mounts.
+//!
+//! Of one that does not run the namespaces are made for the moment, by the same plan as when it is started, up to the
+//! program. The process that holds them does nothing else: it ends, and takes everything with it, when the one that asked
+//! has ended, however it did.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::process::{self, Child, Side};
+use lockstep_kernel::{credential, file, namespace, socket};
+use lockstep_oci::runtime::{IdMapping, Spec};
+use lockstep_runtime::ContainerId;
+
+use crate::container::{Directory, Record, Status, end_in_runtime};
+use crate::failure::{Doing, Failure};
+use crate::front::{self, Front};
+
+/// CLONE_NEWNS, CLONE_NEWUSER.
+const NEWNS: u64 = 0x2_0000;
+const NEWUSER: u64 = 0x1000_0000;
+
+const SIGKILL: i32 = 9;
+
+/// A container whose namespaces can be entered until this is dropped.
+pub(crate) struct Visit<'a> {
+    front: &'a Front,
+    /// As it was typed.
+    pub(crate) name: String,
+    pidfd: OwnedFd,
+    pid: i32,
+    user: u32,
+    group: u32,
+    /// Where files are that are gone when it ends, of a container that does not run.
+    passing: Option<Passing>,
+    made: Option<Made>,
+}
+
+/// What of a container is in memory.
+struct Passing {
+    root: bool,
+    /// Mount points, and whether what is there goes with the container.
+    mounts: Vec<(PathBuf, bool)>,
+}
+
+/// The process that holds a container which does not run, and the container's lock.
+struct Made {
+    directory: Directory,
+    child: Child,
+    /// Where it is told to go.
+    socket: OwnedFd,
+}
+
+impl<'a> Visit<'a> {
+    pub(crate) fn to(front: &'a Front, typed: &str) -> Result<Visit<'a>, Failure> {
+        let store = front.store()?;
+        let (directory, record) = store.find(typed)?;
+        let config = directory.config()?.unwrap_or_default();
+        let spec: Spec = serde_json::from_slice(&config)
+            .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+        let linux = spec.linux.clone().unwrap_or_default();
+        let (pid, pidfd, made) = match directory.status()? {
+            Status::Running(started) => {
+                let pidfd = running(front, &record, started.pid)?;
+                (started.pid, pidfd, None)
+            }
+            _ => {
+                let (pid, made) = Made::new(front, directory, &record)?;
+                let pidfd = process::pidfd_open(pid).doing(|| format!("container {typed}"))?;
+                (pid, pidfd, Some(made))
+            }
+        };
+        Ok(Visit {
+            front,
+            name: typed.to_owned(),
+            pidfd,
+            pid,
+            user: first(&linux.uid_mappings),
+            group: first(&linux.gid_mappings),
+            passing: made.is_some().then(|| Passing::of(&spec, &record)),
+            made,
+        })
+    }
+
+    /// The descriptor that [`Visit::enter`] needs.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Makes this process, which has one thread and is not dumpable, root of the container's user namespace in its mount
+    /// namespace: `/` is the container's from now on.
+    pub(crate) fn enter(&self) -> Result<(), Failure> {
+        let what = || format!("entering container {}", self.name);
+        let of = |pid: &str| file::readlink(file::CWD, format!("/proc/{pid}/ns/user")).doing(what);
+        let other = of("self")? != of(&self.pid.to_string())?;
+        let flags = if other { NEWUSER | NEWNS } else { NEWNS };
+        namespace::setns(self.pidfd.as_fd(), flags).doing(what)?;
+        match credential::setgroups(&[]) {
+            // The namespace of a user without subordinate ids: the groups are the container's too.
+            Err(e) if e.is(&[Errno::EPERM.0]) => {}
+            other => other.doing(what)?,
+        }
+        credential::setgid(self.group).doing(what)?;
+        credential::setuid(self.user).doing(what)
+    }
+
+    /// Refuses a place in which nothing would be left when the container is started.
+    pub(crate) fn keeps(&self, path: &Path) -> Result<(), String> {
+        match self
+            .passing
+            .as_ref()
+            .is_some_and(|passing| passing.is(path))
+        {
+            false => Ok(()),
+            true => Err(format!(
+                "{path:?} is in memory and begins empty when container {} is started",
+                self.name
+            )),
+        }
+    }
+}
+
+/// The first process of a running container. Its id is asked for again, now that it cannot come to mean another process.
+fn running(front: &Front, record: &Record, pid: i32) -> Result<OwnedFd, Failure> {
+    let pidfd = process::pidfd_open(pid).doing(|| format!("container {}", record.name))?;
+    let id = ContainerId::parse(&record.id)?;
+    let info = front.with_runtime(front.store()?, |runtime| Ok(runtime.info(&id)?))?;
+    match info.pid == pid {
+        true => Ok(pidfd),
+        false => Err(Failure::new(format!(
+            "container {} has just ended",
+            record.name
+        ))),
+    }
+}
+
+/// The id inside that acts for the container: root, where it has one.
+fn first(maps: &[IdMapping]) -> u32 {
+    let root = maps.is_empty() || maps.iter().any(|map| map.container_id == 0);
+    match root {
+        true => 0,
+        false => maps.first().map_or(0, |map| map.container_id),
+    }
+}
+
+impl Passing {
+    fn of(spec: &Spec, record: &Record) -> Passing {
+        let passes = |kind: &str| !matches!(kind, "" | "none" | "bind");
+        let mounts = spec.mounts.iter().map(|mount| {
+            let kind = mount.kind.as_deref().unwrap_or_default();
+            let bound = mount
+                .options
+                .iter()
+                .any(|option| option == "bind" || option == "rbind");
+            (PathBuf::from(&mount.destination), !bound && passes(kind))
+        });
+        Passing {
+            root: record.job.memory_root.is_some(),
+            mounts: mounts.collect(),
+        }
+    }
+
+    /// By the innermost mount.
+    fn is(&self, path: &Path) -> bool {
+        let above = self
+            .mounts
+            .iter()
+            .filter(|(point, _)| path.starts_with(point));
+        let inner = above.max_by_key(|(point, _)| point.components().count());
+        inner.map_or(self.root, |(_, passes)| *passes)
+    }
+}
+
+impl Made {
+    /// Makes the container up to its program; the first process, and who holds it.
+    fn new(front: &Front, directory: Directory, record: &Record) -> Result<(i32, Made), Failure> {
+        let store = front.store()?;
+        front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
+        directory.lock_soon()?;
+        front.with_runtime(store, |runtime| end_in_runtime(runtime, &record.id))?;
+        let what = || format!("making container {} for a moment", record.name);
+        // Its messages have ends of their own: the container's first process has copies of every descriptor.
+        let (ours, theirs) = socket::pair().doing(what)?;
+        let child = match process::clone(0, None).doing(what)? {
+            Side::Parent(child) => child,
+            Side::Child => {
+                drop(ours);
+                let made = serve(front, &directory, record, theirs.as_fd());
+                process::exit(i32::from(made.is_err()))
+            }
+        };
+        drop(theirs);
+        let made = Made {
+            directory,
+            child,
+            socket: ours,
+        };
+        let (answer, _) = socket::receive(made.socket.as_fd()).doing(what)?;
+        let pid: Result<i32, Failure> = serde_json::from_slice(&answer)
+            .map_err(|_cut_off| Failure::new(format!("{} ended without an answer", what())))?;
+        Ok((pid?, made))
+    }
+}
+
+/// The process that holds the container.
+fn serve(
+    front: &Front,
+    directory: &Directory,
+    record: &Record,
+    socket: BorrowedFd<'_>,
+) -> Result<(), Failure> {
+    let made = alone().and_then(|()| {
+        let mut job = record.job.clone();
+        if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
+            front::mount_layers(directory, record, &layers)?;
+        }
+        let request = job.request()?;
+        front.with_runtime(
+            front.store()?,
+            |runtime| Ok(runtime.make_waiting(&request)?),
+        )
+    });
+    let told: Result<i32, Failure> = made.as_ref().map(|made| made.pid()).map_err(Clone::clone);
+    let text = serde_json::to_vec(&told).map_err(|e| Failure::new(format!("JSON: {e}")))?;
+    socket::send(socket, &text, &[]).doing(|| "telling of the container".into())?;
+    // A word, or the end of whoever asked.
+    socket::receive(socket).doing(|| "waiting".into())?;
+    if let Ok(pid) = told {
+        // It is this one's child: until it has been waited for, it has not ended for the runtime.
+        process::kill(pid, SIGKILL).doing(|| "ending the container".into())?;
+        process::wait(pid, false).doing(|| "ending the container".into())?;
+    }
+    front.with_runtime(front.store()?, |runtime| {
+        end_in_runtime(runtime, &record.id)
+    })
+}
+
+/// Away from the terminal, whose keys end the others, and from the caller's files.
+fn alone() -> Result<(), Failure> {
+    let what = || "a process that holds the container".to_owned();
+    process::setsid().doing(what)?;
+    let root = file::open_dir(file::CWD, "/").doing(what)?;
+    process::fchdir(root.as_fd()).doing(what)?;
+    let null = file::openat(file::CWD, "/dev/null", file::OFlags::RDWR, 0).doing(what)?;
+    for number in 0..3 {
+        process::dup_onto(null.as_fd(), number).doing(what)?;
+    }
+    Ok(())
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let Some(made) = self.made.take() else {
+            return;
+        };
+        // Not by its end alone: another process that holds a container may have a copy. EPIPE: it was killed.
+        drop(socket::send(made.socket.as_fd(), b".", &[]));
+        // ECHILD, if it could not be started.
+        drop(process::wait(made.child.pid, false));
+        // Where it was killed; else there is nothing left to do.
+        if let Ok(store) = self.front.store() {
+            let id = &made.directory.id;
+            let ended = self
+                .front
+                .with_runtime(store, |runtime| end_in_runtime(runtime, id));
+            if let Err(failure) = ended {
+                front::note(&format!("warning: {failure}"));
+            }
+        }
+    }
+}
