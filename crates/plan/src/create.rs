@@ -49,6 +49,8 @@ pub struct Supervised {
     /// Sysctls (name, value) of the container's own network namespace that are wanted and not needed: where the
     /// kernel refuses one, as below a read-only /proc/sys, the outcome says so.
     pub network_defaults: Vec<(String, String)>,
+    /// Whether the container is made for its file systems alone: no program is looked for or ever executed.
+    pub held: bool,
 }
 
 /// What a root file system in memory begins with.
@@ -106,6 +108,9 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     plan.steps.extend(init_steps);
     let hooks = spec.hooks.clone().unwrap_or_default();
     file_systems(&mut plan, spec, &opened, &context, &hooks)?;
+    if request.supervised.is_some_and(|s| s.held) {
+        return hold(plan);
+    }
     identity(&mut plan, spec, linux, request);
     let set_groups = host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId);
     let role = Role {
@@ -126,6 +131,16 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     };
     limits(&mut plan, process, &role)?;
     privileges(&mut plan, process, role)?;
+    crate::order::check(&plan)?;
+    Ok(plan)
+}
+
+/// The end of a container that nothing runs in: its first process waits for its supervisor's end.
+fn hold(mut plan: Plan) -> Result<Plan> {
+    plan.init("<supervisor>", Op::DieWithSupervisor);
+    plan.init("<supervisor>", Op::TellNamespaces);
+    plan.report(Barrier::Ready);
+    plan.release(Barrier::Go);
     crate::order::check(&plan)?;
     Ok(plan)
 }

@@ -1,6 +1,6 @@
 //! The order invariants that security rests on, checked on every plan before it is executed.
 
-use crate::step::{Actor, Op, Plan};
+use crate::step::{Actor, Barrier, Op, Plan};
 use crate::{Error, Result};
 
 /// Refuses a plan whose steps are in an order that the kernel refuses, or that leaves a gap.
@@ -21,6 +21,13 @@ pub fn check(plan: &Plan) -> Result<()> {
     let close = at(|op| matches!(op, Op::CloseDescriptors { .. }));
     let last_open = init.iter().rposition(|op| opens(op));
 
+    if init.last() == Some(&&Op::Await(Barrier::Go)) {
+        require(
+            execute.is_none(),
+            "a container that is held executes nothing",
+        )?;
+        return mounts_first(&init);
+    }
     require(
         execute == Some(init.len() - 1),
         "the program is executed last",
@@ -52,7 +59,13 @@ pub fn check(plan: &Plan) -> Result<()> {
             )?;
         }
     }
-    let pivot = at(|op| matches!(op, Op::PivotRoot | Op::MoveRoot | Op::Chroot));
+    mounts_first(&init)
+}
+
+fn mounts_first(init: &[&Op]) -> Result<()> {
+    let pivot = init
+        .iter()
+        .position(|op| matches!(op, Op::PivotRoot | Op::MoveRoot | Op::Chroot));
     let last_mount = init
         .iter()
         .rposition(|op| matches!(op, Op::Mount { .. } | Op::Bind { .. }));

@@ -254,6 +254,9 @@ pub enum Op {
     },
     /// End with the supervisor: PR_SET_PDEATHSIG, which a change of the user would clear.
     DieWithSupervisor,
+    /// Hand the process's user and mount namespace to the supervisor: nobody else may reach them through its /proc
+    /// files (ptrace(2), "Ptrace access mode checking").
+    TellNamespaces,
     /// Working directory, below the root, made if it is missing.
     ChangeDirectory { path: RootPath },
     /// Look the user's home up in the container's /etc/passwd: the value of HOME, which is not set.

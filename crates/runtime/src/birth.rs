@@ -40,6 +40,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) state: State,
     /// Where the terminal's master goes.
     pub(crate) console: Option<OwnedFd>,
+    /// User and mount namespace of a container that is held.
+    namespaces: Option<(OwnedFd, OwnedFd)>,
     slots: BTreeMap<Slot, OwnedFd>,
     lent: Lent,
     tasks: Vec<OwnedFd>,
@@ -62,6 +64,8 @@ pub(crate) struct Born {
     pub(crate) console: Option<OwnedFd>,
     /// What the host gets back if the container comes to nothing.
     pub(crate) lent: Lent,
+    /// User and mount namespace, if the plan hands them over.
+    pub(crate) namespaces: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl<'a> Birth<'a> {
@@ -84,6 +88,7 @@ impl<'a> Birth<'a> {
             hooks,
             state,
             console: None,
+            namespaces: None,
             slots: BTreeMap::new(),
             lent: Lent::default(),
             tasks: Vec::new(),
@@ -142,6 +147,7 @@ impl<'a> Birth<'a> {
             outcome: self.outcome,
             console: self.console,
             lent: self.lent,
+            namespaces: self.namespaces,
         })
     }
 

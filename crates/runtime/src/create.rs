@@ -441,7 +441,10 @@ pub(crate) fn await_execution(
             Message::End => return Ok(()),
             Message::Failed(e) => return Err(e),
             Message::Listener(fd) => listener(fd)?,
-            Message::Barrier(_) | Message::Ready(_) | Message::Console(_) => {}
+            Message::Barrier(_)
+            | Message::Ready(_)
+            | Message::Console(_)
+            | Message::Namespaces(..) => {}
         }
     }
 }

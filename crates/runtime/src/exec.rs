@@ -207,7 +207,7 @@ fn await_exec(
             message::Message::Ready(lost) => born.outcome.downgrades.extend(lost.downgrades),
             message::Message::Failed(e) => return Err(e),
             message::Message::End => return Ok(()),
-            message::Message::Barrier(_) => {}
+            message::Message::Barrier(_) | message::Message::Namespaces(..) => {}
         }
     }
 }

@@ -183,15 +183,12 @@ impl Init<'_> {
             Op::SetCapabilities { .. } => privilege::set_capabilities(op),
             Op::FinalCapabilities { .. } => privilege::final_capabilities(op),
             Op::DieWithSupervisor => privilege::die_with_supervisor(),
+            Op::TellNamespaces => self.tell_namespaces(),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::FindHome { uid } => self.find_home(*uid),
             Op::FindProgram { program, path } => self.find_program(program, path),
             Op::Landlock(domain) => self.landlock(domain),
-            Op::RunStartHooks => self.run_hooks(
-                &self.hooks.start_container,
-                "startContainer",
-                Status::Created,
-            ),
+            Op::RunStartHooks => self.start_hooks(),
             Op::CloseDescriptors { keep } => self.close_descriptors(*keep),
             Op::Seccomp {
                 filter,
@@ -268,6 +265,11 @@ impl Init<'_> {
             // The supervisor was killed: nothing was promised to anybody yet, so nothing goes on.
             _ => process::exit(1),
         }
+    }
+
+    fn start_hooks(&self) -> Result<()> {
+        let hooks = &self.hooks.start_container;
+        self.run_hooks(hooks, "startContainer", Status::Created)
     }
 
     fn run_hooks(

@@ -17,6 +17,8 @@ pub(crate) enum Message {
     Console(OwnedFd),
     /// The listener of the container's seccomp filter.
     Listener(OwnedFd),
+    /// The container's user and mount namespace.
+    Namespaces(OwnedFd, OwnedFd),
     /// The init process has failed and is ending.
     Failed(Error),
     /// The other side has closed: it died, or it executed the program.
@@ -27,6 +29,7 @@ const BARRIER: u8 = b'B';
 const READY: u8 = b'R';
 const CONSOLE: u8 = b'C';
 const LISTENER: u8 = b'L';
+const NAMESPACES: u8 = b'N';
 /// The bytes that go with the filter's listener.
 pub(crate) const LISTENER_MESSAGE: &[u8] = &[LISTENER];
 const FAILED: u8 = b'E';
@@ -63,6 +66,14 @@ pub(crate) fn send_listener(
     listener: BorrowedFd<'_>,
 ) -> kernel::Result<()> {
     socket::send(socket, LISTENER_MESSAGE, &[listener])
+}
+
+/// Hands over the user and the mount namespace.
+pub(crate) fn send_namespaces(
+    socket: BorrowedFd<'_>,
+    namespaces: [BorrowedFd<'_>; 2],
+) -> kernel::Result<()> {
+    socket::send(socket, &[NAMESPACES], &namespaces)
 }
 
 /// Reports a failure.
@@ -119,6 +130,10 @@ pub(crate) fn parse(bytes: &[u8], fds: Vec<OwnedFd>) -> Result<Message> {
             Message::Failed(serde_json::from_slice(body).map_err(|e| broken(&e.to_string()))?)
         }
         CONSOLE => Message::Console(fds.next().ok_or_else(|| broken("no terminal"))?),
+        NAMESPACES => {
+            let mut next = || fds.next().ok_or_else(|| broken("no namespaces"));
+            Message::Namespaces(next()?, next()?)
+        }
         LISTENER => Message::Listener(fds.next().ok_or_else(|| broken("no listener"))?),
         _ => return Err(broken("unknown tag")),
     })

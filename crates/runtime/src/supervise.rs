@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::request::CreateRequest;
 use lockstep_kernel::process::Child;
 use lockstep_plan::Outcome;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A container whose program has not begun.
 pub struct Waiting {
@@ -40,6 +40,12 @@ impl Waiting {
     /// The first process, in the caller's pid namespace.
     pub fn pid(&self) -> i32 {
         self.born.child.pid
+    }
+
+    /// User and mount namespace of a container that is held ([`lockstep_plan::create::Supervised::held`]).
+    pub fn namespaces(&self) -> Option<(BorrowedFd<'_>, BorrowedFd<'_>)> {
+        let (user, mount) = self.born.namespaces.as_ref()?;
+        Some((user.as_fd(), mount.as_fd()))
     }
 
     /// What differs from the configuration.

@@ -101,6 +101,7 @@ impl Job {
             idmap_root: self.idmap_root,
             init: self.init,
             network_defaults: self.network_defaults.clone(),
+            held: false,
         }
     }
 }

@@ -74,10 +74,11 @@ pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Resu
             let mut reader = Reader::new(buffered(from), &limits);
             let first = reader.next()?.ok_or_else(cut_off)?;
             let mut placing = Placing::copy(root, target, how, staging, &first)?;
-            placing.entry(&first, &mut reader)?;
-            placing.rest(&mut reader)?;
+            let first = placing.entry(&first, &mut reader);
+            let done = first.and_then(|()| placing.rest(&mut reader));
+            done.map_err(|error| placing.told(error))?;
             if !reader.is_complete() {
-                return Err(cut_off());
+                return Err(placing.told(cut_off()));
             }
             placing.finish()
         }
@@ -85,7 +86,8 @@ pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Resu
             let stream = buffered(Decoder::new(buffered(from))?);
             let mut reader = Reader::new(stream, &limits);
             let mut placing = Placing::new(root, &target, how, staging);
-            placing.rest(&mut reader)?;
+            let done = placing.rest(&mut reader);
+            done.map_err(|error| placing.told(error))?;
             let done = placing.finish()?;
             // Whoever writes it should not find nobody reading.
             reader.drain()?;
@@ -209,6 +211,17 @@ impl<'a> Placing<'a> {
             (There::Directory, _) => conflict("directory", "non-directory"),
             (There::Special, false) => conflict("device, FIFO or socket", "a file"),
             (_, true) => conflict("non-directory", "directory"),
+        }
+    }
+
+    /// What is there although the copy has failed.
+    fn told(&self, error: Error) -> Error {
+        match (self.goal.is_some(), self.done.entries) {
+            (true, _) | (_, 0..=1) => error,
+            (false, entries) => {
+                let before = entries - 1;
+                error.within(format!("after {before} entries, which stay"))
+            }
         }
     }
 

@@ -42,7 +42,12 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
     let [stdin, stdout, _] = console::standard_streams();
     match (from, to) {
         (Place::Stream, to) => making(to, Stream::Archive, wishes, stdin)?.finish(),
-        (from, Place::Stream) => reading(from, wishes, stdout)?.finish(),
+        (from, Place::Stream) => reading(from, wishes, stdout)?.finish().map_err(|failure| {
+            match failure.message == CUT_OFF {
+                true => Failure::new("standard output was closed by its reader"),
+                false => failure,
+            }
+        }),
         (from, to) => {
             let (read, write) = socket::pipe().doing(|| "a pipe".into())?;
             let reader = reading(from, wishes, write.as_fd())?;
@@ -57,7 +62,10 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
                     ..made
                 }),
                 // What is behind an end that came too early is known at the other end.
-                (Err(made), Err(read)) if made.message == CUT_OFF => Err(read),
+                (Err(made), Err(mut read)) if made.message.ends_with(CUT_OFF) => {
+                    read.message = made.message.replace(CUT_OFF, &read.message);
+                    Err(read)
+                }
                 (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
             }
         }

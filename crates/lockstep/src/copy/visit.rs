@@ -11,7 +11,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{credential, file, namespace, socket};
 use lockstep_oci::runtime::{IdMapping, Spec};
-use lockstep_runtime::ContainerId;
+use lockstep_runtime::{ContainerId, Waiting};
 
 use crate::container::{Directory, Record, Status, end_in_runtime};
 use crate::failure::{Doing, Failure};
@@ -28,8 +28,9 @@ pub(crate) struct Visit<'a> {
     front: &'a Front,
     /// As it was typed.
     pub(crate) name: String,
-    pidfd: OwnedFd,
-    pid: i32,
+    /// The container's user namespace, where it is another than this process's.
+    user_namespace: Option<OwnedFd>,
+    mount_namespace: OwnedFd,
     user: u32,
     group: u32,
     /// Where files are that are gone when it ends, of a container that does not run.
@@ -60,22 +61,24 @@ impl<'a> Visit<'a> {
         let spec: Spec = serde_json::from_slice(&config)
             .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
         let linux = spec.linux.clone().unwrap_or_default();
-        let (pid, pidfd, made) = match directory.status()? {
-            Status::Running(started) => {
-                let pidfd = running(front, &record, started.pid)?;
-                (started.pid, pidfd, None)
-            }
+        let ((user, mount), made) = match directory.status()? {
+            Status::Running(started) => (running(front, &record, started.pid)?, None),
             _ => {
-                let (pid, made) = Made::new(front, directory, &record)?;
-                let pidfd = process::pidfd_open(pid).doing(|| format!("container {typed}"))?;
-                (pid, pidfd, Some(made))
+                let (namespaces, made) = Made::new(front, directory, &record)?;
+                (namespaces, Some(made))
             }
         };
+        let own = namespace_of("self", "user").doing(|| "this user namespace".into())?;
+        let number = |namespace: &OwnedFd| {
+            let found = file::fstat(namespace).doing(|| "a user namespace".into())?;
+            Ok::<_, Failure>((found.st_dev, found.st_ino))
+        };
+        let other = number(&own)? != number(&user)?;
         Ok(Visit {
             front,
             name: typed.to_owned(),
-            pidfd,
-            pid,
+            user_namespace: other.then_some(user),
+            mount_namespace: mount,
             user: first(&linux.uid_mappings),
             group: first(&linux.gid_mappings),
             passing: made.is_some().then(|| Passing::of(&spec, &record)),
@@ -83,19 +86,21 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// The descriptor that [`Visit::enter`] needs.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+    /// The descriptors that [`Visit::enter`] needs.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let user = self.user_namespace.iter().map(AsFd::as_fd);
+        user.chain([self.mount_namespace.as_fd()])
     }
 
     /// Makes this process, which has one thread and is not dumpable, root of the container's user namespace in its mount
     /// namespace: `/` is the container's from now on.
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         let what = || format!("entering container {}", self.name);
-        let of = |pid: &str| file::readlink(file::CWD, format!("/proc/{pid}/ns/user")).doing(what);
-        let other = of("self")? != of(&self.pid.to_string())?;
-        let flags = if other { NEWUSER | NEWNS } else { NEWNS };
-        namespace::setns(self.pidfd.as_fd(), flags).doing(what)?;
+        if let Some(user) = &self.user_namespace {
+            // First: it gives the right to enter the other.
+            namespace::setns(user.as_fd(), NEWUSER).doing(what)?;
+        }
+        namespace::setns(self.mount_namespace.as_fd(), NEWNS).doing(what)?;
         match credential::setgroups(&[]) {
             // The namespace of a user without subordinate ids: the groups are the container's too.
             Err(e) if e.is(&[Errno::EPERM.0]) => {}
@@ -121,18 +126,26 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// The first process of a running container. Its id is asked for again, now that it cannot come to mean another process.
-fn running(front: &Front, record: &Record, pid: i32) -> Result<OwnedFd, Failure> {
-    let pidfd = process::pidfd_open(pid).doing(|| format!("container {}", record.name))?;
+/// User and mount namespace of a running container.
+fn running(front: &Front, record: &Record, pid: i32) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let what = || format!("namespaces of container {}", record.name);
+    let of = |kind: &str| namespace_of(&pid.to_string(), kind).doing(what);
+    let opened = (of("user")?, of("mnt")?);
+    // Asked behind that, so that they are not of another process to which the number has come.
     let id = ContainerId::parse(&record.id)?;
     let info = front.with_runtime(front.store()?, |runtime| Ok(runtime.info(&id)?))?;
     match info.pid == pid {
-        true => Ok(pidfd),
+        true => Ok(opened),
         false => Err(Failure::new(format!(
             "container {} has just ended",
             record.name
         ))),
     }
+}
+
+fn namespace_of(process: &str, kind: &str) -> lockstep_kernel::Result<OwnedFd> {
+    let path = format!("/proc/{process}/ns/{kind}");
+    file::openat(file::CWD, path, file::OFlags::RDONLY, 0)
 }
 
 /// The id inside that acts for the container: root, where it has one.
@@ -173,8 +186,12 @@ impl Passing {
 }
 
 impl Made {
-    /// Makes the container up to its program; the first process, and who holds it.
-    fn new(front: &Front, directory: Directory, record: &Record) -> Result<(i32, Made), Failure> {
+    /// Makes the container up to its program; its user and mount namespace, and who holds it.
+    fn new(
+        front: &Front,
+        directory: Directory,
+        record: &Record,
+    ) -> Result<((OwnedFd, OwnedFd), Made), Failure> {
         let store = front.store()?;
         front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
         directory.lock_soon()?;
@@ -196,10 +213,14 @@ impl Made {
             child,
             socket: ours,
         };
-        let (answer, _) = socket::receive(made.socket.as_fd()).doing(what)?;
-        let pid: Result<i32, Failure> = serde_json::from_slice(&answer)
+        let (answer, mut fds) = socket::receive(made.socket.as_fd()).doing(what)?;
+        let answer: Result<(), Failure> = serde_json::from_slice(&answer)
             .map_err(|_cut_off| Failure::new(format!("{} ended without an answer", what())))?;
-        Ok((pid?, made))
+        answer?;
+        match (fds.pop(), fds.pop()) {
+            (Some(mount), Some(user)) => Ok(((user, mount), made)),
+            _ => Err(Failure::new(format!("{}: it has no namespaces", what()))),
+        }
     }
 }
 
@@ -215,18 +236,27 @@ fn serve(
         if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
             front::mount_layers(directory, record, &layers)?;
         }
-        let request = job.request()?;
+        let mut request = job.request()?;
+        if let Some(supervised) = &mut request.supervised {
+            supervised.held = true;
+        }
         front.with_runtime(
             front.store()?,
             |runtime| Ok(runtime.make_waiting(&request)?),
         )
     });
-    let told: Result<i32, Failure> = made.as_ref().map(|made| made.pid()).map_err(Clone::clone);
+    let told = made.as_ref().map(drop).map_err(Clone::clone);
     let text = serde_json::to_vec(&told).map_err(|e| Failure::new(format!("JSON: {e}")))?;
-    socket::send(socket, &text, &[]).doing(|| "telling of the container".into())?;
+    let namespaces = made.as_ref().ok().and_then(Waiting::namespaces);
+    let fds: Vec<_> = namespaces
+        .into_iter()
+        .flat_map(|(user, mount)| [user, mount])
+        .collect();
+    socket::send(socket, &text, &fds).doing(|| "telling of the container".into())?;
     // A word, or the end of whoever asked.
     socket::receive(socket).doing(|| "waiting".into())?;
-    if let Ok(pid) = told {
+    if let Ok(made) = &made {
+        let pid = made.pid();
         // It is this one's child: until it has been waited for, it has not ended for the runtime.
         process::kill(pid, SIGKILL).doing(|| "ending the container".into())?;
         process::wait(pid, false).doing(|| "ending the container".into())?;

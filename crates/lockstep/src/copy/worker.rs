@@ -127,7 +127,7 @@ impl Work<'_> {
         let descriptors = file::open_dir(file::CWD, "/proc/self/fd").doing(what)?;
         let mut kept = vec![stream, tell, descriptors.as_fd()];
         if let Whose::Container(visit) = self.whose {
-            kept.push(visit.fd());
+            kept.extend(visit.fds());
         }
         // The store's, above all.
         process::close_all_but(&kept).doing(what)?;

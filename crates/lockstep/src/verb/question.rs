@@ -32,6 +32,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             idmap_root: resolved.idmap_root,
             init: args.flag("init"),
             network_defaults: resolved.network_defaults,
+            held: false,
         }),
     };
     let spec = resolved.spec;

@@ -11,6 +11,8 @@ mod stage;
 #[path = "../../../lockstep-runc/tests/harness/suite.rs"]
 mod suite;
 
+mod copy;
+mod copy_attack;
 mod flag;
 mod full;
 mod hardened;
@@ -48,6 +50,8 @@ pub(crate) use cases;
 
 fn main() -> ExitCode {
     let groups = [
+        ("copy", copy::CASES),
+        ("copy_attack", copy_attack::CASES),
         ("flag", flag::CASES),
         ("full", full::CASES),
         ("hardened", hardened::CASES),

@@ -61,6 +61,7 @@ impl Birth<'_> {
                     return Ok(());
                 }
                 Message::Console(master) => self.console = Some(master),
+                Message::Namespaces(user, mount) => self.namespaces = Some((user, mount)),
                 Message::Failed(e) => return Err(e),
                 _ => return Err(self.died()),
             }

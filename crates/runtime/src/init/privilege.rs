@@ -6,11 +6,24 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::capability::{self, Sets};
 use lockstep_kernel::{console, credential, file, process, schedule};
 use lockstep_plan::{Downgrade, Op};
+use std::os::fd::AsFd;
 
 /// The highest capability number that can exist (a 64-bit mask).
 const HIGHEST: u8 = 63;
 
 impl Init<'_> {
+    /// Through the host's /proc, of which this process's own entry is open to it.
+    pub(super) fn tell_namespaces(&mut self) -> Result<()> {
+        let what = || "handing the namespaces over".to_owned();
+        let open = |name: &str| {
+            let path = format!("self/ns/{name}");
+            file::openat(self.proc, path, file::OFlags::RDONLY, 0).during(what)
+        };
+        let (user, mount) = (open("user")?, open("mnt")?);
+        let both = [user.as_fd(), mount.as_fd()];
+        crate::message::send_namespaces(self.peer.as_fd(), both).during(what)
+    }
+
     /// Sets a limit. One above the hard limit needs CAP_SYS_RESOURCE, which hosts withhold: then it is clamped
     /// to what may be set, and that is part of the outcome.
     pub(super) fn set_rlimit(&mut self, resource: u32, soft: u64, hard: u64) -> Result<()> {
