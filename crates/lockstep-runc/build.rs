@@ -1,4 +1,5 @@
-//! Links the runtime with the entry of `kernel::exe::early`, which runs before the C library starts.
+//! Links the runtime with the entry of `kernel::exe::early`, which runs before the C library starts, and with what
+//! starts a container side by side.
 
 #[expect(
     clippy::disallowed_methods,
@@ -6,9 +7,12 @@
 )]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=order.ld");
     // Without optimisation the compiler keeps even the addresses of constants in memory, where they are wrong until
     // the C library's start has relocated them. Such a build seals a copy of itself instead.
     if std::env::var("OPT_LEVEL").is_ok_and(|level| level != "0") {
         println!("cargo::rustc-link-arg-bins=-Wl,--entry=lockstep_start");
+        let directory = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+        println!("cargo::rustc-link-arg-bins=-T{directory}/order.ld");
     }
 }

@@ -1,4 +1,4 @@
-/* Runs commands and measures each: wall time, CPU time, peak memory.
+/* Runs commands and measures each: wall time, CPU time, peak memory, page faults.
  *
  * A parent of a few pages, because ru_maxrss of a child begins at what its parent had when it
  * was forked, and because a large parent makes fork itself slow. It is a subreaper, so that
@@ -6,7 +6,7 @@
  *
  * stdin: a line per run, fields separated by tabs: NAME TIMEOUT_MS COMMAND..., where `;` parts
  *        commands and the command `@reap` waits until no child is left.
- * stdout: a line per run: NAME WALL_US CPU_US MAXRSS_KB STATUS, where status is the first exit
+ * stdout: a line per run: NAME WALL_US CPU_US MAXRSS_KB FAULTS STATUS, where status is the first exit
  *         status that is not 0, 128+n for a signal, or `hang`.
  */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@
 #define WORDS 256
 
 struct run {
-	long cpu_us, rss_kb;
+	long cpu_us, rss_kb, faults;
 	int status, hang;
 	long deadline_ms;
 };
@@ -43,6 +43,7 @@ static void account(struct run *run, int status, const struct rusage *usage)
 {
 	run->cpu_us += usage->ru_utime.tv_sec * 1000000L + usage->ru_utime.tv_usec;
 	run->cpu_us += usage->ru_stime.tv_sec * 1000000L + usage->ru_stime.tv_usec;
+	run->faults += usage->ru_minflt + usage->ru_majflt;
 	if (usage->ru_maxrss > run->rss_kb)
 		run->rss_kb = usage->ru_maxrss;
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -142,7 +143,7 @@ int main(void)
 		if (!run.hang && count)
 			command(&run, words);
 		long wall = now_us() - start;
-		fprintf(out, "%s\t%ld\t%ld\t%ld\t", name, wall, run.cpu_us, run.rss_kb);
+		fprintf(out, "%s\t%ld\t%ld\t%ld\t%ld\t", name, wall, run.cpu_us, run.rss_kb, run.faults);
 		fprintf(out, run.hang ? "hang\n" : "%d\n", run.status);
 		fflush(out);
 	}

@@ -8,6 +8,7 @@ mod bundle;
 mod gate;
 mod layout;
 mod load;
+mod order;
 mod people;
 mod sample;
 mod seccomp;
@@ -52,7 +53,7 @@ enum What {
     },
     /// System calls of `run` in every cgroup layout
     Syscalls,
-    /// What CI holds: system calls of lockstep-runc, size and linkage of its binary
+    /// What CI holds: system calls and page faults of lockstep-runc, size and linkage of its binary
     Gate,
     /// Peak memory of `run`
     Memory,
@@ -64,6 +65,8 @@ enum What {
         #[arg(long, default_value_t = 100)]
         rounds: usize,
     },
+    /// Write the linker script that puts what starts a container side by side
+    Order,
     /// Run `true` many times under load
     Storm { runs: usize },
     /// Time and memory of loading a Debian image, beside `podman load`
@@ -132,12 +135,15 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
     }
     let folder = crate::target(root).join("bench");
     std::fs::create_dir_all(&folder)?;
-    for name in ["floor", "measure", "payload"] {
+    for name in ["floor", "measure", "payload", "steps"] {
         compile(root, &folder, name)?;
     }
     let what = options.what.clone().unwrap_or(What::Speed { rounds: 100 });
     if matches!(what, What::People { .. }) {
         crate::build_release(root, "lockstep")?;
+    }
+    if matches!(what, What::Order) {
+        order::build(root)?;
     }
     let all = matches!(what, What::Syscalls | What::Gate) && options.cgroup.is_none();
     let layouts = if all {
@@ -171,7 +177,11 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
 
 fn describe(what: &What, layout: Layout) -> String {
     match what {
-        What::Gate => format!("at most {} system calls of run", gate::ceiling(layout)),
+        What::Gate => format!(
+            "at most {} system calls and {} page faults of run",
+            gate::ceiling(layout),
+            gate::FAULTS
+        ),
         _ => "benchmark".to_owned(),
     }
 }
@@ -252,17 +262,21 @@ fn inside(root: &Path, options: &Options, folder: &Path) -> Result<(), Failure> 
     match options.what.clone().unwrap_or(What::Speed { rounds: 100 }) {
         What::Speed { rounds } => speed::run(&bench, rounds, seed),
         What::Syscalls => verdict(gate::syscalls(&bench, &bench.runtimes)?),
-        What::Gate => verdict(gate::syscalls(&bench, &[bench.ours()?])?),
+        What::Gate => {
+            let calls = gate::syscalls(&bench, &[bench.ours()?])?;
+            verdict(gate::faults(&bench)? && calls)
+        }
         What::Memory => load::memory(&bench),
         What::Memlimit => load::memory_limit(&bench),
         What::People { rounds } => people::run(&bench, root, rounds, seed),
+        What::Order => order::run(&bench, root, &folder.join("steps")),
         What::Storm { runs } => load::storm(&bench, runs),
         What::Unpack { .. } => Ok(()), // above: it needs no bundle
     }
 }
 
 fn verdict(good: bool) -> Result<(), Failure> {
-    let missed = "more system calls than the gate allows, or none counted";
+    let missed = "more system calls or page faults than the gate allows, or none counted";
     if good {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! `bench syscalls` and `bench gate`: figures that do not depend on the machine's load.
 //!
-//! Times on a shared machine say little about one commit; the number of system calls and the
+//! Times on a shared machine say little about one commit; the number of system calls and page faults and the
 //! size of the file say the same everywhere, so they are what CI holds.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::process::Command;
 
 use super::bundle::Kind;
 use super::layout::Layout;
+use super::sample;
 use super::{Bench, Runtime};
 use crate::Failure;
 
@@ -27,6 +28,9 @@ pub(crate) fn ceiling(layout: Layout) -> usize {
         Layout::V2 => GOAL - 1,
     }
 }
+/// Page faults of `run`, the payload's few among them. They rise when the linker script of `bench order` no longer
+/// fits the program, and when more is read, written or executed.
+pub(crate) const FAULTS: u64 = 150;
 /// Bytes of the release binary.
 const SIZE: u64 = 3_000_000;
 
@@ -105,6 +109,17 @@ fn calls(log: &str, payload: &str) -> Option<BTreeMap<String, usize>> {
         }
     }
     payload_pid.map(|_| counted)
+}
+
+/// Counts the page faults of `run`.
+pub(crate) fn faults(bench: &Bench) -> Result<bool, Failure> {
+    let bundle = bench.bundles.make(Kind::Plain)?;
+    let case = super::load::run_case(&bench.ours()?, &bundle, "");
+    let samples = sample::interleave(&bench.measure, &[case], 11, 1, 30_000)?;
+    let samples: Vec<_> = samples.into_values().flatten().collect();
+    let faults = sample::percentile(&samples, 50, |sample| sample.faults);
+    println!("lockstep-runc: {faults} page faults, the gate is {FAULTS}");
+    Ok(samples.iter().all(|sample| sample.status == "0") && (1..=FAULTS).contains(&faults))
 }
 
 /// Size and linkage of the binary, in libtest's form. Returns how many failed.

@@ -115,7 +115,7 @@ pub(crate) fn storm(bench: &Bench, runs: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn run_case(runtime: &Runtime, bundle: &std::path::Path, suffix: &str) -> Case {
+pub(crate) fn run_case(runtime: &Runtime, bundle: &std::path::Path, suffix: &str) -> Case {
     let id = format!("bench-load-{}{suffix}", runtime.name);
     let words = runtime.words(&["run", "-b", &bundle.to_string_lossy(), &id]);
     Case {

@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub(crate) wall_us: u64,
     pub(crate) cpu_us: u64,
     pub(crate) rss_kb: u64,
+    /// Page faults of all processes.
+    pub(crate) faults: u64,
     /// `0`, the first other exit status, or `hang`.
     pub(crate) status: String,
 }
@@ -103,13 +105,14 @@ fn parse(output: &str) -> Result<Samples, Failure> {
     let mut samples = Samples::new();
     for line in output.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [name, wall, cpu, rss, status] = fields[..] else {
+        let [name, wall, cpu, rss, faults, status] = fields[..] else {
             return Err(Failure::new(format!("not a measurement: {line}")));
         };
         let sample = Sample {
             wall_us: wall.parse()?,
             cpu_us: cpu.parse()?,
             rss_kb: rss.parse()?,
+            faults: faults.parse()?,
             status: status.to_owned(),
         };
         samples.entry(name.to_owned()).or_default().push(sample);
@@ -159,11 +162,12 @@ mod tests {
 
     #[test]
     fn measurements_are_read_and_ranked() {
-        let text = "a\t30\t3\t9\t0\nb\t1\t1\t1\thang\na\t10\t1\t9\t0\na\t20\t2\t9\t0\n";
+        let text = "a\t30\t3\t9\t7\t0\nb\t1\t1\t1\t7\thang\na\t10\t1\t9\t7\t0\na\t20\t2\t9\t8\t0\n";
         let samples = parse(text).map_err(|f| f.to_string()).expect("samples");
         assert_eq!(percentile(&samples["a"], 50, |s| s.wall_us), 20);
         assert_eq!(percentile(&samples["a"], 0, |s| s.wall_us), 10);
         assert_eq!(percentile(&samples["a"], 100, |s| s.cpu_us), 3);
+        assert_eq!(percentile(&samples["a"], 100, |s| s.faults), 8);
         assert_eq!(samples["b"][0].status, "hang");
         assert!(parse("a\t1\n").is_err());
     }

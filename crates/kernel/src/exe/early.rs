@@ -280,7 +280,10 @@ unsafe fn map_anew(stack: &Stack, file: usize) -> Option<Image> {
             let start = address & !(page - 1);
             let offset = (*segment).p_offset as usize & !(page - 1);
             let protection = protection((*segment).p_flags);
-            let flags = (libc::MAP_PRIVATE | libc::MAP_FIXED) as usize;
+            // Relocation writes to every page that can be written: one trap for all instead of one for each.
+            let written = (*segment).p_flags & libc::PF_W != 0;
+            let ahead = if written { libc::MAP_POPULATE } else { 0 };
+            let flags = (libc::MAP_PRIVATE | libc::MAP_FIXED | ahead) as usize;
             let arguments = [start, filled - start, protection, flags, file, offset];
             if call(libc::SYS_mmap, arguments) < 0 {
                 // What was there is there still: mmap(2) checks before it unmaps.
@@ -296,7 +299,7 @@ unsafe fn map_anew(stack: &Stack, file: usize) -> Option<Image> {
             if (*segment).p_flags & libc::PF_X != 0 {
                 image.code = (address, filled);
             }
-            if (*segment).p_flags & libc::PF_W != 0 {
+            if written {
                 let first = image.data.0 == 0;
                 image.data = (if first { address } else { image.data.0 }, filled);
             }
