@@ -1,5 +1,5 @@
-//! Links the program with the entry of `kernel::exe::early`, which runs before the C library starts: `exec` enters a
-//! container.
+//! Links the program with the entry of `kernel::exe::early`, which runs before the C library starts: `exec` and
+//! `healthcheck` enter a container.
 
 #[expect(
     clippy::disallowed_methods,

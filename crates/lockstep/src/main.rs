@@ -21,7 +21,7 @@ mod why;
 
 use std::ffi::OsString;
 
-lockstep_kernel::entry!(start, ENTERING = ["exec"]);
+lockstep_kernel::entry!(start, ENTERING = ["exec", "healthcheck"]);
 
 #[expect(
     clippy::disallowed_methods,

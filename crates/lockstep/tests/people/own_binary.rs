@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::stage::{Background, Stage, program, until};
 
-crate::cases![exec_lets_go_of_it, words_that_are_verbs_too];
+crate::cases![who_enters_lets_go_of_it, words_that_are_verbs_too];
 
 fn is_it(path: &Path) -> bool {
     let own = metadata(program()).expect("the program");
@@ -45,11 +45,20 @@ fn no_descriptor(pid: u32) {
 }
 
 /// The process whose child enters the container; the two have the same file and the same mappings.
-fn exec_lets_go_of_it(t: &Stage) {
+fn who_enters_lets_go_of_it(t: &Stage) {
     t.call(&["run", "-d", "--name", "a", "host:", "sleep", "1000"])
         .text();
     let root = t.command(&["exec", "a", "sleep", "1001"]);
     entered(root, t.pid("a"));
+    let check = ["--health-cmd", "exec sleep 1001", "--health-interval", "0"];
+    let run = [
+        &["run", "-d", "--name", "h"],
+        &check[..],
+        &["host:", "sleep", "1000"],
+    ]
+    .concat();
+    t.call(&run).text();
+    entered(t.command(&["healthcheck", "run", "h"]), t.pid("h"));
     let user = |args: &[&str]| t.user_command(None, args);
     let made = user(&["run", "-d", "--name", "b", "host:", "sleep", "1000"]);
     crate::stage::output(made, b"").text();
@@ -61,18 +70,26 @@ fn exec_lets_go_of_it(t: &Stage) {
 #[track_caller]
 fn entered(exec: Command, container: u32) {
     let front = Background::start(exec);
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-    let children = format!("/proc/{0}/task/{0}/children", front.pid());
-    let inside = || {
-        let children = std::fs::read_to_string(&children).unwrap_or_default();
-        let wanted = namespace(&container.to_string());
-        children.split_whitespace().any(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line == b"sleep\x001001\0" && namespace(pid) == wanted
-        })
+    let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let inside = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line == b"sleep\x001001\0" && namespace(*pid) == namespace(container)
     };
-    assert!(until(inside), "the program of exec does not run");
+    // A process with a time limit may stand between.
+    let runs = || {
+        let below = children(front.pid());
+        let further = below.iter().flat_map(|pid| children(*pid));
+        below.iter().copied().chain(further).any(|pid| inside(&pid))
+    };
+    assert!(until(runs), "the program does not run");
     out_of_reach(front.pid());
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let text = text.unwrap_or_default();
+    let pids = text.split_whitespace().map(|pid| pid.parse());
+    pids.map(|pid| pid.expect("a process id")).collect()
 }
 
 /// A program, a container or a volume may be called as the verb is that enters a container.
