@@ -61,9 +61,6 @@ pub const MOUNT_ATTR_RELATIME: u64 = 0;
 /// field into `attr_clr`, or the kernel answers EINVAL.
 pub const MOUNT_ATTR__ATIME: u64 = 0x70;
 
-/// The four propagation types, of which a mount has one.
-pub const MS_PROPAGATION: u64 = MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE;
-
 /// Prints mount(2) flags: `MS_RDONLY|MS_BIND`, `0` for none, unknown bits in hexadecimal.
 #[must_use]
 pub fn flags(bits: u64) -> impl fmt::Display {

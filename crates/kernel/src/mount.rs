@@ -298,14 +298,5 @@ pub fn mount_id(file: impl AsFd) -> Result<u64> {
         })
 }
 
-/// The ST_* flags of the mount that `file` is on, as statvfs(3) gives them.
-pub fn mount_flags(file: impl AsFd) -> Result<u64> {
-    let file = file.as_fd();
-    let stat = rustix::fs::fstatvfs(file).told(|| format!("fstatvfs({})", call::fd(file)))?;
-    Ok(stat.f_flag.bits())
-}
-
 /// f_type of procfs (linux/magic.h).
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-/// f_type of cgroup v2 (linux/magic.h).
-pub const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;

@@ -201,10 +201,3 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
     }
     Ok((buffer[..received.bytes].to_vec(), fds))
 }
-
-/// The user and process at the other end of a connection; unix(7) SO_PEERCRED.
-pub fn peer_uid(socket: BorrowedFd<'_>) -> Result<u32> {
-    net::sockopt::socket_peercred(socket)
-        .map(|credentials| credentials.uid.as_raw())
-        .told(|| format!("getsockopt({}, SO_PEERCRED)", socket.as_raw_fd()))
-}

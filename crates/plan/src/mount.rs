@@ -5,7 +5,7 @@ mod root;
 mod source;
 
 pub use root::{change_root, restrict_paths};
-pub use source::{Opened, id_lines, open_sources};
+pub use source::{Opened, open_sources};
 
 use crate::create::MemoryRoot;
 use crate::mount_options::Options;

@@ -1,9 +1,8 @@
 //! Namespaces: which are new, which are joined by path, and how a new user namespace gets its id maps.
 
-use crate::mount::id_lines;
 use crate::step::{HostPath, IdMap, IdMaps, MapMethod, Op, Plan};
 use crate::{Error, Host, Result};
-use lockstep_oci::runtime::{Linux, NamespaceType};
+use lockstep_oci::runtime::{IdMapping, Linux, NamespaceType};
 use std::path::Path;
 
 /// CLONE_NEW* of clone(2).
@@ -101,11 +100,18 @@ impl Namespaces {
     pub fn at_clone(&self) -> u64 {
         self.new & !(NEWCGROUP | NEWTIME)
     }
+}
 
-    /// Those that the init process leaves by itself.
-    pub fn after_join(&self) -> u64 {
-        self.new & (NEWCGROUP | NEWTIME)
-    }
+/// The lines of an id map.
+pub(crate) fn id_lines(mappings: &[IdMapping]) -> Vec<IdMap> {
+    mappings
+        .iter()
+        .map(|m| IdMap {
+            inside: m.container_id,
+            outside: m.host_id,
+            size: m.size,
+        })
+        .collect()
 }
 
 /// The container's id maps, checked against what this caller can write.

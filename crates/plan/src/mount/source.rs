@@ -2,10 +2,11 @@
 
 use super::Context;
 use crate::mount_options::Options;
-use crate::step::{HostPath, IdMap, IdMaps, Op, Plan, Slot};
+use crate::namespace::id_lines;
+use crate::step::{HostPath, IdMaps, Op, Plan, Slot};
 use crate::{Error, Result};
 use lockstep_abi::mount::MS_SHARED;
-use lockstep_oci::runtime::{IdMapping, Mount, RootfsPropagation, Spec};
+use lockstep_oci::runtime::{Mount, RootfsPropagation, Spec};
 use std::path::Path;
 
 /// Trees that are opened on the host before the init process can no longer see or reach them.
@@ -117,18 +118,6 @@ fn id_map(
         ));
     }
     Ok(Some((maps, options.idmap.unwrap_or(false))))
-}
-
-/// The lines of an id map.
-pub fn id_lines(mappings: &[IdMapping]) -> Vec<IdMap> {
-    mappings
-        .iter()
-        .map(|m| IdMap {
-            inside: m.container_id,
-            outside: m.host_id,
-            size: m.size,
-        })
-        .collect()
 }
 
 /// Whether this is a bind mount, and whether a recursive one.

@@ -62,18 +62,6 @@ impl Verdict {
     pub const fn data(self) -> u16 {
         (self.0 & bpf::SECCOMP_RET_DATA) as u16
     }
-
-    /// Whether the call may happen after all: allowed, logged, or left to somebody who may allow it.
-    #[must_use]
-    pub const fn is_permissive(self) -> bool {
-        matches!(
-            self.action(),
-            bpf::SECCOMP_RET_ALLOW
-                | bpf::SECCOMP_RET_LOG
-                | bpf::SECCOMP_RET_TRACE
-                | bpf::SECCOMP_RET_USER_NOTIF
-        )
-    }
 }
 
 impl fmt::Display for Verdict {
