@@ -31,6 +31,8 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
         pages(&mut files, command())?;
         completions(&mut files, name, command);
     }
+    let (name, text) = configuration();
+    files.insert(name, text.into_bytes());
     let mut stale = Vec::new();
     for (name, text) in &files {
         let path = root.join(name);
@@ -90,6 +92,52 @@ fn pages(files: &mut BTreeMap<String, Vec<u8>>, mut command: Command) -> Result<
         files.insert(format!("{MAN}/{name}.1"), text);
     }
     Ok(())
+}
+
+/// The page of the people's tool's configuration files.
+fn configuration() -> (String, String) {
+    use lockstep::config as keys;
+    let plain = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
+    let version = env!("CARGO_PKG_VERSION");
+    let name = format!("{}-config", lockstep::NAME);
+    let mut text = format!(
+        ".TH {name} 5 \"\" \"{0} {version}\"\n.SH NAME\n{1} \\- configuration files of {0}\n.SH DESCRIPTION\n",
+        lockstep::NAME,
+        plain(&name)
+    );
+    for paragraph in keys::ABOUT {
+        text.push_str(&format!("{}\n.PP\n", plain(paragraph)));
+    }
+    let settings = |title: String, options: Vec<&lockstep::Opt>| {
+        let items = options.iter().map(|option| {
+            let value = match option.takes {
+                lockstep::Takes::Nothing => "true|false".to_owned(),
+                lockstep::Takes::Texts => format!("[\"{}\", ...]", option.value),
+                _ => format!("\"{}\"", option.value),
+            };
+            format!(
+                ".TP\n\\fB{}\\fR = {}\n{}\n",
+                plain(option.name),
+                plain(&value),
+                plain(option.help)
+            )
+        });
+        format!(".SH {title}\n{}", items.collect::<String>())
+    };
+    let of = |verb: &'static lockstep::Verb, names: &[&str]| {
+        verb.options()
+            .filter(|option| names.contains(&option.name))
+            .collect()
+    };
+    let places = of(&lockstep::PROGRAM, keys::PLACES);
+    text.push_str(&settings("SETTINGS OF THE PROGRAM".into(), places));
+    let run = lockstep::VERBS.iter().find(|verb| verb.name == "run");
+    let defaults = run.map_or_else(Vec::new, |run| of(run, keys::DEFAULTS));
+    text.push_str(&settings(
+        format!("[{}]: DEFAULTS OF RUN AND CREATE", keys::RUN),
+        defaults,
+    ));
+    (format!("{MAN}/{name}.5"), text)
 }
 
 fn completions(files: &mut BTreeMap<String, Vec<u8>>, program: &str, command: Generate) {

@@ -95,7 +95,7 @@ pub(crate) fn unknown_verb(name: &str) -> String {
 }
 
 /// The name that takes the fewest edits, if it takes few.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = name.len().div_ceil(3);
     known
         .map(|candidate| (edits(name, candidate), candidate))

@@ -52,9 +52,16 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         fact("version", env!("CARGO_PKG_VERSION")),
         fact("kernel", first_line("/proc/sys/kernel/osrelease")),
         fact("user", caller.uid.to_string()),
-        fact("store", at.data.display().to_string()),
-        fact("state", at.state.display().to_string()),
+        fact("store", placed(front, "root", &at.data)),
+        fact("state", placed(front, "runroot", &at.state)),
     ];
+    facts.extend(front.config.files.iter().map(|(path, settings)| {
+        let said = match settings {
+            None => "not there".to_owned(),
+            Some(count) => format!("{count} settings"),
+        };
+        fact("configuration", format!("{}: {said}", path.display()))
+    }));
     facts.push(user_namespace());
     facts.push(ids(&caller));
     facts.push(cgroups(caller.uid));
@@ -82,6 +89,14 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     };
     crate::front::print(&text)?;
     Ok(u8::from(missing))
+}
+
+/// Where something is, and which file says so.
+fn placed(front: &Front, name: &str, at: &std::path::Path) -> String {
+    match front.config.place(name) {
+        Some((path, place)) if path == at => format!("{} ({place})", at.display()),
+        _ => at.display().to_string(),
+    }
 }
 
 fn table(facts: &[Fact]) -> String {

@@ -5,6 +5,7 @@
 
 mod argv;
 mod cli;
+mod config;
 mod container;
 mod copy;
 mod doctor;

@@ -12,6 +12,8 @@ use crate::escape;
 pub(crate) enum Origin {
     /// A flag on the command line.
     Flag,
+    /// A configuration file.
+    Config,
     /// The image's configuration.
     Image,
     /// Lockstep's own default.
@@ -29,22 +31,21 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
     /// The flag that changes it.
     pub(crate) change: String,
+    /// FILE:LINE of a configuration file that asked for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) place: String,
 }
 
 /// All settings as a table for people.
 pub(crate) fn table(settings: &[Setting], warnings: &[String]) -> String {
     let name = settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    let origins: Vec<String> = settings.iter().map(origin).collect();
+    let width = origins.iter().map(String::len).max().unwrap_or(0);
     let mut out = String::new();
-    for setting in settings {
-        let origin = match setting.origin {
-            Origin::Flag => "flag",
-            Origin::Image => "image",
-            Origin::Default => "default",
-            Origin::Host => "host",
-        };
+    for (setting, origin) in settings.iter().zip(&origins) {
         let value = escape::text(&setting.value);
         // Writing to a string cannot fail.
-        write!(out, "{:name$}  {origin:7}  {value}", setting.name).unwrap_or_default();
+        write!(out, "{:name$}  {origin:width$}  {value}", setting.name).unwrap_or_default();
         if !setting.change.is_empty() {
             write!(out, "   [change: {}]", setting.change).unwrap_or_default();
         }
@@ -54,4 +55,18 @@ pub(crate) fn table(settings: &[Setting], warnings: &[String]) -> String {
         writeln!(out, "note: {}", escape::text(warning)).unwrap_or_default();
     }
     out
+}
+
+fn origin(setting: &Setting) -> String {
+    let word = match setting.origin {
+        Origin::Flag => "flag",
+        Origin::Config => "config",
+        Origin::Image => "image",
+        Origin::Default => "default",
+        Origin::Host => "host",
+    };
+    match setting.place.as_str() {
+        "" => word.to_owned(),
+        place => format!("{word} {}", escape::text(place)),
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 
 use crate::argv;
-use crate::cli::{self, Opt, Takes, Verb};
+use crate::cli::{self, Opt, Takes, Verb, config as keys};
 use crate::failure::Failure;
 
 /// Of the whole program.
@@ -20,12 +20,12 @@ pub(super) fn program() -> String {
         writeln!(out, "  {:10} {}", verb.name, verb.about).unwrap_or_default();
     }
     out.push_str("\noptions:\n");
-    options(&mut out, &cli::PROGRAM);
+    options(&mut out, cli::PROGRAM.options());
     out
 }
 
 /// Of one verb.
-pub(super) fn verb(verb: &Verb) -> String {
+pub(super) fn verb(verb: &'static Verb) -> String {
     let path = argv::path(verb);
     let mut out = format!("usage: {path} {}\n\n{}\n", verb.usage, verb.about);
     if !verb.description.is_empty() {
@@ -33,15 +33,35 @@ pub(super) fn verb(verb: &Verb) -> String {
     }
     if verb.options().next().is_some() {
         out.push_str("\noptions:\n");
-        options(&mut out, verb);
+        options(&mut out, verb.options());
     }
     out
 }
 
-/// `lockstep help VERB`.
+/// Of the configuration files.
+fn config() -> String {
+    let mut out = keys::ABOUT.join("\n\n");
+    out.push_str("\n\nsettings of the program, absolute paths:\n");
+    options(
+        &mut out,
+        cli::PROGRAM
+            .options()
+            .filter(|option| keys::PLACES.contains(&option.name)),
+    );
+    writeln!(out, "\n[{}], defaults of run and create:", keys::RUN).unwrap_or_default();
+    let run = cli::find("run").into_iter().flat_map(Verb::options);
+    options(
+        &mut out,
+        run.filter(|option| keys::DEFAULTS.contains(&option.name)),
+    );
+    out
+}
+
+/// `lockstep help VERB`, and `lockstep help config`.
 pub(super) fn topic(name: Option<&OsStr>) -> Result<u8, Failure> {
     let text = match name {
         None => program(),
+        Some(name) if name == "config" => config(),
         Some(name) => {
             let known = name.to_str().and_then(cli::find);
             let known =
@@ -53,9 +73,8 @@ pub(super) fn topic(name: Option<&OsStr>) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn options(out: &mut String, verb: &Verb) {
-    let (refused, known): (Vec<&Opt>, Vec<&Opt>) =
-        verb.options().partition(|o| o.refused.is_some());
+fn options(out: &mut String, all: impl Iterator<Item = &'static Opt>) {
+    let (refused, known): (Vec<&Opt>, Vec<&Opt>) = all.partition(|o| o.refused.is_some());
     for option in known {
         let short = option
             .short

@@ -39,7 +39,7 @@ fn prepare(
     let at = front.locations()?;
     // As in `own`: ENOENT and EACCES leave a name as it is.
     let data = file::canonicalize(&at.data).unwrap_or_else(|_| at.data.clone());
-    Eyes::new(image, front).with(|sight| {
+    let resolved = Eyes::new(image, front).with(|sight| {
         resolve::resolve(&Input {
             args,
             image,
@@ -51,7 +51,10 @@ fn prepare(
             own: &front.own(&at),
             volumes: &data.join("volumes"),
         })
-    })
+    });
+    let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
+    front.config.attribute(args, &mut resolved.settings)?;
+    Ok(resolved)
 }
 
 /// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 
 use crate::argv::{self, Arguments};
+use crate::config::Config;
 use crate::container::Store;
 use crate::failure::Failure;
 use crate::{cli, verb};
@@ -39,6 +40,8 @@ pub(crate) struct Front {
     runroot: Option<PathBuf>,
     /// The whole command line, for a process that has to execute itself again.
     pub(crate) args: Vec<OsString>,
+    /// What the configuration files say.
+    pub(crate) config: Config,
     store: OnceCell<Store>,
 }
 
@@ -67,12 +70,16 @@ fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
         return help::topic(rest.first().map(OsString::as_os_str));
     }
     let (known, rest) = find(name, rest)?;
-    let parsed = argv::parse(known, rest)?;
+    let mut parsed = argv::parse(known, rest)?;
     if parsed.help {
         print(&help::verb(known))?;
         return Ok(0);
     }
-    let front = Front::new(&global, args);
+    let front = Front::new(&global, args)?;
+    let words = front.config.words(known);
+    if !words.is_empty() {
+        parsed = argv::parse(known, &[&words, rest].concat())?;
+    }
     verb::run(&front, known.name, &parsed)
 }
 
@@ -95,13 +102,19 @@ fn find<'a>(
 }
 
 impl Front {
-    fn new(global: &Arguments, args: &[OsString]) -> Front {
-        Front {
-            root: global.path("root"),
-            runroot: global.path("runroot"),
+    fn new(global: &Arguments, args: &[OsString]) -> Result<Front, Failure> {
+        let config = place::configuration()?;
+        let place = |name| {
+            let configured = || config.place(name).map(|(path, _)| path.to_owned());
+            global.path(name).or_else(configured)
+        };
+        Ok(Front {
+            root: place("root"),
+            runroot: place("runroot"),
             args: args.to_vec(),
+            config,
             store: OnceCell::new(),
-        }
+        })
     }
 
     /// One of a process that was told where everything is.
@@ -110,6 +123,7 @@ impl Front {
             root: Some(data),
             runroot: Some(state),
             args: Vec::new(),
+            config: Config::default(),
             store: OnceCell::new(),
         }
     }

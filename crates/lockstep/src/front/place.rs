@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::{credential, file};
 
 use super::{Front, absolute, environment};
+use crate::config::Config;
 use crate::container::Locations;
-use crate::failure::Failure;
+use crate::failure::{Doing, Failure};
 use crate::resolve::Own;
 
+/// Most bytes of a configuration file.
+const MOST: usize = 1 << 20;
+
 /// The machine's configuration, and keys beside it.
-pub(crate) const CONFIGURATION: &str = "/etc/lockstep";
+const CONFIGURATION: &str = "/etc/lockstep";
 
 impl Front {
     /// The store and the state: as the command line says, else where they are for this user.
@@ -62,8 +67,50 @@ impl Front {
     }
 }
 
+/// Reads the configuration files: the machine's, then the user's.
+pub(super) fn configuration() -> Result<Config, Failure> {
+    let mut config = Config::default();
+    let places = [Some(PathBuf::from(CONFIGURATION)), user_configuration()];
+    for place in places.into_iter().flatten() {
+        let path = place.join("config.toml");
+        let text = read_own(&path)?;
+        config.add(path, text.as_deref())?;
+    }
+    Ok(config)
+}
+
+/// A file that nobody but root and the user may have written; `None` where there is none.
+fn read_own(path: &Path) -> Result<Option<String>, Failure> {
+    let what = || format!("configuration {}", path.display());
+    let opened = match file::openat(file::CWD, path, file::OFlags::RDONLY, 0) {
+        // ENOTDIR: something else has the directory's name, so that no file is there.
+        Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => return Ok(None),
+        other => other.doing(what)?,
+    };
+    let found = file::fstat(&opened).doing(what)?;
+    if found.st_uid != 0 && found.st_uid != credential::euid() {
+        let why = format!(
+            "{} belongs to user {}, who is neither root nor you",
+            what(),
+            found.st_uid
+        );
+        return Err(Failure::new(why));
+    }
+    if found.st_mode & 0o022 != 0 {
+        let change = format!(
+            "chmod go-w {}",
+            crate::escape::shell(&path.to_string_lossy())
+        );
+        return Err(Failure::new(format!("{} may be written by others", what())).hint(change));
+    }
+    let bytes = file::read_fd(&opened, MOST).doing(what)?;
+    let text = String::from_utf8(bytes);
+    text.map(Some)
+        .map_err(|_bytes| Failure::new(format!("{} is not UTF-8", what())))
+}
+
 /// Where the user's configuration is, if anywhere: root has the machine's alone.
-pub(crate) fn user_configuration() -> Option<PathBuf> {
+fn user_configuration() -> Option<PathBuf> {
     match (credential::euid(), from("XDG_CONFIG_HOME"), from("HOME")) {
         (0, ..) => None,
         (_, Some(config), _) => Some(config.join("lockstep")),

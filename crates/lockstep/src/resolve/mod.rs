@@ -226,6 +226,7 @@ impl Resolved {
             value: value.into(),
             origin,
             change: change.into(),
+            place: String::new(),
         });
     }
 

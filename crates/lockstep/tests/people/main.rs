@@ -11,6 +11,7 @@ mod stage;
 #[path = "../../../lockstep-runc/tests/harness/suite.rs"]
 mod suite;
 
+mod config;
 mod copy;
 mod copy_attack;
 mod flag;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     let groups = [
         ("copy", copy::CASES),
         ("copy_attack", copy_attack::CASES),
+        ("config", config::CASES),
         ("flag", flag::CASES),
         ("full", full::CASES),
         ("hardened", hardened::CASES),
