@@ -74,6 +74,8 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "info" -d 'print w
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "version" -d 'print the version'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l detach-keys -d 'keys that leave an attached container (ctrl-p,ctrl-q)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cidfile -d 'write the container\'s id to a new file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fds -d 'hand descriptors 3 to 2+N of the caller over to the program' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fd -d 'hand these over; one in between that is not named is /dev/null' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l name -d 'a name; else one is made up' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s l -l label -d 'a label' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l label-file -d 'labels, one a line' -r
@@ -180,8 +182,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver 
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -328,8 +328,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driv
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l preserve-fd -d 'refused: descriptors of the caller are not handed over yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -379,7 +377,8 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l env-file -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s w -l workdir -d 'working directory; the container\'s by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s u -l user -d 'names or numbers inside the container' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l detach-keys -d 'refused: an exec session is not left by keys; end it or use -d' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fds -d 'refused: descriptors of the caller are not handed over yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fds -d 'hand descriptors 3 to 2+N of the caller over to the program' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fd -d 'hand these over; one in between that is not named is /dev/null' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s d -l detach -d 'do not wait for it'
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s t -l tty -d 'make a terminal'

@@ -191,8 +191,9 @@ pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> 
 
 /// Moves descriptors to the numbers from 0 on, out of the way of each other first.
 fn place(fds: &[BorrowedFd<'_>]) -> Result<Vec<OwnedFd>> {
+    let above = i32::try_from(fds.len()).unwrap_or(i32::MAX).max(16);
     let far = fds.iter().map(|fd| {
-        rustix::io::fcntl_dupfd_cloexec(fd, 16)
+        rustix::io::fcntl_dupfd_cloexec(fd, above)
             .told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", fd.as_raw_fd()))
     });
     let far = far.collect::<Result<Vec<OwnedFd>>>()?;

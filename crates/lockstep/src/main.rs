@@ -33,7 +33,8 @@ fn start() -> i32 {
     let args: Vec<OsString> = std::env::args_os().collect();
     // Not a verb for people: what the front starts beside containers.
     if args.get(1).is_some_and(|verb| verb == front::SUPERVISOR) {
-        return lockstep_supervisor::run();
+        let handed = args.get(3).and_then(|count| count.to_str()?.parse().ok());
+        return lockstep_supervisor::run(handed.unwrap_or(0));
     }
     if args.get(1).is_some_and(|verb| verb == front::KEEPER) {
         return front::run_keeper(&args);

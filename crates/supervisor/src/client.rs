@@ -18,8 +18,14 @@ pub struct Connection {
 }
 
 /// Starts the supervisor of a container: this program again, from a file that cannot be written, with `args`.
-/// It holds `lock`, the container's locked directory, as long as it lives.
-pub fn start(args: &[&str], lock: BorrowedFd<'_>, job: Job) -> Result<(Child, Connection)> {
+/// It holds `lock`, the container's locked directory, as long as it lives. `handed` are descriptors for the container,
+/// from number 3 on; [`crate::run`] has to be told how many.
+pub fn start(
+    args: &[&str],
+    lock: BorrowedFd<'_>,
+    job: Job,
+    handed: &[OwnedFd],
+) -> Result<(Child, Connection)> {
     let what = || "starting the supervisor".to_owned();
     let program = exe::sealed().during(what)?;
     let image = Image::new("", args.iter().copied(), []).during(what)?;
@@ -27,12 +33,10 @@ pub fn start(args: &[&str], lock: BorrowedFd<'_>, job: Job) -> Result<(Child, Co
     let flags = file::OFlags::RDWR;
     let null = file::openat(file::CWD, "/dev/null", flags, 0).during(what)?;
     let null = null.as_fd();
-    let child = process::spawn(
-        program.as_fd(),
-        &image,
-        &[null, null, null, theirs.as_fd(), lock],
-    )
-    .during(what)?;
+    let mut fds = vec![null; 3];
+    fds.extend(handed.iter().map(AsFd::as_fd));
+    fds.extend([theirs.as_fd(), lock]);
+    let child = process::spawn(program.as_fd(), &image, &fds).during(what)?;
     drop(theirs);
     let connection = Connection { socket: ours };
     connection.send(&Request::Begin(Box::new(job)))?;

@@ -16,20 +16,25 @@ use crate::log::{Stream, Writer};
 use crate::protocol::{CHUNK, Reply, Request};
 use crate::streams::Streams;
 
-/// The descriptors that [`crate::start`] leaves behind the standard streams.
-const CONNECTION: i32 = 3;
-const DIRECTORY: i32 = 4;
+/// The first descriptor that [`crate::start`] leaves behind the standard streams: first those that the container is to
+/// have, then the connection and the directory.
+const FIRST: i32 = 3;
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 const SIGINT: i32 = 2;
 const SIGHUP: i32 = 1;
 
-/// The whole life of this process; the status it ends with.
-pub fn run() -> i32 {
+/// The whole life of this process; the status it ends with. `handed` descriptors are the container's, behind its
+/// standard streams.
+pub fn run(handed: u8) -> i32 {
     // Its child enters the container, and it executes nothing of the program again.
     exe::let_go();
-    let (Ok(connection), Ok(directory)) = (caller::take(CONNECTION), caller::take(DIRECTORY))
+    let own = FIRST + i32::from(handed);
+    // Close-on-exec here, and kept open for the program by its own last steps.
+    let handed: lockstep_kernel::Result<Vec<OwnedFd>> = (FIRST..own).map(caller::take).collect();
+    let (Ok(connection), Ok(directory), Ok(handed)) =
+        (caller::take(own), caller::take(own + 1), handed)
     else {
         // Not started by the front: there is nobody to tell.
         return 125;
@@ -38,7 +43,7 @@ pub fn run() -> i32 {
     let Some(Request::Begin(job)) = starter.hear() else {
         return 125;
     };
-    match begin(&job, directory) {
+    match begin(&job, directory, handed) {
         Ok((attended, pid, lost)) => {
             starter.waits = true;
             starter.attached = job.attached;
@@ -78,7 +83,11 @@ struct Attended {
 }
 
 /// From the job to a container whose program runs, with this process confined.
-fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> {
+fn begin(
+    job: &Job,
+    directory: OwnedFd,
+    handed: Vec<OwnedFd>,
+) -> Result<(Attended, i32, Vec<String>)> {
     let what = |name: &'static str| move || format!("{name} in the container's directory");
     signal::block_all().during(|| "blocking signals".into())?;
     let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
@@ -93,7 +102,11 @@ fn begin(job: &Job, directory: OwnedFd) -> Result<(Attended, i32, Vec<String>)> 
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let waiting = runtime.make_waiting(&job.request()?)?;
+    let mut request = job.request()?;
+    request.preserve_fds = u32::try_from(handed.len()).unwrap_or(0);
+    let waiting = runtime.make_waiting(&request)?;
+    // A pipe that this process held open would never end.
+    drop(handed);
     let pid = waiting.pid();
     if !job.terminal {
         Streams::let_go()?;

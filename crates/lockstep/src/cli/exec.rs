@@ -10,40 +10,38 @@ pub(crate) const EXEC: Verb = Verb {
     ..on_containers(
         "exec",
         "run another program in a running container",
-        &[&[
-            flag("detach", "do not wait for it").short('d'),
-            flag("interactive", "keep standard input open").short('i'),
-            flag("tty", "make a terminal").short('t'),
-            values("env", "NAME[=VALUE]", "an environment variable").short('e'),
-            values("env-file", "FILE", "environment variables, one a line"),
-            value(
-                "workdir",
-                "DIR",
-                "working directory; the container's by default",
-            )
-            .short('w'),
-            value(
-                "user",
-                "USER[:GROUP]",
-                "names or numbers inside the container",
-            )
-            .short('u'),
-            refused(
-                "detach-keys",
-                Takes::Text,
-                "an exec session is not left by keys; end it or use -d",
-            ),
-            refused(
-                "privileged",
-                Takes::Nothing,
-                "a later process never gets more than the container's first one",
-            ),
-            refused(
-                "preserve-fds",
-                Takes::Text,
-                "descriptors of the caller are not handed over yet",
-            ),
-        ]],
+        &[
+            &[
+                flag("detach", "do not wait for it").short('d'),
+                flag("interactive", "keep standard input open").short('i'),
+                flag("tty", "make a terminal").short('t'),
+                values("env", "NAME[=VALUE]", "an environment variable").short('e'),
+                values("env-file", "FILE", "environment variables, one a line"),
+                value(
+                    "workdir",
+                    "DIR",
+                    "working directory; the container's by default",
+                )
+                .short('w'),
+                value(
+                    "user",
+                    "USER[:GROUP]",
+                    "names or numbers inside the container",
+                )
+                .short('u'),
+                refused(
+                    "detach-keys",
+                    Takes::Text,
+                    "an exec session is not left by keys; end it or use -d",
+                ),
+                refused(
+                    "privileged",
+                    Takes::Nothing,
+                    "a later process never gets more than the container's first one",
+                ),
+            ],
+            super::run::HANDED,
+        ],
     )
 };
 

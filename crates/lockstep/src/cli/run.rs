@@ -23,6 +23,7 @@ pub(crate) const RUN: Verb = Verb {
             value("cidfile", "FILE", "write the container's id to a new file"),
             flag("replace", "remove a container of the same name first"),
         ],
+        HANDED,
         IDENTITY,
         PROCESS,
         PRIVILEGE,
@@ -66,6 +67,20 @@ pub(crate) const CREATE: Verb = Verb {
     max: None,
     options_first: true,
 };
+
+/// Descriptors of the caller, which last for one start.
+pub(super) const HANDED: &[Opt] = &[
+    value(
+        "preserve-fds",
+        "N",
+        "hand descriptors 3 to 2+N of the caller over to the program",
+    ),
+    values(
+        "preserve-fd",
+        "NUMBER[,NUMBER...]",
+        "hand these over; one in between that is not named is /dev/null",
+    ),
+];
 
 const IDENTITY: &[Opt] = &[
     value("name", "NAME", "a name; else one is made up"),
@@ -342,16 +357,6 @@ const REFUSED: &[Opt] = &[
         "init-path",
         Takes::Text,
         "--init is this program's own, sealed in memory; no file of the host is executed in a container for it",
-    ),
-    refused(
-        "preserve-fds",
-        Takes::Text,
-        "descriptors of the caller are not handed over yet",
-    ),
-    refused(
-        "preserve-fd",
-        Takes::Texts,
-        "descriptors of the caller are not handed over yet",
     ),
     refused("sdnotify", Takes::Text, "sd_notify is not implemented yet"),
     refused(

@@ -1,6 +1,7 @@
 //! From the command line to a container's directory, and from there to its supervisor.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use lockstep_kernel::durable::Lock;
@@ -306,6 +307,16 @@ pub(crate) fn launch(
     record: &Record,
     attached: bool,
 ) -> Result<Launched, Failure> {
+    launch_with(directory, record, attached, &[])
+}
+
+/// The same with descriptors of the caller for the program, from number 3 on.
+pub(crate) fn launch_with(
+    directory: &Directory,
+    record: &Record,
+    attached: bool,
+    handed: &[OwnedFd],
+) -> Result<Launched, Failure> {
     let mut job = Job {
         attached,
         ..record.job.clone()
@@ -314,8 +325,11 @@ pub(crate) fn launch(
     if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
         mount_layers(directory, record, &layers)?;
     }
-    let args = [crate::cli::NAME, SUPERVISOR, &record.name];
-    let (supervisor, connection) = lockstep_supervisor::start(&args, directory.as_fd(), job)?;
+    let count = handed.len().to_string();
+    let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
+    let args = if handed.is_empty() { &args[..3] } else { &args };
+    let (supervisor, connection) =
+        lockstep_supervisor::start(args, directory.as_fd(), job, handed)?;
     match connection.started() {
         Ok((pid, downgrades)) => Ok(Launched {
             supervisor,

@@ -2,6 +2,7 @@
 
 mod caller;
 mod clock;
+mod handed;
 mod help;
 mod image;
 mod keeper;
@@ -26,8 +27,11 @@ use crate::container::Store;
 use crate::failure::Failure;
 use crate::{cli, verb};
 
+pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch};
-pub(crate) use launch::{Launched, create, explain, launch, mount_layers, resolve_only};
+pub(crate) use launch::{
+    Launched, create, explain, launch, launch_with, mount_layers, resolve_only,
+};
 pub(crate) use print::{note, print};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
 

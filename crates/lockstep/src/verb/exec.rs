@@ -18,6 +18,7 @@ use crate::resolve::{self, Accounts};
 const LIMIT: usize = 4 << 20;
 
 pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let handed = crate::front::count_handed(args)?;
     let words = args.words(0)?;
     let (directory, record) = front.store()?.find(words[0])?;
     let Status::Running(started) = directory.status()? else {
@@ -49,7 +50,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         console_socket: None,
         pid_file: None,
         pidfd_socket: None,
-        preserve_fds: 0,
+        preserve_fds: handed,
         ignore_paused: false,
         cgroup: Vec::new(),
         time_limit: None,

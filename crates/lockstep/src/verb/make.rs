@@ -5,12 +5,15 @@ use lockstep_supervisor::Request;
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
 use crate::failure::{Doing, Failure};
-use crate::front::{self, Ended, Front, Launched, Session, detach_keys, keep, launch, note, print};
+use crate::front::{
+    self, Ended, Front, Launched, Session, detach_keys, keep, launch, launch_with, note, print,
+};
 
 pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {
         return front::explain(front, args);
     }
+    let handed = front::claim_handed(args)?;
     let detached = args.flag("detach");
     let streams = Streams::read(args)?;
     check(args, detached)?;
@@ -21,12 +24,12 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     }
     // From here on no signal is lost: they are taken one at a time while the container lives.
     let mask = front::block_signals()?;
-    let launched = match launch(&directory, &record, !detached) {
+    let launched = match launch_with(&directory, &record, !detached, &handed) {
         Ok(launched) => launched,
         Err(failure) => return Err(fail(front, directory, &record, failure)),
     };
-    // The lock is the supervisor's alone now.
-    drop(directory);
+    // The lock and what was handed over are the supervisor's alone now.
+    drop((directory, handed));
     report(args, &launched)?;
     if detached {
         mask.restore().doing(|| "restoring signals".into())?;

@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::stage::{Background, Stage, output, until};
 
 crate::cases![
+    descriptors_are_handed_over,
     outputs_stay_apart,
     large_streams_arrive_whole,
     input_only_when_asked_for,
@@ -236,4 +237,75 @@ fn stdout_can_be_opened_again(t: &Stage) {
         .text(),
         "x\ny"
     );
+}
+
+fn descriptors_are_handed_over(t: &Stage) {
+    for (name, text) in [("three", "3rd"), ("four", "4th"), ("five", "5th")] {
+        std::fs::write(t.dir.join(name), text).expect("a file");
+    }
+    let call = |args: &[&str]| {
+        let inner = t.command(args);
+        let mut command = std::process::Command::new("sh");
+        let script = "dir=$1; shift; exec \"$@\" 3<\"$dir/three\" 4<\"$dir/four\" 5<\"$dir/five\"";
+        command
+            .args(["-c", script, "sh"])
+            .arg(&t.dir)
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        output(command, b"")
+    };
+    let script = "for n in 3 4 5; do readlink /proc/self/fd/$n || echo none; done; cat <&3";
+    let run = |options: &[&str]| {
+        call(&[&["run", "--rm"], options, &["host:", "sh", "-c", script]].concat())
+    };
+    let dir = t.dir.display();
+    let seen = run(&["--preserve-fds", "2"]).text();
+    assert_eq!(seen, format!("{dir}/three\n{dir}/four\nnone\n3rd"));
+    let seen = run(&["--preserve-fd", "5,3"]).text();
+    assert_eq!(seen, format!("{dir}/three\n/dev/null\n{dir}/five\n3rd"));
+    let seen = run(&[]);
+    assert!(seen.stdout.starts_with("none\nnone\nnone\n"), "{seen:?}");
+    // The supervisor keeps none of them: a pipe would never end.
+    t.call(&["create", "--name", "x", "host:", "true"]).text();
+    call(&[
+        "run",
+        "-d",
+        "--preserve-fds",
+        "3",
+        "--name",
+        "d",
+        "host:",
+        "sleep",
+        "1000",
+    ])
+    .text();
+    let open =
+        std::fs::read_dir(format!("/proc/{}/fd", t.supervisor("d"))).expect("its descriptors");
+    for entry in open.flatten() {
+        let target = std::fs::read_link(entry.path()).unwrap_or_default();
+        assert_ne!(target.parent(), Some(t.dir.as_path()), "{target:?}");
+    }
+    let seen = call(&[
+        "exec",
+        "--preserve-fd",
+        "4",
+        "d",
+        "sh",
+        "-c",
+        "readlink /proc/self/fd/3; cat <&4",
+    ]);
+    assert_eq!(seen.text(), "/dev/null\n4th");
+    for wrong in [
+        &["run", "--rm", "--preserve-fds", "9", "host:", "true"][..],
+        &["run", "--rm", "--preserve-fd", "2", "host:", "true"],
+        &["run", "--rm", "--preserve-fd", "x", "host:", "true"],
+        &["run", "--rm", "--preserve-fds", "1000", "host:", "true"],
+        &["exec", "--preserve-fds", "9", "d", "true"],
+    ] {
+        let complaint = call(wrong).refused(125);
+        assert!(
+            complaint.contains("descriptor") || complaint.contains("preserve-fd"),
+            "{complaint}"
+        );
+    }
 }
