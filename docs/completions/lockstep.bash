@@ -103,6 +103,21 @@ _lockstep() {
             lockstep,save)
                 cmd="lockstep__subcmd__save"
                 ;;
+            lockstep,secret-create)
+                cmd="lockstep__subcmd__secret__subcmd__create"
+                ;;
+            lockstep,secret-exists)
+                cmd="lockstep__subcmd__secret__subcmd__exists"
+                ;;
+            lockstep,secret-inspect)
+                cmd="lockstep__subcmd__secret__subcmd__inspect"
+                ;;
+            lockstep,secret-ls)
+                cmd="lockstep__subcmd__secret__subcmd__ls"
+                ;;
+            lockstep,secret-rm)
+                cmd="lockstep__subcmd__secret__subcmd__rm"
+                ;;
             lockstep,start)
                 cmd="lockstep__subcmd__start"
                 ;;
@@ -155,7 +170,7 @@ _lockstep() {
 
     case "${cmd}" in
         lockstep)
-            opts="-v --root --runroot --version --help run create start exec attach cp ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune volume-create volume-ls volume-inspect volume-rm volume-prune volume-exists plan doctor info version"
+            opts="-v --root --runroot --version --help run create start exec attach cp ps ls list logs inspect container-inspect image-inspect top stats port stop kill restart pause unpause wait healthcheck-run rm container-prune rename update load images rmi tag save history prune volume-create volume-ls volume-inspect volume-rm volume-prune volume-exists secret-create secret-ls secret-inspect secret-rm secret-exists plan doctor info version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,7 +264,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__create)
-            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --secret --init-path --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --init-path --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -436,6 +451,10 @@ _lockstep() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -712,10 +731,6 @@ _lockstep() {
                     return 0
                     ;;
                 --gpus)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1065,7 +1080,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__plan)
-            opts="-i -t -a -e -w -u -h -v -m -c --json --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
+            opts="-i -t -a -e -w -u -h -v -m -c --json --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1228,6 +1243,10 @@ _lockstep() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1489,7 +1508,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__run)
-            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --preserve-fds --preserve-fd --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --secret --init-path --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --preserve-fds --preserve-fd --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --rootfs --gpus --init-path --sdnotify --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --cgroups --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1688,6 +1707,10 @@ _lockstep() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1967,10 +1990,6 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --secret)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --init-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2073,6 +2092,116 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__secret__subcmd__create)
+            opts="-l -d --label --env --replace --driver --driver-opts --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver-opts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__secret__subcmd__exists)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__secret__subcmd__inspect)
+            opts="-f --format --showsecret --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__secret__subcmd__ls)
+            opts="-q -f -n --quiet --filter --format --noheading --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockstep__subcmd__secret__subcmd__rm)
+            opts="-a -i --all --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

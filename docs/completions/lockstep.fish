@@ -68,6 +68,11 @@ complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-inspect" -
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-rm" -d 'remove volumes that no container has'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-prune" -d 'remove the volumes that nobody named and no container has'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "volume-exists" -d 'whether there is a volume of this name: 0 or 1'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "secret-create" -d 'keep the content of a file, or of standard input, as a secret'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "secret-ls" -d 'list secrets, without their values'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "secret-inspect" -d 'print what is known of secrets but their values, as JSON'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "secret-rm" -d 'remove secrets; a container that has one keeps it'
+complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "secret-exists" -d 'whether there is a secret of this name: 0 or 1'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "plan" -d 'print the kernel operations that run would carry out, and do none'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "doctor" -d 'print what this kernel and this user can do, what is missing, and how to get it'
 complete -c lockstep -n "__fish_lockstep_needs_command" -f -a "info" -d 'print what this kernel and this user can do, what is missing, and how to get it'
@@ -114,6 +119,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s v -l volume -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volumes-from -d 'what another container was given' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l shm-size -d 'size of /dev/shm (64m)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
@@ -180,7 +186,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l runtime -d 're
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
@@ -260,6 +265,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s v -l volume
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volumes-from -d 'what another container was given' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l shm-size -d 'size of /dev/shm (64m)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
@@ -326,7 +332,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l runtime -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'refused: secrets are not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
@@ -545,6 +550,24 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -s a -l 
 complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -s f -l force -d 'ask no question, which is the default'
 complete -c lockstep -n "__fish_lockstep_using_subcommand volume-prune" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand volume-exists" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -s l -l label -d 'a label' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -s d -l driver -d 'the only one there is' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -l driver-opts -d 'refused: the driver has no options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -l env -d 'the value is that of an environment variable, which FILE names'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -l replace -d 'take the place of one of the same name'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-create" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-ls" -s f -l filter -d 'name, id' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-ls" -l format -d 'json, table or a template as {{.Name}} {{.CreatedAt}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-ls" -s q -l quiet -d 'ids alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-ls" -s n -l noheading -d 'no headings'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-ls" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-inspect" -s f -l format -d 'json or a Go template as {{.Spec.Name}}' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-inspect" -l showsecret -d 'refused: a value is shown to containers alone'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-inspect" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -s a -l all -d 'all of them'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -s i -l ignore -d 'a missing secret is no error'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand secret-exists" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-file -d 'environment variables, one a line' -r
@@ -579,6 +602,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s v -l volume -
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l volumes-from -d 'what another container was given' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l image-volume -d 'what the volumes are that the image asks for (anonymous)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l mount -d 'bind or tmpfs, with options' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l shm-size -d 'size of /dev/shm (64m)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r

@@ -14,6 +14,7 @@ mod failure;
 mod front;
 mod number;
 mod resolve;
+mod secret;
 mod stored;
 mod template;
 mod verb;

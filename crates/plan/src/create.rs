@@ -3,6 +3,7 @@
 use crate::mount::{self, Context};
 use crate::namespace::{self, NEWCGROUP, NEWTIME, Namespaces};
 use crate::process::{Role, limits, privileges};
+use crate::secret::{Hidden, Secret};
 use crate::step::{Barrier, IdMaps, MapMethod, Op, OverlayRoot, Plan, Slot};
 use crate::{Error, Host, Result, landlock};
 use lockstep_oci::runtime::{Hooks, IntelRdt, Linux, Process, Spec, ValidSpec};
@@ -46,6 +47,10 @@ pub struct Supervised {
     pub idmap_root: bool,
     /// Whether our own init is the first process and starts the program.
     pub init: bool,
+    /// Files in memory whose content is in no configuration.
+    pub secrets: Vec<Secret>,
+    /// Variables of the environment (`NAME=value`) that are in none either.
+    pub secret_env: Vec<Hidden>,
     /// Sysctls (name, value) of the container's own network namespace that are wanted and not needed: where the
     /// kernel refuses one, as below a read-only /proc/sys, the outcome says so.
     pub network_defaults: Vec<(String, String)>,
@@ -86,6 +91,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         no_pivot: request.no_pivot,
         memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
         overlay: request.supervised.and_then(|s| s.overlay.as_ref()),
+        secrets: request.supervised.map_or(&[], |s| &s.secrets),
         idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
         own_cgroups: request.supervised.is_some(),
     };

@@ -18,6 +18,7 @@ pub mod order;
 pub mod outcome;
 pub mod process;
 pub mod seccomp;
+pub mod secret;
 pub mod step;
 
 pub use host::Host;

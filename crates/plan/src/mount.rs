@@ -36,6 +36,8 @@ pub struct Context<'a> {
     pub memory_root: Option<&'a MemoryRoot>,
     /// Layers, in place of config.json's directory.
     pub overlay: Option<&'a OverlayRoot>,
+    /// Files in memory, over everything else.
+    pub secrets: &'a [crate::secret::Secret],
     /// Whether config.json's directory is id-mapped with the container's maps.
     pub idmap_root: bool,
     /// Whether cgroups other than the container's own stay out of sight: runc shows its caller's.
@@ -98,7 +100,7 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
     for (because, op) in late {
         plan.init(because, op);
     }
-    Ok(())
+    crate::secret::plan(plan, context.secrets)
 }
 
 fn links<'a>(plan: &mut Plan, links: impl Iterator<Item = &'a (String, String)>) {

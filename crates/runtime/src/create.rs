@@ -12,7 +12,8 @@ use crate::{Runtime, clock, host, setting, terminal};
 use lockstep_kernel::{file, process, signal, socket};
 use lockstep_oci::runtime::{self as oci, Hooks, ValidSpec};
 use lockstep_oci::state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
-use lockstep_plan::{Barrier, Host, Plan, cgroup as plan_cgroup, create as plan_create};
+use lockstep_plan::secret::Hidden;
+use lockstep_plan::{Barrier, Host, Op, Plan, cgroup as plan_cgroup, create as plan_create};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -218,7 +219,7 @@ impl Runtime<'_> {
             .zip(&intended.dirs)
             .map(|(d, s)| (d.hierarchy, PathBuf::from(&s.path)))
             .collect();
-        let planned = plan_create::plan(
+        let mut planned = plan_create::plan(
             &spec,
             &host,
             &plan_create::Request {
@@ -233,6 +234,10 @@ impl Runtime<'_> {
                 supervised: request.supervised.as_ref(),
             },
         )?;
+        if let Some(supervised) = &request.supervised {
+            // Not by the configuration, which the state keeps.
+            add_variables(&mut planned, &supervised.secret_env)?;
+        }
         for warning in planned.warnings.iter().chain(&cgroup.warnings) {
             (self.warn)(warning);
         }
@@ -473,4 +478,27 @@ pub(crate) fn hand_to_agent(
         .during(what)
         .map_err(|e| e.asked("/linux/seccomp/listenerPath"))?;
     socket::send(peer.as_fd(), &text, &[listener.as_fd()]).during(what)
+}
+
+/// Variables of the program that take the place of others of their names.
+fn add_variables(plan: &mut Plan, variables: &[Hidden]) -> Result<()> {
+    let executed = plan.steps.iter_mut().find_map(|step| match &mut step.op {
+        Op::Execute { env, .. } => Some(env),
+        _ => None,
+    });
+    let Some(env) = executed else {
+        return Ok(());
+    };
+    for variable in variables {
+        let text = String::from_utf8(variable.reveal().to_vec()).map_err(|_not_text| {
+            Error::new(
+                Kind::Invalid,
+                "a secret that is not UTF-8 is to be a variable",
+            )
+        })?;
+        let name = text.find('=').map_or(&*text, |end| &text[..=end]);
+        env.retain(|entry| !entry.starts_with(name));
+        env.push(text);
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod mount;
 mod paths;
 mod privilege;
 mod program;
+mod secret;
 mod terminal;
 
 use crate::error::{Error, For, Result};

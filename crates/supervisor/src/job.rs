@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lockstep_plan::create::{MemoryRoot, Supervised};
+use lockstep_plan::secret::{self as plan, Hidden};
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::{ContainerId, CreateRequest};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,11 @@ pub const SOCKET: &str = "supervisor.sock";
 pub const LIFE: &str = "life.json";
 /// Name of the directory that holds the log.
 pub const LOG: &str = "log";
+
+/// Name of the directory that holds the values of secrets, each readable for its owner alone.
+pub const SECRETS: &str = "secrets";
+/// Most bytes of a secret, Podman's.
+pub const SECRET_BYTES: usize = 512_000;
 
 /// Version of [`Job`], [`Started`] and [`Exit`].
 pub const SCHEMA: u32 = 1;
@@ -41,6 +47,9 @@ pub struct Job {
     /// Sysctls of its network namespace that are wanted and not needed.
     #[serde(default)]
     pub network_defaults: Vec<(String, String)>,
+    /// Secrets, whose values are in [`SECRETS`].
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
     /// Whether a terminal is made; else pipes are.
     pub terminal: bool,
     /// Whether the container's standard input stays open for clients.
@@ -66,6 +75,34 @@ pub struct Job {
     pub runtime_dir: Option<String>,
 }
 
+/// A secret of a container without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Name of the file with the value, in [`SECRETS`].
+    pub file: String,
+    /// Where the container has it.
+    pub place: SecretPlace,
+}
+
+/// Where a container has a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretPlace {
+    /// A file in memory.
+    File {
+        /// A name in /run/secrets, or an absolute path.
+        target: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner, in the container.
+        uid: u32,
+        /// Group, in the container.
+        gid: u32,
+    },
+    /// A variable of the program's environment, by its name.
+    Variable(String),
+}
+
 /// Limits of a container's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogJob {
@@ -76,7 +113,7 @@ pub struct LogJob {
 }
 
 impl Job {
-    /// What the runtime is asked for.
+    /// What the runtime is asked for; without the secrets, of which only a program has a use.
     pub fn request(&self) -> lockstep_runtime::Result<CreateRequest> {
         Ok(CreateRequest {
             id: ContainerId::parse(&self.id)?,
@@ -89,12 +126,35 @@ impl Job {
             preserve_fds: 0,
             listen_fds: 0,
             notify_socket: None,
-            supervised: Some(self.supervised()),
+            supervised: Some(self.supervised(Vec::new())),
         })
     }
 
-    fn supervised(&self) -> Supervised {
+    /// `values` are those of the secrets, in their order.
+    pub(crate) fn supervised(&self, values: Vec<Vec<u8>>) -> Supervised {
+        let (mut secrets, mut secret_env) = (Vec::new(), Vec::new());
+        for (secret, value) in self.secrets.iter().zip(values) {
+            match &secret.place {
+                SecretPlace::File {
+                    target,
+                    mode,
+                    uid,
+                    gid,
+                } => secrets.push(plan::Secret {
+                    target: target.clone(),
+                    value: Hidden::new(value),
+                    mode: *mode,
+                    uid: *uid,
+                    gid: *gid,
+                }),
+                SecretPlace::Variable(name) => {
+                    secret_env.push(Hidden::new([name.as_bytes(), b"=", &*value].concat()));
+                }
+            }
+        }
         Supervised {
+            secrets,
+            secret_env,
             owner: self.owner,
             memory_root: self.memory_root.clone(),
             overlay: self.overlay.clone(),

@@ -13,7 +13,10 @@ mod protocol;
 mod streams;
 
 pub use client::{Connection, connect, start};
-pub use job::{Exit, Job, LIFE, LOG, LogJob, SCHEMA, SOCKET, Started, read_life};
+pub use job::{
+    Exit, Job, LIFE, LOG, LogJob, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, SecretPlace,
+    Started, read_life,
+};
 pub use life::run;
 pub use log::{Line, LogFiles, Stream};
 pub use protocol::{Reply, Request};

@@ -7,11 +7,13 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child};
 use lockstep_kernel::{caller, event, exe, file, signal, socket};
 use lockstep_runtime::error::For;
-use lockstep_runtime::{Begun, CgroupDriver, Error, Kind, OomCounter, Result, Runtime, Settings};
+use lockstep_runtime::{
+    Begun, CgroupDriver, CreateRequest, Error, Kind, OomCounter, Result, Runtime, Settings,
+};
 
 use crate::client::Client;
 use crate::confine::confine;
-use crate::job::{Exit, Job, LIFE, LOG, SCHEMA, SOCKET, Started};
+use crate::job::{Exit, Job, LIFE, LOG, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, Started};
 use crate::log::{Stream, Writer};
 use crate::protocol::{CHUNK, Reply, Request};
 use crate::streams::Streams;
@@ -102,9 +104,7 @@ fn begin(
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let mut request = job.request()?;
-    request.preserve_fds = u32::try_from(handed.len()).unwrap_or(0);
-    let waiting = runtime.make_waiting(&request)?;
+    let waiting = runtime.make_waiting(&request(job, &directory, handed.len())?)?;
     // A pipe that this process held open would never end.
     drop(handed);
     let pid = waiting.pid();
@@ -146,6 +146,19 @@ fn begin(
         stdin_once: job.stdin_once,
     };
     Ok((attended, pid, lost))
+}
+
+fn request(job: &Job, directory: &OwnedFd, handed: usize) -> Result<CreateRequest> {
+    let value = |secret: &Secret| {
+        let path = format!("{SECRETS}/{}", secret.file);
+        file::read_at_once(directory, &path, SECRET_BYTES)
+            .during(|| format!("{path} in the container's directory"))
+    };
+    let values: Result<Vec<Vec<u8>>> = job.secrets.iter().map(value).collect();
+    let mut request = job.request()?;
+    request.preserve_fds = u32::try_from(handed).unwrap_or(0);
+    request.supervised = Some(job.supervised(values?));
+    Ok(request)
 }
 
 /// What would be a warning is a downgrade too, and those the front shows.

@@ -12,6 +12,7 @@ mod life;
 mod look;
 mod question;
 mod run;
+mod secret;
 mod volume;
 
 pub(crate) use lockstep_argv::{Opt, Takes, Verb};
@@ -104,17 +105,23 @@ pub(crate) const VERBS: &[&Verb] = &[
     &volume::RM,
     &volume::PRUNE,
     &volume::EXISTS,
+    &secret::CREATE,
+    &secret::LS,
+    &secret::INSPECT,
+    &secret::RM,
+    &secret::EXISTS,
     &question::PLAN,
     &question::DOCTOR,
     &question::VERSION,
 ];
 
 /// Verbs behind `lockstep GROUP`: each group's short names, and what they are called here.
-pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 4] = [
+pub(crate) const GROUPS: [(&str, &[(&str, &str)]); 5] = [
     ("container", &life::GROUP),
     ("image", &image::GROUP),
     ("healthcheck", &health::GROUP),
     ("volume", &volume::GROUP),
+    ("secret", &secret::GROUP),
 ];
 
 const REGISTRIES: &str = "registries are not implemented yet; load reads layouts and archives";
@@ -153,7 +160,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("pull", REGISTRIES),
     ("push", REGISTRIES),
     ("search", REGISTRIES),
-    ("secret", "secrets are not implemented yet"),
 ];
 
 /// A verb by any of its names.

@@ -224,6 +224,11 @@ pub(super) const FILES: &[Opt] = &[
         "what the volumes are that the image asks for (anonymous)",
     ),
     values("mount", "type=TYPE,...", "bind or tmpfs, with options"),
+    values(
+        "secret",
+        "NAME[,OPTION...]",
+        "a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)",
+    ),
     values("tmpfs", "TARGET[:OPTIONS]", "a file system in memory"),
     value("shm-size", "BYTES", "size of /dev/shm (64m)"),
 ];
@@ -352,7 +357,6 @@ const REFUSED: &[Opt] = &[
     refused("volume-driver", Takes::Text, "volumes have no drivers"),
     refused("rootfs", Takes::Nothing, "write rootfs:DIR as the image"),
     refused("gpus", Takes::Text, "CDI devices are not implemented yet"),
-    refused("secret", Takes::Texts, "secrets are not implemented yet"),
     refused(
         "init-path",
         Takes::Text,

@@ -159,6 +159,7 @@ fn fill(
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }
+    let secrets = crate::secret::hand_over(store, directory, &resolved.secrets)?;
     let record = Record {
         schema: crate::container::RECORD_SCHEMA,
         id: id.to_owned(),
@@ -178,7 +179,10 @@ fn fill(
         block: claimed.block,
         health: resolved.health.clone(),
         restarts: 0,
-        job: job(store, directory, args, (image, &resolved))?,
+        job: Job {
+            secrets,
+            ..job(store, directory, args, (image, &resolved))?
+        },
         settings: resolved.settings,
         warnings: resolved.warnings,
     };
@@ -205,6 +209,7 @@ fn job(
         _ => None,
     };
     Ok(Job {
+        secrets: Vec::new(),
         id: directory.id.clone(),
         state: store.runtime(),
         bundle: directory.path.clone(),

@@ -14,6 +14,7 @@ mod namespace;
 mod path;
 mod process;
 mod seccomp;
+mod secret;
 mod security;
 mod sysctl;
 mod user;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::argv::Arguments;
 use crate::container::Check;
 use crate::failure::Failure;
+use crate::secret::Wanted;
 use crate::why::{Origin, Setting};
 
 pub(crate) use env::given as given_environment;
@@ -142,6 +144,8 @@ pub(crate) struct Resolved {
     pub(crate) mounts: Vec<Brought>,
     /// Files for the container's directory, by name.
     pub(crate) files: BTreeMap<&'static str, String>,
+    /// Secrets that it gets.
+    pub(crate) secrets: Vec<Wanted>,
     /// Volumes that have to exist.
     pub(crate) volumes: Vec<Volume>,
     pub(crate) health: Option<Check>,
@@ -200,6 +204,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
     namespace::apply(input, &mut out)?;
     userns::apply(input, &mut out)?;
     process::apply(input, &mut out)?;
+    secret::apply(input, &mut out)?;
     env::apply(input, &mut out)?;
     user::apply(input, &mut out)?;
     let granted = capability::apply(input, &mut out)?;

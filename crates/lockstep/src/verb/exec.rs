@@ -36,6 +36,9 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let config = directory.config()?.unwrap_or_default();
     let spec: Spec = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+    let mut spec = spec;
+    let variables = crate::secret::variables(&directory, &record)?;
+    spec.process.get_or_insert_default().env.extend(variables);
     let wanted = wanted(args, spec, &words[1..], started.pid)?;
     let text = serde_json::to_vec(&wanted).map_err(|e| Failure::new(format!("JSON: {e}")))?;
     if !args.flag("interactive") {

@@ -139,6 +139,9 @@ fn enter(
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
     let mut wanted = spec.process.unwrap_or_default();
     wanted.args = check.command();
+    wanted
+        .env
+        .extend(crate::secret::variables(directory, record)?);
     wanted.terminal = false;
     wanted.console_size = None;
     let text = serde_json::to_vec(&wanted).map_err(|e| Failure::new(format!("JSON: {e}")))?;

@@ -11,6 +11,7 @@ mod log;
 mod make;
 mod question;
 mod reap;
+mod secret;
 mod update;
 mod usage;
 mod volume;
@@ -63,6 +64,11 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "volume-rm" => volume::rm(front, args),
         "volume-prune" => volume::prune(front, args),
         "volume-exists" => volume::exists(front, args),
+        "secret-create" => secret::create(front, args),
+        "secret-ls" => secret::ls(front, args),
+        "secret-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Secret)),
+        "secret-rm" => secret::rm(front, args),
+        "secret-exists" => secret::exists(front, args),
         "plan" => question::plan(front, args),
         "doctor" => crate::doctor::doctor(front, args),
         "version" => version(),

@@ -33,6 +33,9 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             init: args.flag("init"),
             network_defaults: resolved.network_defaults,
             held: false,
+            // Their values are nobody's business here, and their places are in what --why prints.
+            secrets: Vec::new(),
+            secret_env: Vec::new(),
         }),
     };
     let spec = resolved.spec;

@@ -28,6 +28,7 @@ mod own_binary;
 mod record;
 mod restart;
 mod secret;
+mod secrets;
 mod stream;
 mod user;
 mod volume;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         ("secret", secret::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),
+        ("secrets", secrets::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
         ("volume", volume::CASES),

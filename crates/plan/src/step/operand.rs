@@ -86,6 +86,8 @@ pub enum Source {
     Memory,
     /// Layers with a directory for changes over them, mounted in the container's own user namespace.
     Overlay(OverlayRoot),
+    /// Files that are made in memory.
+    Secrets(Vec<crate::secret::Secret>),
 }
 
 /// Directories of the host that make a root file system together.

@@ -134,6 +134,7 @@ impl Init<'_> {
                     .during(|| "root file system in memory".into())
             }
             Source::Overlay(layers) => overlay(layers),
+            Source::Secrets(_) => Err(Error::new(Kind::Invalid, "secrets are not a tree")),
         }
     }
 
@@ -196,6 +197,9 @@ impl Init<'_> {
         else {
             return Ok(());
         };
+        if let Source::Secrets(secrets) = source {
+            return self.secrets(secrets, op);
+        }
         let what = || format!("bind-mounting at {}", target.as_path().display());
         let tree = self.tree(source, *recursive, *source_nofollow)?;
         let directory = file::fstat(&tree).during(what)?.st_mode & S_IFMT == S_IFDIR;
@@ -260,7 +264,12 @@ impl Init<'_> {
         Ok(Some(format!("mode={:o}", stat.st_mode & 0o7777)))
     }
 
-    fn point(&self, target: &RootPath, kind: PointKind, nofollow: bool) -> Result<OwnedFd> {
+    pub(super) fn point(
+        &self,
+        target: &RootPath,
+        kind: PointKind,
+        nofollow: bool,
+    ) -> Result<OwnedFd> {
         let path = target.as_path();
         self.root()?
             .mount_point(path, kind, nofollow)

@@ -1,5 +1,6 @@
 //! What is known of a container.
 
+use lockstep_supervisor::{Secret, SecretPlace};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -170,6 +171,7 @@ fn config_of(record: &Record, spec: &Value) -> Value {
         "Annotations": map(&spec["annotations"]),
         "StopSignal": lockstep_abi::signal::display(record.job.stop_signal),
         "StopTimeout": record.job.stop_timeout_ms / 1000,
+        "Secrets": record.job.secrets.iter().map(secret).collect::<Vec<_>>(),
         "Healthcheck": record.health.as_ref().map(check),
     })
 }
@@ -285,6 +287,21 @@ fn mount(brought: &Brought) -> Value {
         "RW": !brought.read_only(),
         "Propagation": found.map_or("rprivate", String::as_str),
     })
+}
+
+/// Where a secret is, in Podman's words; never what it is.
+fn secret(secret: &Secret) -> Value {
+    match &secret.place {
+        SecretPlace::File {
+            target,
+            mode,
+            uid,
+            gid,
+        } => json!({
+            "Name": secret.file, "Target": target, "Mode": mode, "UID": uid, "GID": gid,
+        }),
+        SecretPlace::Variable(name) => json!({"Name": secret.file, "Env": name}),
+    }
 }
 
 fn text(value: &Value) -> &str {

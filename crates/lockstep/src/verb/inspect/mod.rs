@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Container,
     Image,
     Volume,
+    Secret,
 }
 
 /// In the order in which a name without a kind is looked for.
@@ -72,6 +73,7 @@ fn find(front: &Front, typed: &str, kinds: &[Kind]) -> Result<Value, Failure> {
         let found = match kind {
             Kind::Container => container::find(front, typed),
             Kind::Image => image::find(front, typed),
+            Kind::Secret => super::secret::describe(front, typed),
             Kind::Volume => super::volume::describe(front, typed),
         };
         match found {
