@@ -113,12 +113,11 @@ pub fn write_some(file: impl AsFd, bytes: &[u8]) -> Result<usize> {
     }
 }
 
-/// Makes reads and writes of this open file return instead of blocking; fcntl(2) F_SETFL, O_NONBLOCK.
+/// Makes reads and writes of this open file return instead of blocking; ioctl(2) FIONBIO, which changes no other flag
+/// and so may be allowed to who must not change others.
 pub fn set_nonblocking(file: impl AsFd) -> Result<()> {
     let file = file.as_fd();
-    let flags = fs::fcntl_getfl(file).told(|| format!("fcntl({}, F_GETFL)", call::fd(file)))?;
-    fs::fcntl_setfl(file, flags | OFlags::NONBLOCK)
-        .told(|| format!("fcntl({}, F_SETFL, O_NONBLOCK)", call::fd(file)))
+    rustix::io::ioctl_fionbio(file, true).told(|| format!("ioctl({}, FIONBIO)", call::fd(file)))
 }
 
 /// Writes to an existing file in one write(2), as kernel files (cgroup, procfs, sysctl) need it.

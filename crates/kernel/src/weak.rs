@@ -22,3 +22,11 @@ pub fn pause(name: &str) {
         std::thread::sleep(Duration::from_millis(300));
     }
 }
+
+/// The same for a process that is started with an environment of its own.
+pub fn environment() -> Vec<String> {
+    let list = std::env::var("LOCKSTEP_WEAK");
+    list.map(|list| format!("LOCKSTEP_WEAK={list}"))
+        .into_iter()
+        .collect()
+}

@@ -263,12 +263,8 @@ impl Directory {
         file::write_fd(made, &text).during(what)
     }
 
-    /// Its cgroups alone: most of the state is the configuration, which is passed over.
+    /// Its cgroups alone.
     pub(crate) fn cgroup(&self) -> Result<Option<crate::cgroup::CgroupState>> {
-        #[derive(Deserialize)]
-        struct Cgroups {
-            cgroup: crate::cgroup::CgroupState,
-        }
         Ok(self.read::<Cgroups>(STATE)?.map(|state| state.cgroup))
     }
 
@@ -323,7 +319,7 @@ impl Directory {
         file::replace(&self.dir, name, &text, 0o600).during(|| format!("state of {}", self.id))
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+    fn read<T: Versioned>(&self, name: &str) -> Result<Option<T>> {
         let text = match file::read_at_once(&self.dir, name, LIMIT) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
             other => other.during(|| format!("state of {}", self.id))?,
@@ -362,32 +358,72 @@ impl Directory {
     }
 }
 
-/// What a state file says; `None` when its writer was killed in the middle, which is the same as before.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(
-    text: &[u8],
-    name: &str,
-    id: &ContainerId,
-) -> Result<Option<T>> {
+/// A file with a version.
+pub(crate) trait Versioned: serde::de::DeserializeOwned {
+    /// Its version.
+    fn schema(&self) -> u32;
+}
+
+impl Versioned for State {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Versioned for InitProcess {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Versioned for StoredOutcome {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+/// The state without the configuration, which is most of it and is passed over.
+#[derive(Debug, Deserialize)]
+struct Cgroups {
+    schema: u32,
+    cgroup: crate::cgroup::CgroupState,
+}
+
+impl Versioned for Cgroups {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+/// What a state file says; `None` when its writer was killed in the middle, which is the same as before. A good file
+/// is read once; of one that cannot be read it is found out whether another version wrote it.
+pub(crate) fn parse<T: Versioned>(text: &[u8], name: &str, id: &ContainerId) -> Result<Option<T>> {
     #[derive(Deserialize)]
     struct Header {
         schema: u32,
     }
-    let broken = |e: serde_json::Error| {
-        Error::new(Kind::Invalid, format!("{name} of container {}: {e}", id))
+    let newer = |found: u32| {
+        let message = format!(
+            "{name} of container {id} has schema {found}, this version reads up to {SCHEMA}"
+        );
+        Error::new(Kind::Invalid, message).hint("use the version of lockstep-runc that made it")
     };
+    let broken = match serde_json::from_slice::<T>(text) {
+        Ok(value) if value.schema() > SCHEMA => return Err(newer(value.schema())),
+        Ok(value) => return Ok(Some(value)),
+        Err(e) => e,
+    };
+    // A wrong field may stand before the place where the text is cut short.
     if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|e| e.is_eof()) {
         return Ok(None);
     }
-    let found = serde_json::from_slice::<Header>(text).map_or(SCHEMA, |header| header.schema);
-    if found > SCHEMA {
-        let message = format!(
-            "{name} of container {} has schema {found}, this version reads up to {SCHEMA}",
-            id
-        );
-        return Err(Error::new(Kind::Invalid, message)
-            .hint("use the version of lockstep-runc that made it"));
+    match serde_json::from_slice::<Header>(text) {
+        Ok(Header { schema }) if schema > SCHEMA => Err(newer(schema)),
+        _ => {
+            let message = format!("{name} of container {id}: {broken}");
+            Err(Error::new(Kind::Invalid, message))
+        }
     }
-    serde_json::from_slice(text).map(Some).map_err(broken)
 }
 
 /// Whether this very process exists and is no zombie.

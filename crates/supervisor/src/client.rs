@@ -28,7 +28,12 @@ pub fn start(
 ) -> Result<(Child, Connection)> {
     let what = || "starting the supervisor".to_owned();
     let program = exe::sealed().during(what)?;
-    let image = Image::new("", args.iter().copied(), []).during(what)?;
+    #[cfg(not(lockstep_weak))]
+    let environment: Vec<String> = Vec::new();
+    #[cfg(lockstep_weak)]
+    let environment = lockstep_kernel::weak::environment();
+    let environment = environment.iter().map(String::as_str);
+    let image = Image::new("", args.iter().copied(), environment).during(what)?;
     let (ours, theirs) = socket::pair().during(what)?;
     let flags = file::OFlags::RDWR;
     let null = file::openat(file::CWD, "/dev/null", flags, 0).during(what)?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child};
 use lockstep_kernel::{caller, event, exe, file, signal, socket};
+use lockstep_profile::seccomp::own::Turnover;
 use lockstep_runtime::error::For;
 use lockstep_runtime::{
     Begun, CgroupDriver, CreateRequest, Error, Kind, OomCounter, Result, Runtime, Settings,
@@ -13,7 +14,9 @@ use lockstep_runtime::{
 
 use crate::client::Client;
 use crate::confine::confine;
-use crate::job::{Exit, Job, LIFE, LOG, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, Started};
+use crate::job::{
+    Exit, Job, LIFE, LOG, LogJob, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, Started,
+};
 use crate::log::{Stream, Writer};
 use crate::protocol::{CHUNK, Reply, Request};
 use crate::streams::Streams;
@@ -119,7 +122,7 @@ fn begin(
         .collect();
     let oom = waiting.oom_counter()?;
     // The last moment before the program's first instruction: from here on nothing that it does finds rights here.
-    lost.extend(confine(job.owner, log_directory)?);
+    lost.extend(confine(job.owner, turnover(job.log), log_directory)?);
     write_line(&life, &started(pid, &lost))?;
     let Begun { child, console } = runtime.begin(waiting)?;
     if let Some(master) = console {
@@ -210,6 +213,14 @@ fn open_log(job: &Job, directory: &OwnedFd) -> Result<(Option<Writer>, Option<Ow
         file::chown(&open()?, Writer::CURRENT, owner, owner).during(what)?;
     }
     Ok((Some(writer), Some(open()?)))
+}
+
+fn turnover(log: Option<LogJob>) -> Turnover {
+    match log {
+        Some(limits) if limits.max_size > 0 && limits.max_files > 1 => Turnover::Renames,
+        Some(limits) if limits.max_size > 0 => Turnover::Truncates,
+        _ => Turnover::Never,
+    }
 }
 
 /// What a descriptor in the poll set is.

@@ -1,4 +1,4 @@
-//! Builds of lockstep-runc under a `--cfg lockstep_*`: weakened on purpose, or failing on demand.
+//! Builds of both programs under a `--cfg lockstep_*`: weakened on purpose, or failing on demand.
 //!
 //! An attack test proves something only if the attack succeeds against a build without the
 //! mechanism. Such hooks exist only under a cfg, which no feature and no environment variable of
@@ -15,7 +15,7 @@ use crate::Failure;
 const WRAPPER: &str = "rustc-wrapper";
 const PREFIX: &str = "lockstep_";
 
-/// The directory with one `<cfg>/lockstep-runc` per variant.
+/// The directory with one `<cfg>` per variant, and both programs in it.
 pub(crate) fn folder(target: &Path) -> PathBuf {
     target.join("variants")
 }
@@ -52,15 +52,17 @@ pub(crate) fn build(root: &Path, name: &str) -> Result<(), Failure> {
     }
     let mut cargo = Command::new("cargo");
     cargo
-        .args(["build", "-p", "lockstep-runc"])
+        .args(["build", "-p", "lockstep-runc", "-p", "lockstep"])
         .current_dir(root);
     let status = cargo.env("RUSTC_WORKSPACE_WRAPPER", &wrapper).status()?;
     if !status.success() {
         return Err(Failure::new(format!("build of variant {name}: {status}")));
     }
-    // The next ordinary build puts its own file where this one is now.
-    let built = target.join("x86_64-unknown-linux-gnu/debug/lockstep-runc");
-    std::fs::copy(built, folder.join("lockstep-runc"))?;
+    // The next ordinary build puts its own files where these are now.
+    for name in ["lockstep-runc", "lockstep"] {
+        let built = target.join("x86_64-unknown-linux-gnu/debug").join(name);
+        std::fs::copy(built, folder.join(name))?;
+    }
     Ok(())
 }
 

@@ -18,5 +18,5 @@ pub(crate) use health::{Check, Health, OnFailure, Probe, Verdict};
 pub(crate) use lookup::no_container;
 pub(crate) use name::check as check_name;
 pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA};
-pub(crate) use removal::end_in_runtime;
+pub(crate) use removal::{Found, end_in_runtime};
 pub(crate) use store::{Locations, Store};

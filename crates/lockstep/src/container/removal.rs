@@ -17,6 +17,13 @@ use crate::failure::{Doing, Failure};
 /// Status of a container whose supervisor was killed: the kernel killed the container with SIGKILL.
 const KILLED: i32 = 137;
 
+/// A container that can be read, and what it did when it was looked at.
+pub(crate) struct Found {
+    pub(crate) directory: Directory,
+    pub(crate) record: Record,
+    pub(crate) status: Status,
+}
+
 impl Store {
     /// Removes a container that does not run. The caller holds its lock. Of one without a record block and name are
     /// found by the links that have lost their container.
@@ -62,16 +69,28 @@ impl Store {
 
     /// Repairs what killed commands and supervisors left; what somebody works on is let be. A container that
     /// cannot be repaired is no reason not to see to the others: what was wrong with each is returned.
-    pub(crate) fn sweep(&self, runtime: &Runtime<'_>) -> Result<Vec<Failure>, Failure> {
-        let mut wrong = Vec::new();
+    pub(crate) fn sweep(
+        &self,
+        runtime: &Runtime<'_>,
+    ) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
+        let (mut found, mut wrong) = (Vec::new(), Vec::new());
         for id in self.ids()? {
-            let directory = self.by_id(&id)?;
-            let repaired = directory.map(|directory| self.repair(runtime, &directory));
-            wrong.extend(repaired.and_then(Result::err));
+            let Some(directory) = self.by_id(&id)? else {
+                continue;
+            };
+            match self.look_after(runtime, &directory) {
+                Ok(Some((record, status))) => found.push(Found {
+                    directory,
+                    record,
+                    status,
+                }),
+                Ok(None) => {}
+                Err(failure) => wrong.push(failure),
+            }
         }
         self.sweep_blocks()?;
         self.sweep_names()?;
-        Ok(wrong)
+        Ok((found, wrong))
     }
 
     /// One container's share of [`Store::sweep`]; whether it still exists.
@@ -80,18 +99,43 @@ impl Store {
         runtime: &Runtime<'_>,
         directory: &Directory,
     ) -> Result<bool, Failure> {
+        let found = self.look_after(runtime, directory)?;
+        Ok(found.is_some() || directory.exists()?)
+    }
+
+    /// The same, and what was found: nothing has to be read again of a container that is well.
+    fn look_after(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+    ) -> Result<Option<(Record, Status)>, Failure> {
         let status = directory.status()?;
         let created = matches!(status, Status::Created);
         let over = matches!(status, Status::Abandoned(_) | Status::Exited(..));
         let record = match directory.record()? {
             // The front of a `run --rm` was killed before there was a supervisor.
             Some(record) if over || (created && record.goes_unstarted()) => Some(record),
-            Some(_) => return Ok(true),
+            Some(record) => return Ok(Some((record, status))),
             None => None,
         };
         if !directory.lock()? {
-            return Ok(true);
+            return Ok(record.map(|record| (record, status)));
         }
+        if !self.mend(runtime, directory, record)? {
+            return Ok(None);
+        }
+        let record = directory.record()?;
+        let status = directory.status()?;
+        Ok(record.map(|record| (record, status)))
+    }
+
+    /// Does what has to be done for a container whose lock the caller has just taken; whether it still exists.
+    fn mend(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+        record: Option<Record>,
+    ) -> Result<bool, Failure> {
         // Asked again under the lock: it may have been started meanwhile.
         match (directory.status_locked()?, record) {
             (Status::Abandoned(_), Some(record)) => {
@@ -106,7 +150,7 @@ impl Store {
             (Status::Created, Some(record)) if record.goes_unstarted() => self
                 .remove(runtime, directory, Some(&record))
                 .map(|()| false),
-            (_, Some(_)) => Ok(true),
+            (_, Some(_)) => directory.unlock().map(|()| true),
             (_, None) => self.remove(runtime, directory, None).map(|()| false),
         }
     }

@@ -23,7 +23,7 @@ use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 
 use crate::argv::{self, Arguments};
 use crate::config::Config;
-use crate::container::Store;
+use crate::container::{Found, Store};
 use crate::failure::Failure;
 use crate::{cli, verb};
 
@@ -143,11 +143,18 @@ impl Front {
 
     /// The store with what killed commands left repaired, as far as that can be done.
     pub(crate) fn swept(&self) -> Result<&Store, Failure> {
+        self.containers()?;
+        self.store()
+    }
+
+    /// Every container that can be read, as it was found; of the others what is wrong is told.
+    pub(crate) fn containers(&self) -> Result<Vec<Found>, Failure> {
         let store = self.store()?;
-        for failure in self.with_runtime(store, |runtime| store.sweep(runtime))? {
+        let (found, wrong) = self.with_runtime(store, |runtime| store.sweep(runtime))?;
+        for failure in wrong {
             note(&failure.as_warning());
         }
-        Ok(store)
+        Ok(found)
     }
 
     /// Calls `action` with the runtime library on this store's state.

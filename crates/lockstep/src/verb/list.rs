@@ -4,7 +4,7 @@ use lockstep_runtime::{ContainerId, Kind, Runtime};
 use serde::Serialize;
 
 use crate::argv::Arguments;
-use crate::container::{Directory, Health, Record, Status, Verdict};
+use crate::container::{Directory, Found, Health, Record, Status, Verdict};
 use crate::escape;
 use crate::failure::{Failure, NO_CONTAINER};
 use crate::front::{Front, print};
@@ -53,11 +53,15 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     };
     let by_state = filters.have(&["status", "exited"]);
     let all = args.flag("all") || newest.is_some() || by_state;
-    let store = front.swept()?;
-    let mut rows = front.with_runtime(store, |runtime| {
+    let found = front.containers()?;
+    let mut rows = front.with_runtime(front.store()?, |runtime| {
         let mut rows = Vec::new();
-        for (directory, record) in store.all()? {
-            let status = directory.status()?;
+        for one in found {
+            let Found {
+                directory,
+                record,
+                status,
+            } = one;
             if !all && !matches!(status, Status::Running(_)) {
                 continue;
             }

@@ -131,16 +131,11 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 }
 
 fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Failure> {
-    let store = front.swept()?;
+    let mut all = front.containers()?;
+    let store = front.store()?;
     let named = args.words(0)?;
-    let mut found = Vec::new();
-    if named.is_empty() {
-        for (directory, record) in store.all()? {
-            if let Status::Running(_) = directory.status()? {
-                found.push(record);
-            }
-        }
-    }
+    all.retain(|one| named.is_empty() && matches!(one.status, Status::Running(_)));
+    let mut found: Vec<_> = all.into_iter().map(|one| one.record).collect();
     for typed in named {
         found.push(store.find(typed)?.1);
     }

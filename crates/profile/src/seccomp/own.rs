@@ -6,13 +6,14 @@ use lockstep_oci::runtime::{
 };
 
 /// Everything that a supervisor does once the container is made: move bytes between descriptors that it has,
-/// listen on its socket, signal and await one process, turn its log over. It makes no process, no socket and
-/// no mapping that is executable.
+/// listen on its socket, signal and await one process. It makes no process, no socket and no mapping that is
+/// executable, and it opens nothing. Neither is there a call that moves a file's position: what its log has
+/// already stays as it is.
 #[rustfmt::skip]
 const SUPERVISOR: &[&str] = &[
-    "accept4", "brk", "clock_gettime", "close", "exit", "exit_group", "fstat", "ftruncate", "getpid",
-    "madvise", "munmap", "newfstatat", "openat", "pidfd_send_signal", "poll", "ppoll", "read", "recvfrom",
-    "recvmsg", "renameat", "renameat2", "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "statx",
+    "accept4", "brk", "clock_gettime", "close", "exit", "exit_group", "fstat", "getpid",
+    "madvise", "munmap", "newfstatat", "pidfd_send_signal", "poll", "ppoll", "read", "recvfrom",
+    "recvmsg", "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "statx",
     "wait4", "waitid", "write", "writev",
 ];
 
@@ -27,18 +28,46 @@ const COPIER: &[&str] = &[
     "statx", "symlinkat", "unlinkat", "utimensat", "wait4", "write", "writev",
 ];
 
+/// How a log of a bounded size makes room, which takes calls of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turnover {
+    /// It has no bound.
+    Never,
+    /// The one file begins anew.
+    Truncates,
+    /// Older files get other names, and a new one is begun.
+    Renames,
+}
+
 /// `TIOCSWINSZ`: the size of the container's terminal.
 const SET_TERMINAL_SIZE: u64 = 0x5414;
-/// `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`, `F_DUPFD_CLOEXEC`.
-const DESCRIPTOR_COMMANDS: [u64; 5] = [1, 2, 3, 4, 1030];
+/// `FIONBIO`: reads that do not block. `F_SETFL` could also take `O_APPEND` from the log.
+const SET_NONBLOCKING: u64 = 0x5421;
+/// `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_DUPFD_CLOEXEC`.
+const DESCRIPTOR_COMMANDS: [u64; 4] = [1, 2, 3, 1030];
+/// asm-generic/fcntl.h.
+const O_TRUNC: u64 = 0o1000;
+const O_APPEND: u64 = 0o2000;
 const PROT_EXEC: u64 = 4;
 const EPERM: u32 = 1;
 
 /// The filter of a supervisor: what is not listed is refused with EPERM, on `native` alone.
 #[must_use]
-pub fn supervisor(native: Arch) -> Seccomp {
-    let terminal = allow(&["ioctl"], vec![masked(1, 0xffff_ffff, SET_TERMINAL_SIZE)]);
-    let more = [allow(&["mremap"], Vec::new()), terminal];
+pub fn supervisor(native: Arch, log: Turnover) -> Seccomp {
+    let mut more = vec![
+        allow(&["mremap"], Vec::new()),
+        allow(&["ioctl"], vec![masked(1, 0xffff_ffff, SET_TERMINAL_SIZE)]),
+        allow(&["ioctl"], vec![masked(1, 0xffff_ffff, SET_NONBLOCKING)]),
+    ];
+    match log {
+        Turnover::Never => {}
+        Turnover::Truncates => more.push(allow(&["ftruncate"], Vec::new())),
+        // A file that is opened is only ever added to.
+        Turnover::Renames => more.extend([
+            allow(&["renameat", "renameat2"], Vec::new()),
+            allow(&["openat"], vec![masked(2, O_TRUNC | O_APPEND, O_APPEND)]),
+        ]),
+    }
     only(native, SUPERVISOR, more)
 }
 
@@ -96,10 +125,14 @@ mod tests {
     use lockstep_abi::syscall;
 
     fn verdict(name: &str, arguments: [u64; 6]) -> Verdict {
-        verdict_of(supervisor, name, arguments)
+        with(Turnover::Never, name, arguments)
     }
 
-    fn verdict_of(filter: fn(Arch) -> Seccomp, name: &str, arguments: [u64; 6]) -> Verdict {
+    fn with(log: Turnover, name: &str, arguments: [u64; 6]) -> Verdict {
+        verdict_of(|native| supervisor(native, log), name, arguments)
+    }
+
+    fn verdict_of(filter: impl Fn(Arch) -> Seccomp, name: &str, arguments: [u64; 6]) -> Verdict {
         let native = Arch::X86_64;
         let program = compile(&filter(native), native).expect("it compiles");
         let call = Call {
@@ -131,6 +164,11 @@ mod tests {
             "bpf",
             "symlinkat",
             "setuid",
+            "openat",
+            "ftruncate",
+            "renameat",
+            "lseek",
+            "pwrite64",
         ] {
             assert_ne!(verdict(name, [0; 6]), Verdict::ALLOW, "{name}");
         }
@@ -139,6 +177,20 @@ mod tests {
         assert_ne!(verdict("mmap", [0, 0, 7, 0, 0, 0]), Verdict::ALLOW);
         assert_ne!(verdict("ioctl", [0, 0x5412, 0, 0, 0, 0]), Verdict::ALLOW);
         assert_eq!(verdict("ioctl", [0, 0x5414, 0, 0, 0, 0]), Verdict::ALLOW);
+        // F_SETFL.
+        assert_ne!(verdict("fcntl", [0, 4, 0, 0, 0, 0]), Verdict::ALLOW);
+    }
+
+    #[test]
+    fn a_log_that_turns_over_is_only_added_to() {
+        let open = |flags| with(Turnover::Renames, "openat", [3, 0, flags, 0, 0, 0]);
+        assert_eq!(open(0o1 | 0o100 | O_APPEND), Verdict::ALLOW);
+        for flags in [0, 0o1, 0o2, 0o1 | O_TRUNC, 0o1 | O_APPEND | O_TRUNC] {
+            assert_ne!(open(flags), Verdict::ALLOW, "{flags:o}");
+        }
+        let cut = |log| with(log, "ftruncate", [0; 6]);
+        assert_eq!(cut(Turnover::Truncates), Verdict::ALLOW);
+        assert_ne!(cut(Turnover::Renames), Verdict::ALLOW);
     }
 
     #[test]
