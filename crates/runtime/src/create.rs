@@ -10,7 +10,7 @@ use crate::request::{CreateRequest, RunRequest};
 use crate::state::{self, ContainerId, Directory, SCHEMA, START, State as Stored};
 use crate::{Runtime, clock, host, setting, terminal};
 use lockstep_kernel::{file, process, signal, socket};
-use lockstep_oci::runtime::{self as oci, Hooks, ValidSpec};
+use lockstep_oci::runtime::{self as oci, Hooks, Linux, ValidSpec};
 use lockstep_oci::state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
 use lockstep_plan::secret::Hidden;
 use lockstep_plan::{Barrier, Host, Op, Plan, cgroup as plan_cgroup, create as plan_create};
@@ -23,7 +23,6 @@ const CONFIG_LIMIT: usize = 16 << 20;
 
 /// Everything decided before anything is made.
 pub(crate) struct Prepared {
-    spec: ValidSpec,
     pub(crate) stored: Stored,
     plan: Plan,
     cgroup: plan_cgroup::CgroupPlan,
@@ -35,7 +34,11 @@ impl Runtime<'_> {
     /// Makes a container that waits for `start` (runtime.md, "Create").
     pub fn create(&self, request: &CreateRequest) -> Result<()> {
         let mut prepared = self.prepare(request)?;
-        let socket = terminal::socket_for(&prepared.spec, request.console_socket.as_deref(), true)?;
+        let socket = terminal::socket_for(
+            &prepared.stored.spec,
+            request.console_socket.as_deref(),
+            true,
+        )?;
         let born = self.make(request, &mut prepared, true)?;
         let handed = terminal::hand_over(socket.as_ref(), born.console.as_ref());
         self.finish(
@@ -107,7 +110,7 @@ impl Runtime<'_> {
         // work that the kernel does at once.
         let mut prepared = ManuallyDrop::new(self.prepare(create)?);
         let socket = terminal::socket_for(
-            &prepared.spec,
+            &prepared.stored.spec,
             create.console_socket.as_deref(),
             request.detach,
         )?;
@@ -153,13 +156,13 @@ impl Runtime<'_> {
         message::open_barrier(born.peer.as_fd(), Barrier::Go, "starting the program")?;
         let begun = self.oci_state(&prepared.stored, Status::Creating, Some(pid));
         await_execution(born.peer.as_fd(), |listener| {
-            hand_to_agent(&prepared.spec, &begun, pid, &listener)
+            hand_to_agent(&prepared.stored.spec, &begun, pid, &listener)
         })?;
         let told = self.oci_state(&prepared.stored, Status::Running, Some(pid));
         let empty = Hooks::default();
         self.poststart(
             &prepared.stored.id,
-            prepared.spec.hooks.as_ref().unwrap_or(&empty),
+            prepared.stored.spec.hooks.as_ref().unwrap_or(&empty),
             &told,
         )
     }
@@ -186,7 +189,7 @@ impl Runtime<'_> {
         };
         let mut prepared = self.decide(request, spec, &rootfs)?;
         if request.notify_socket.is_some() {
-            notify::name_steps(&mut prepared.plan, &prepared.spec);
+            notify::name_steps(&mut prepared.plan, &prepared.stored.spec);
         }
         Ok(prepared)
     }
@@ -209,9 +212,10 @@ impl Runtime<'_> {
             return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
         }
         let proc = setting::open_proc()?;
-        let host = host::probe(proc.as_fd(), Some(&spec))?;
-        let linux = spec.linux.clone().unwrap_or_default();
-        let cgroup = self.plan_cgroup(request.id.as_str(), &spec, &linux, &host, proc.as_fd())?;
+        let host = host::probe(proc.as_fd(), &spec, spec.process.as_ref())?;
+        let empty = Linux::default();
+        let linux = spec.linux.as_ref().unwrap_or(&empty);
+        let cgroup = self.plan_cgroup(request.id.as_str(), &spec, linux, &host, proc.as_fd())?;
         let intended = CgroupState::intended(&cgroup, &host.cgroup);
         let cgroups: Vec<(usize, PathBuf)> = cgroup
             .dirs
@@ -250,10 +254,9 @@ impl Runtime<'_> {
             created: clock::now_rfc3339(),
             owner: host.uid,
             cgroup: intended,
-            spec: (*spec).clone(),
+            spec: spec.into_inner(),
         };
         Ok(Prepared {
-            spec,
             stored,
             plan: planned,
             cgroup,
@@ -337,14 +340,14 @@ impl Runtime<'_> {
         }
         let mut lost = cgroup.apply(&prepared.cgroup.writes, layout)?;
         lost.extend(cgroup.apply_devices(&prepared.cgroup.devices, layout)?);
-        if let Some(uid) = driver::owner(&prepared.spec) {
+        if let Some(uid) = driver::owner(&prepared.stored.spec) {
             lost.extend(cgroup.delegate(uid)?);
         }
         let counted = prepared.cgroup.writes.iter().any(|w| w.file == "pids.max")
             && !lost.iter().any(|lost| lost.because == PIDS);
         let told = self.oci_state(&prepared.stored, Status::Creating, None);
         let empty = Hooks::default();
-        let hooks = prepared.spec.hooks.as_ref().unwrap_or(&empty);
+        let hooks = prepared.stored.spec.hooks.as_ref().unwrap_or(&empty);
         let mut birth = Birth::new(
             &prepared.plan,
             prepared.proc.as_fd(),

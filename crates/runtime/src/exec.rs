@@ -50,11 +50,7 @@ impl Runtime<'_> {
         )?;
         let console = terminal::connect(request.console_socket.as_deref())?;
         let proc = setting::open_proc()?;
-        let checked = Spec {
-            process: Some(wanted.clone()),
-            ..spec.clone()
-        };
-        let host = host::probe(proc.as_fd(), Some(&checked))?;
+        let host = host::probe(proc.as_fd(), spec, Some(&wanted))?;
         let plan = self.plan_exec(&stored, &wanted, &host, request)?;
         for warning in &plan.warnings {
             (self.warn)(warning);

@@ -2,7 +2,7 @@
 
 use crate::error::{For, Result};
 use lockstep_kernel::{capability, credential, file};
-use lockstep_oci::runtime::{NamespaceType, Spec};
+use lockstep_oci::runtime::{NamespaceType, Process, Spec};
 use lockstep_plan::Host;
 use lockstep_plan::cgroup::{Layout, Mode, layout};
 use std::os::fd::BorrowedFd;
@@ -11,18 +11,16 @@ use std::path::Path;
 /// The largest file of /proc that is read here, in bytes: mountinfo grows with the number of mounts.
 const LIMIT: usize = 64 << 20;
 
-/// Probes the host for a configuration.
-pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
+/// Probes the host for a process of a container: its first, or a further one.
+pub(crate) fn probe(proc: BorrowedFd<'_>, spec: &Spec, process: Option<&Process>) -> Result<Host> {
     let sets = capability::get().during(|| "capabilities of the caller".into())?;
-    let linux = spec.and_then(|s| s.linux.as_ref());
-    let process = spec.and_then(|s| s.process.as_ref());
+    let linux = spec.linux.as_ref();
     let new_user = linux.is_some_and(|l| l.has_namespace(&NamespaceType::User));
     let labelled = process.is_some_and(|p| p.selinux_label.is_some())
         || linux.is_some_and(|l| l.mount_label.is_some());
-    let confined = spec.is_some_and(|s| {
-        s.annotations
-            .contains_key(lockstep_oci::landlock::ANNOTATION)
-    });
+    let confined = spec
+        .annotations
+        .contains_key(lockstep_oci::landlock::ANNOTATION);
     let mounts = read(proc, "self/mountinfo")?;
     let inside = in_user_namespace(proc)?;
     Ok(Host {
@@ -40,7 +38,7 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: Option<&Spec>) -> Result<Host> {
         } else {
             0
         },
-        kcore: spec.is_some() && kcore(proc)?,
+        kcore: kcore(proc)?,
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),
