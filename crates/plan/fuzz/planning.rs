@@ -97,7 +97,11 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         )
     };
     let cgroups: Vec<_> = planned.dirs.iter().map(place).collect();
-    let request = create::Request {
+    let held = create::Supervised {
+        held: true,
+        ..create::Supervised::default()
+    };
+    let request = |supervised| create::Request {
         id: "id",
         bundle: Path::new("/bundle"),
         cgroups: &cgroups,
@@ -106,9 +110,11 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         processes: planned.processes,
         keep: 0,
         sockets: 0,
-        supervised: None,
+        supervised,
     };
-    judge(create::plan(spec, host, &request));
+    for supervised in [None, Some(&held)] {
+        judge(create::plan(spec, host, &request(supervised)));
+    }
     let Some(process) = spec.process.as_ref() else {
         return;
     };

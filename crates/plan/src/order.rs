@@ -99,3 +99,28 @@ fn require(holds: bool, rule: &str) -> Result<()> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(ops: impl IntoIterator<Item = Op>) -> Result<()> {
+        let mut plan = Plan::default();
+        for op in ops {
+            plan.init("<test>", op);
+        }
+        plan.release(Barrier::Go);
+        check(&plan)
+    }
+
+    #[test]
+    fn a_container_that_is_held_executes_nothing() {
+        assert_eq!(held([Op::PivotRoot, Op::TellNamespaces]), Ok(()));
+        let execute = Op::Execute {
+            args: Vec::new(),
+            env: Vec::new(),
+            init: None,
+        };
+        held([Op::PivotRoot, execute]).expect_err("a program in a container that is held");
+    }
+}

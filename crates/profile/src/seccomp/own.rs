@@ -22,8 +22,8 @@ const SUPERVISOR: &[&str] = &[
 #[rustfmt::skip]
 const COPIER: &[&str] = &[
     "brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fchmodat", "fchown", "fchownat", "fgetxattr",
-    "flistxattr", "fsetxattr", "fstat", "fstatfs", "ftruncate", "futex", "getdents64", "getpid", "linkat", "lseek", "madvise",
-    "mkdirat", "mknodat", "mremap", "munmap", "newfstatat", "openat", "openat2", "pread64", "prlimit64", "pwrite64",
+    "flistxattr", "fsetxattr", "fstat", "fstatfs", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "linkat",
+    "lseek", "madvise", "mkdirat", "mknodat", "mremap", "munmap", "newfstatat", "openat", "openat2", "pread64", "pwrite64",
     "read", "readlinkat", "readv", "renameat", "renameat2", "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sendmsg",
     "statx", "symlinkat", "unlinkat", "utimensat", "wait4", "write", "writev",
 ];
