@@ -61,9 +61,13 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
                     left: made.left.and(read.left),
                     ..made
                 }),
-                // What is behind an end that came too early is known at the other end.
-                (Err(made), Err(mut read)) if made.message.ends_with(CUT_OFF) => {
-                    read.message = made.message.replace(CUT_OFF, &read.message);
+                // The one that ended first knows why; the other only that nothing came, or that nobody read.
+                (Err(made), Err(read)) if read.message == CUT_OFF => Err(made),
+                (Err(made), Err(mut read)) => {
+                    read.message = match made.message.strip_suffix(CUT_OFF) {
+                        Some(before) => format!("{before}{}", read.message),
+                        None => read.message,
+                    };
                     Err(read)
                 }
                 (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),

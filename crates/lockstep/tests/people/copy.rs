@@ -591,6 +591,17 @@ fn user(t: &Stage, call: &dyn Fn(&[&str]) -> Output) {
     let text = call(&["cp", &secret.display().to_string(), "c:/tmp"]).refused(125);
     assert!(text.contains("EACCES"), "{text}");
     call(&["cp", "c:/tmp/f", "/etc/ls-people-f"]).refused(125);
+    // The error is that of the side that had it, and nothing of the rest is there.
+    let mixed = t.dir.join("mixed");
+    std::fs::create_dir(&mixed).expect("a directory");
+    std::fs::write(mixed.join("open"), "open").expect("a file");
+    std::fs::rename(&secret, mixed.join("secret")).expect("its name");
+    let text = call(&["cp", &mixed.display().to_string(), "c:/tmp/mixed"]).refused(125);
+    assert!(
+        text.contains("mixed/secret") && text.contains("EACCES"),
+        "{text}"
+    );
+    assert_ne!(call(&["exec", "c", "test", "-e", "/tmp/mixed"]).code, 0);
     // One that does not run.
     call(&[
         "create",
