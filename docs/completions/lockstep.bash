@@ -1080,12 +1080,16 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__plan)
-            opts="-i -t -a -e -w -u -h -v -m -c --json --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
+            opts="-i -t -a -e -w -u -h -v -m -c --json --host --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attach)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -568,6 +568,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -s a -l all
 complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -s i -l ignore -d 'a missing secret is no error'
 complete -c lockstep -n "__fish_lockstep_using_subcommand secret-rm" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand secret-exists" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l host -d 'for the host that lockstep doctor --json described, in place of this one' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-file -d 'environment variables, one a line' -r

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
-use crate::front::Front;
+use crate::front::{Front, SAVED_SCHEMA, Saved};
 
 /// CLONE_NEWUSER and CLONE_NEWNS.
 const NEWUSER: u64 = 0x1000_0000;
@@ -81,14 +81,25 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     facts.push(fact("lsm", first_line("/sys/kernel/security/lsm")));
     let missing = facts.iter().any(|fact| fact.missing);
     let text = match args.flag("json") {
-        true => {
-            serde_json::to_string_pretty(&facts).map_err(|e| Failure::new(format!("JSON: {e}")))?
-                + "\n"
-        }
+        true => json(front, &facts, caller)?,
         false => table(&facts),
     };
     crate::front::print(&text)?;
     Ok(u8::from(missing))
+}
+
+/// The facts, and the host as planning takes it (`plan --host`).
+fn json(front: &Front, facts: &[Fact], caller: crate::resolve::Caller) -> Result<String, Failure> {
+    let wrong = |error: serde_json::Error| Failure::new(format!("JSON: {error}"));
+    let saved = Saved {
+        schema: SAVED_SCHEMA,
+        facts: serde_json::to_value(facts).map_err(wrong)?,
+        host: front.with_runtime(front.store()?, |runtime| Ok(runtime.host()?))?,
+        subuids: caller.subuids,
+        subgids: caller.subgids,
+    };
+    let text = serde_json::to_string_pretty(&saved).map_err(wrong)?;
+    Ok(text + "\n")
 }
 
 /// Where something is, and which file says so.

@@ -1,10 +1,11 @@
 //! What this kernel and this user can do, as a value: probed by `runtime`, invented by tests.
 
 use crate::cgroup::Layout;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The probed facts that planning depends on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Host {
     /// Effective user id of the caller.
     pub uid: u32,

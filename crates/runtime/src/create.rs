@@ -187,18 +187,28 @@ impl Runtime<'_> {
                 .during(|| format!("root file system {}", path.display()))
                 .map_err(|e| e.asked("/root/path"))
         };
-        let mut prepared = self.decide(request, spec, &rootfs)?;
+        let mut prepared = self.decide(request, spec, &rootfs, None)?;
         if request.notify_socket.is_some() {
             notify::name_steps(&mut prepared.plan, &prepared.stored.spec);
         }
         Ok(prepared)
     }
 
-    /// What would be done for a configuration, none of which is.
-    pub fn plan(&self, request: &CreateRequest, spec: oci::Spec) -> Result<Plan> {
+    /// Everything that planning may want to know of this host.
+    pub fn host(&self) -> Result<Host> {
+        host::probe_all(setting::open_proc()?.as_fd())
+    }
+
+    /// What would be done for a configuration, none of which is: on this host, or on the one that is given.
+    pub fn plan(
+        &self,
+        request: &CreateRequest,
+        spec: oci::Spec,
+        host: Option<Host>,
+    ) -> Result<Plan> {
         let spec = oci::validate(spec).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
         let rootfs = |path: &str| Ok(request.bundle.join(path));
-        Ok(self.decide(request, spec, &rootfs)?.plan)
+        Ok(self.decide(request, spec, &rootfs, host)?.plan)
     }
 
     fn decide(
@@ -206,15 +216,24 @@ impl Runtime<'_> {
         request: &CreateRequest,
         spec: ValidSpec,
         rootfs: &dyn Fn(&str) -> Result<PathBuf>,
+        other: Option<Host>,
     ) -> Result<Prepared> {
         let bundle = request.bundle.clone();
         if spec.process.is_none() {
             return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
         }
         let proc = setting::open_proc()?;
-        let host = host::probe(proc.as_fd(), &spec, spec.process.as_ref())?;
         let empty = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&empty);
+        let host = match other {
+            // As `probe` has it for this configuration.
+            Some(host) => Host {
+                user_namespace: host.user_namespace
+                    && !linux.has_namespace(&oci::NamespaceType::User),
+                ..host
+            },
+            None => host::probe(proc.as_fd(), &spec, spec.process.as_ref())?,
+        };
         let cgroup = self.plan_cgroup(request.id.as_str(), &spec, linux, &host, proc.as_fd())?;
         let intended = CgroupState::intended(&cgroup, &host.cgroup);
         let cgroups: Vec<(usize, PathBuf)> = cgroup

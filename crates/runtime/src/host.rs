@@ -46,6 +46,20 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: &Spec, process: Option<&Process>
     })
 }
 
+/// Probes everything, for whoever asks what would be done here, or takes the answer elsewhere.
+pub(crate) fn probe_all(proc: BorrowedFd<'_>) -> Result<Host> {
+    let host = probe(proc, &Spec::default(), None)?;
+    let mounts = read(proc, "self/mountinfo")?;
+    Ok(Host {
+        apparmor: apparmor(),
+        selinux: selinux(),
+        landlock_abi: lockstep_kernel::landlock::abi(),
+        resctrl: resctrl(&mounts),
+        cgroup: cgroups(proc, &mounts, true)?,
+        ..host
+    })
+}
+
 fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
     let bytes = file::read(proc, path, LIMIT).during(|| format!("reading /proc/{path}"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,7 +1,7 @@
 //! Verbs that answer questions about this host and this program.
 
 use super::run::{FILES, LIMITS, NAMESPACES, PRIVILEGE, PROCESS, WHY};
-use super::{Verb, flag};
+use super::{Verb, flag, value};
 
 pub(crate) const PLAN: Verb = Verb {
     name: "plan",
@@ -10,7 +10,14 @@ pub(crate) const PLAN: Verb = Verb {
     about: "print the kernel operations that run would carry out, and do none",
     description: "",
     options: &[
-        &[flag("json", "as JSON")],
+        &[
+            flag("json", "as JSON"),
+            value(
+                "host",
+                "FILE",
+                "for the host that lockstep doctor --json described, in place of this one",
+            ),
+        ],
         PROCESS,
         PRIVILEGE,
         NAMESPACES,

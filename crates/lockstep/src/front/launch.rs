@@ -13,7 +13,7 @@ use lockstep_runtime::clock;
 use lockstep_supervisor::{Connection, Exit, Job, LogJob};
 
 use super::image::Opened;
-use super::{Eyes, Front, SUPERVISOR, probe_caller};
+use super::{Eyes, Front, SUPERVISOR, Saved, probe_caller};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
@@ -378,7 +378,10 @@ pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 /// Resolves a command line for a container that is not made: its id and block are any.
 pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, Failure> {
     let typed = args.words(0)?[0];
-    let caller = probe_caller()?;
+    let caller = match Saved::given(args)? {
+        Some(saved) => saved.caller(),
+        None => probe_caller()?,
+    };
     let at = front.locations()?;
     let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
     let image = image.with_layers(typed, Vec::new());

@@ -9,6 +9,7 @@ mod keeper;
 mod launch;
 mod place;
 mod print;
+mod saved;
 mod session;
 mod sight;
 
@@ -33,6 +34,7 @@ pub(crate) use launch::{
     Launched, create, explain, launch, launch_with, mount_layers, resolve_only,
 };
 pub(crate) use print::{note, print};
+pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
 
 /// The hidden first argument of a supervisor.

@@ -4,7 +4,7 @@ use lockstep_runtime::{ContainerId, CreateRequest, Supervised};
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
-use crate::front::{self, Front, note, print};
+use crate::front::{self, Front, Saved, note, print};
 
 pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {
@@ -39,7 +39,10 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }),
     };
     let spec = resolved.spec;
-    let plan = front.with_runtime(front.store()?, |runtime| Ok(runtime.plan(&request, spec)?))?;
+    let host = Saved::given(args)?.map(|saved| saved.host);
+    let plan = front.with_runtime(front.store()?, |runtime| {
+        Ok(runtime.plan(&request, spec, host)?)
+    })?;
     let text = match args.flag("json") {
         true => {
             let text = serde_json::to_string_pretty(&plan.steps);

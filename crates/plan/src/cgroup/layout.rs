@@ -31,7 +31,8 @@ pub enum Version {
 }
 
 /// One mounted cgroup hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hierarchy {
     /// Controllers: of the mount on v1, of the mounted root on v2.
     pub controllers: Vec<String>,
@@ -48,7 +49,8 @@ pub struct Hierarchy {
 }
 
 /// The host's cgroup hierarchies: a fact, probed once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layout {
     /// How they are spread over the versions.
     pub mode: Mode,
