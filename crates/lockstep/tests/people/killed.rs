@@ -10,6 +10,8 @@ crate::cases![
     without_its_keeper_the_next_command_removes_it,
     killed_at_any_moment,
     run_killed_at_its_calls,
+    supervisor_killed_at_its_calls,
+    exec_killed_at_its_calls,
     rm_killed_at_its_calls,
     many_at_once,
 ];
@@ -94,7 +96,7 @@ fn killed_at_any_moment(t: &Stage) {
 }
 
 fn many_at_once(t: &Stage) {
-    let fronts: Vec<_> = (0..16)
+    let fronts: Vec<_> = (0..32)
         .map(|n| {
             Background::start(t.command(&[
                 "run",
@@ -107,7 +109,7 @@ fn many_at_once(t: &Stage) {
         })
         .collect();
     let codes: Vec<i32> = fronts.into_iter().map(Background::code).collect();
-    assert_eq!(codes, (0..16).collect::<Vec<i32>>());
+    assert_eq!(codes, (0..32).collect::<Vec<i32>>());
 }
 
 /// A command that gets SIGKILL at its n-th system call; whether it did.
@@ -153,6 +155,46 @@ fn run_killed_at_its_calls(t: &Stage) {
             .text(),
         "well"
     );
+}
+
+/// Front, supervisor and the container's first process, each at its own n-th call.
+fn supervisor_killed_at_its_calls(t: &Stage) {
+    t.need(
+        std::path::Path::new("/usr/bin/strace").exists(),
+        "no strace(1)",
+    );
+    let mut killed = 0;
+    for n in (2..140).step_by(4) {
+        // Behind the calls of the front that makes it: it is started by a command of its own.
+        let id = t.call(&["create", "--rm", "host:", "true"]).text();
+        let plain = t.command(&["start", "-a", &id]);
+        let mut traced = std::process::Command::new("strace");
+        traced.args(["-f", "-o", "/dev/null", "-e"]);
+        traced.arg(format!("inject=all:signal=KILL:when={n}"));
+        traced.arg(plain.get_program()).args(plain.get_args());
+        killed += u32::from(crate::stage::output(traced, b"").code != 0);
+        // The next command repairs: it has ended and gone, or it was never begun and is whole.
+        t.call(&["ps", "-a"]).text();
+        t.call(&["rm", "-f", &id]).text();
+        assert_eq!(t.call(&["ps", "-aq"]).text(), "", "killed at call {n}");
+    }
+    assert!(killed > 10, "{killed}");
+}
+
+fn exec_killed_at_its_calls(t: &Stage) {
+    t.call(&["run", "-d", "--name", "e", "host:", "sleep", "1000"])
+        .text();
+    let args = ["exec", "e", "true"];
+    let count = calls(t, &args);
+    assert!(count > 50, "{count}");
+    for n in (1..count).step_by(5) {
+        killed_at(t, n, &args);
+    }
+    // The container has not noticed, and nothing of the commands is left in it.
+    assert_eq!(t.call(&["exec", "e", "echo", "well"]).text(), "well");
+    let alone = || t.call(&["top", "e"]).text().lines().count() == 2;
+    assert!(until(alone), "{}", t.call(&["top", "e"]).stdout);
+    t.call(&["rm", "-f", "e"]).text();
 }
 
 fn rm_killed_at_its_calls(t: &Stage) {
