@@ -71,8 +71,6 @@ pub fn move_device(host: &str, name: &str, target: BorrowedFd<'_>, was: &Setup) 
 fn move_to(host: &str, name: &str, target: BorrowedFd<'_>, was: &Setup, up: bool) -> Result<()> {
     let route = Route::open()?;
     let (index, _) = route.link(host)?;
-    // A device that is up cannot be renamed, and loses its addresses in the move either way.
-    route.set_link(index, 0, UP, &[])?;
     let mut attributes = vec![(
         IFLA_NET_NS_FD,
         (target.as_raw_fd() as u32).to_ne_bytes().to_vec(),
@@ -80,22 +78,25 @@ fn move_to(host: &str, name: &str, target: BorrowedFd<'_>, was: &Setup, up: bool
     let mut text = name.as_bytes().to_vec();
     text.push(0);
     attributes.push((libc::IFLA_IFNAME, text));
+    // A device that is up cannot be renamed, and loses its addresses in the move either way.
+    let down = route.set_link(index, 0, UP, &[]);
     // The name that `%d` becomes, and so the device, is found by a new index in the namespace: give it one
     // that is free there, which lets the message fail instead when the name is taken.
-    if let Err(e) = route.set_link(index, 0, 0, &attributes) {
-        if was.up {
-            // As it was; ENODEV when it has moved nevertheless.
-            drop(route.set_link(index, UP, UP, &[]));
-        }
-        return Err(Error {
+    let moved = down.and_then(|()| {
+        route.set_link(index, 0, 0, &attributes).map_err(|e| Error {
             call: format!(
                 "RTM_NEWLINK {host:?} as {name:?} into {} [{}]",
                 crate::call::fd(target),
                 e.call
             ),
             errno: e.errno,
-        });
+        })
+    });
+    if moved.is_err() && was.up {
+        // As it was; ENODEV when it has moved nevertheless.
+        drop(route.set_link(index, UP, UP, &[]));
     }
+    moved?;
     in_namespace(target, || settle(index, name, &was.addresses, up))
 }
 
