@@ -252,9 +252,11 @@ fn serve(
         .into_iter()
         .flat_map(|(user, mount)| [user, mount])
         .collect();
-    socket::send(socket, &text, &fds).doing(|| "telling of the container".into())?;
-    // A word, or the end of whoever asked.
-    socket::receive(socket).doing(|| "waiting".into())?;
+    // EPIPE: whoever asked has been killed. What was made is ended all the same.
+    if socket::send(socket, &text, &fds).is_ok() {
+        // A word, or the end of whoever asked.
+        drop(socket::receive(socket));
+    }
     if let Ok(made) = &made {
         let pid = made.pid();
         // It is this one's child: until it has been waited for, it has not ended for the runtime.
