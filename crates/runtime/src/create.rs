@@ -226,12 +226,7 @@ impl Runtime<'_> {
         let empty = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&empty);
         let host = match other {
-            // As `probe` has it for this configuration.
-            Some(host) => Host {
-                user_namespace: host.user_namespace
-                    && !linux.has_namespace(&oci::NamespaceType::User),
-                ..host
-            },
+            Some(host) => host::seen_from(host, linux),
             None => host::probe(proc.as_fd(), &spec, spec.process.as_ref())?,
         };
         let cgroup = self.plan_cgroup(request.id.as_str(), &spec, linux, &host, proc.as_fd())?;

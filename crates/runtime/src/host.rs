@@ -2,7 +2,7 @@
 
 use crate::error::{For, Result};
 use lockstep_kernel::{capability, credential, file};
-use lockstep_oci::runtime::{NamespaceType, Process, Spec};
+use lockstep_oci::runtime::{Linux, NamespaceType, Process, Spec};
 use lockstep_plan::Host;
 use lockstep_plan::cgroup::{Layout, Mode, layout};
 use std::os::fd::BorrowedFd;
@@ -58,6 +58,14 @@ pub(crate) fn probe_all(proc: BorrowedFd<'_>) -> Result<Host> {
         cgroup: cgroups(proc, &mounts, true)?,
         ..host
     })
+}
+
+/// A host that was probed for nothing in particular, as [`probe`] has it for a configuration.
+pub(crate) fn seen_from(host: Host, linux: &Linux) -> Host {
+    Host {
+        user_namespace: host.user_namespace && !linux.has_namespace(&NamespaceType::User),
+        ..host
+    }
 }
 
 fn read(proc: BorrowedFd<'_>, path: &str) -> Result<String> {
