@@ -5,6 +5,7 @@
 //! figures; absolute times belong to one machine and one hour.
 
 mod bundle;
+mod engines;
 mod gate;
 mod layout;
 mod load;
@@ -59,7 +60,7 @@ enum What {
     Memory,
     /// Start containers with a memory limit of 1 MiB
     Memlimit,
-    /// Time of `lockstep run` against crun on a bare bundle, and memory of an idle supervisor
+    /// Time of `lockstep run` against crun on a bare bundle, podman and docker; memory of an idle supervisor
     People {
         /// Rounds; each has every case once
         #[arg(long, default_value_t = 100)]

@@ -1,10 +1,13 @@
-//! `bench people`: what people's tool costs against crun on a bare bundle, and what stays beside a container.
+//! `bench people`: what people's tool costs against crun on a bare bundle, Podman and Docker, and what stays beside a
+//! container.
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::Bench;
 use super::bundle::Kind;
+use super::engines::Engines;
 use super::sample::{self, Case, owned, percentile};
 use crate::Failure;
 
@@ -24,17 +27,31 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
     };
     let plain = bench.bundles.make(Kind::Plain)?;
     let directory = format!("rootfs:{}", bench.bundles.rootfs().display());
-    let cases = [
-        Case {
-            name: "crun, bare bundle".into(),
-            commands: vec![crun.words(&["run", "-b", &plain.to_string_lossy(), "bench-people"])],
-        },
+    let engines = Engines::start(&bench.folder, &bench.bundles.rootfs())?;
+    let mut ours = vec![
         lockstep.case("lockstep run host:", &["run", "--rm", "host:", "true"]),
         lockstep.case(
             "lockstep run rootfs:",
             &["run", "--rm", &directory, "/bin/true"],
         ),
     ];
+    if let Some(layout) = &engines.layout {
+        let image = format!("oci:{}", layout.display());
+        let words = ["run", "--rm", &image, "/bin/true"];
+        ours.push(lockstep.case("lockstep run oci:", &words));
+    }
+    let crun = Case {
+        name: "crun, bare bundle".into(),
+        commands: vec![crun.words(&["run", "-b", &plain.to_string_lossy(), "bench-people"])],
+    };
+    let mut peers = vec![(crun, LIMIT)];
+    peers.extend(engines.cases.iter().cloned());
+    let cases: Vec<Case> = peers
+        .iter()
+        .map(|(case, _)| case)
+        .chain(&ours)
+        .cloned()
+        .collect();
     println!(
         "{rounds} rounds in random order, seed {seed}, cgroup {}\n",
         bench.layout.name()
@@ -51,16 +68,24 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
         .values()
         .flatten()
         .all(|sample| sample.status == "0");
-    println!("{:<24} {:>9} {:>9} {:>9}", "ms", "median", "min", "of crun");
+    println!("{:<24} {:>9} {:>9}", "ms", "median", "min");
     for case in &cases {
-        let share = figure(case, 50) / figure(&cases[0], 50);
-        good &= share <= LIMIT;
-        println!(
-            "{:<24} {:>9.2} {:>9.2} {share:>8.2} x",
-            case.name,
-            figure(case, 50),
-            figure(case, 0)
-        );
+        let (median, min) = (figure(case, 50), figure(case, 0));
+        println!("{:<24} {median:>9.2} {min:>9.2}", case.name);
+    }
+    println!();
+    for case in &ours {
+        for (peer, limit) in &peers {
+            let share = figure(case, 50) / figure(peer, 50);
+            let met = share <= *limit;
+            good &= met;
+            println!(
+                "{:<21} / {:<18} {share:>7.3} x  <= {limit:.3} x  {}",
+                case.name,
+                peer.name,
+                if met { "pass" } else { "FAIL" }
+            );
+        }
     }
     let memory = lockstep.supervisor()?;
     good &= memory <= SUPERVISOR_KIB;
@@ -104,7 +129,17 @@ impl Lockstep {
     fn supervisor(&self) -> Result<u64, Failure> {
         self.call(&["run", "-d", "--name", "idle", "host:", "sleep", "1000"])?;
         let pid = self.call(&["inspect", "--format", "{{.State.Pid}}", "idle"])?;
-        let measured = private_memory_of_parent(pid.trim());
+        // Idle is who has not changed for a while.
+        let mut measured = private_memory_of_parent(pid.trim());
+        for _ in 0..50 {
+            std::thread::sleep(Duration::from_millis(200));
+            let again = private_memory_of_parent(pid.trim());
+            let same = again.as_ref().ok() == measured.as_ref().ok();
+            measured = again;
+            if same {
+                break;
+            }
+        }
         self.call(&["rm", "-f", "idle"])?;
         measured
     }
