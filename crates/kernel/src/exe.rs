@@ -15,10 +15,14 @@ use crate::{file, mount};
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::Path;
-#[cfg(target_arch = "x86_64")]
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The file, through a mount that cannot be written: for the process that is going to execute it again. What lets
+/// go of the file before the C library starts keeps it, because a word of the command line does not tell such a
+/// process from one that enters a container; and so does [`keep`].
+static FILE: AtomicI32 = AtomicI32::new(-1);
 
 /// Makes `$run`, a function from nothing to an exit status, the program's entry in place of Rust's own
 /// start-up, whose twenty system calls (signal stack, stack bounds, SIGPIPE) a runtime that is started for each
@@ -155,29 +159,39 @@ pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) 
     Err(Image::again(args, env)?.exec_fd(copy(&exe)?.as_fd()))
 }
 
-/// Closes this program's file, if it is out of reach and kept for [`sealed`]; whether it is out of reach. For a
-/// process that enters a container or has a child that does.
+/// Closes this program's file, if it is kept for [`sealed`]; whether it is out of reach. For a process that enters a
+/// container or has a child that does.
 pub fn let_go() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let kept = early::FILE.swap(-1, Ordering::Relaxed);
-        if kept >= 0 {
-            // SAFETY: it was opened for this place, which nobody can take it from any more.
-            drop(unsafe { OwnedFd::from_raw_fd(kept) });
-        }
-        early::OUT_OF_REACH.load(Ordering::Relaxed)
+    let kept = FILE.swap(-1, Ordering::Relaxed);
+    if kept >= 0 {
+        // SAFETY: it was opened for this place, which nobody can take it from any more.
+        drop(unsafe { OwnedFd::from_raw_fd(kept) });
     }
+    is_out_of_reach()
+}
+
+fn is_out_of_reach() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return early::OUT_OF_REACH.load(Ordering::Relaxed);
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+/// Makes sure that a later [`sealed`] needs no copy: behind unshare(2) of the mount namespace the file's mount is
+/// another namespace's, which open_tree(2) does not clone.
+pub fn keep() -> Result<()> {
+    if FILE.load(Ordering::Relaxed) < 0 && !is_out_of_reach() {
+        FILE.store(sealed()?.into_raw_fd(), Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// This program as a file that cannot be written, to execute another process from: what [`seal`] does for the
 /// process itself, at the price of no further execve(2). Through a read-only mount of the file alone, or, where
 /// it may not mount, a sealed copy.
 pub fn sealed() -> Result<OwnedFd> {
-    #[cfg(target_arch = "x86_64")]
-    if early::OUT_OF_REACH.load(Ordering::Relaxed) {
-        let kept = early::FILE.load(Ordering::Relaxed);
+    let kept = FILE.load(Ordering::Relaxed);
+    if kept >= 0 || is_out_of_reach() {
         // SAFETY: takes a descriptor, which may be none any more, and a number.
         let fd = unsafe { libc::fcntl(kept, libc::F_DUPFD_CLOEXEC, 3) };
         check(fd.into(), || format!("fcntl({kept}, F_DUPFD_CLOEXEC)"))?;

@@ -174,14 +174,15 @@ pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> 
     match clone(0, None)? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let ready = setsid().and_then(|()| place(fds)).and_then(|program_fds| {
-                let first = u32::try_from(fds.len()).unwrap_or(u32::MAX);
-                close_on_exec_from(first)?;
-                drop(program_fds);
-                Ok(())
+            let ready = setsid().and_then(|()| {
+                // It may have one of the numbers that the others get.
+                let program = move_behind(program, fds.len())?;
+                drop(place(fds)?);
+                close_on_exec_from(u32::try_from(fds.len()).unwrap_or(u32::MAX))?;
+                Ok(program)
             });
-            if ready.is_ok() {
-                drop(image.exec_fd(program));
+            if let Ok(program) = ready {
+                drop(image.exec_fd(program.as_fd()));
             }
             // The parent learns of it by the end of what it waits on; there is no other way to tell it.
             exit(127)
@@ -191,16 +192,19 @@ pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> 
 
 /// Moves descriptors to the numbers from 0 on, out of the way of each other first.
 fn place(fds: &[BorrowedFd<'_>]) -> Result<Vec<OwnedFd>> {
-    let above = i32::try_from(fds.len()).unwrap_or(i32::MAX).max(16);
-    let far = fds.iter().map(|fd| {
-        rustix::io::fcntl_dupfd_cloexec(fd, above)
-            .told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", fd.as_raw_fd()))
-    });
+    let far = fds.iter().map(|fd| move_behind(*fd, fds.len()));
     let far = far.collect::<Result<Vec<OwnedFd>>>()?;
     for (number, fd) in far.iter().enumerate() {
         dup_onto(fd.as_fd(), i32::try_from(number).unwrap_or(i32::MAX))?;
     }
     Ok(far)
+}
+
+/// The descriptor again, with a number behind the first `count`.
+fn move_behind(fd: BorrowedFd<'_>, count: usize) -> Result<OwnedFd> {
+    let above = i32::try_from(count).unwrap_or(i32::MAX).max(16);
+    rustix::io::fcntl_dupfd_cloexec(fd, above)
+        .told(|| format!("fcntl({}, F_DUPFD_CLOEXEC)", fd.as_raw_fd()))
 }
 
 /// Strings for execve(2), made before the last security step because they allocate.

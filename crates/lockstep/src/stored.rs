@@ -15,7 +15,7 @@ use lockstep_image::{
 };
 use lockstep_kernel::namespace::{self, Map, Mapper};
 use lockstep_kernel::root::Root;
-use lockstep_kernel::{file, mount, tree};
+use lockstep_kernel::{exe, file, mount, tree};
 use lockstep_oci::runtime::IdMapping;
 use lockstep_plan::step::OverlayRoot;
 use serde::{Deserialize, Serialize};
@@ -271,6 +271,7 @@ pub(crate) fn mount_root(
             0,
         )
     };
+    exe::keep().doing(what)?;
     own_mounts().doing(what)?;
     unmount_root(directory)?;
     let opened: Result<Vec<OwnedFd>, Failure> = layers

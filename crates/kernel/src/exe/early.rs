@@ -16,18 +16,14 @@
 //! The C library has not started: there is no `errno`, no allocation, no relocated pointer in the program's
 //! data, and no memcpy, memset or strlen, of which the compiler would make calls if loops did not read volatile.
 
-use super::SEALS;
+use super::{FILE, SEALS};
 use libc::Elf64_Phdr;
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether this process's file is out of reach.
 pub(super) static OUT_OF_REACH: AtomicBool = AtomicBool::new(false);
-
-/// The file, through a mount that cannot be written, where it is out of reach: for the process that is going to
-/// execute it again, which a word of the command line does not tell from one that enters a container.
-pub(super) static FILE: AtomicI32 = AtomicI32::new(-1);
 
 /// What the kernel put on the initial stack.
 struct Stack {

@@ -11,6 +11,7 @@ crate::cases![
     a_start_by_hand_counts_anew,
     an_end_that_was_asked_for_is_one,
     its_keeper_is_small_and_silent,
+    of_an_image,
 ];
 
 /// A container that writes when it runs, and fails; with the path of what it writes.
@@ -163,4 +164,17 @@ fn its_keeper_is_small_and_silent(t: &Stage) {
     let private = anonymous.expect("memory of its own");
     println!("private memory of a keeper: {private} kB");
     assert!(private < 3 << 10, "{rollup}");
+}
+
+/// Each start mounts the layers in a mount namespace of its own, from which the program's file cannot be had any more.
+fn of_an_image(t: &Stage) {
+    let image = crate::image::layout(t);
+    let policy = ["--restart", "on-failure:2"];
+    let command = ["run", "-d", "--name", "i", policy[0], policy[1], &image];
+    t.call(&[&command[..], &["sh", "-c", "echo run; exit 3"]].concat())
+        .text();
+    assert!(until(|| t
+        .field("i", "{{.State.ExitCode}} {{.RestartCount}}")
+        == "3 2"));
+    assert_eq!(t.call(&["logs", "i"]).text(), "run\nrun\nrun");
 }
