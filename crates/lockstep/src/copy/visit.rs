@@ -213,13 +213,41 @@ impl Made {
             child,
             socket: ours,
         };
-        let (answer, mut fds) = socket::receive(made.socket.as_fd()).doing(what)?;
+        match made.namespaces() {
+            Ok(namespaces) => Ok((namespaces, made)),
+            Err(failure) => {
+                made.end(front);
+                Err(failure)
+            }
+        }
+    }
+
+    /// User and mount namespace of the container that is held, once there is one.
+    fn namespaces(&self) -> Result<(OwnedFd, OwnedFd), Failure> {
+        let what = || format!("making container {} for a moment", self.directory.id);
+        let (answer, mut fds) = socket::receive(self.socket.as_fd()).doing(what)?;
         let answer: Result<(), Failure> = serde_json::from_slice(&answer)
             .map_err(|_cut_off| Failure::new(format!("{} ended without an answer", what())))?;
         answer?;
         match (fds.pop(), fds.pop()) {
-            (Some(mount), Some(user)) => Ok(((user, mount), made)),
+            (Some(mount), Some(user)) => Ok((user, mount)),
             _ => Err(Failure::new(format!("{}: it has no namespaces", what()))),
+        }
+    }
+
+    /// Ends what is held, also where the holder was killed.
+    fn end(self, front: &Front) {
+        // Not by its end alone: another process that holds a container may have a copy. EPIPE: it was killed.
+        drop(socket::send(self.socket.as_fd(), b".", &[]));
+        // ECHILD, if it could not be started.
+        drop(process::wait(self.child.pid, false));
+        // Where it was killed; else there is nothing left to do.
+        if let Ok(store) = front.store() {
+            let id = &self.directory.id;
+            let ended = front.with_runtime(store, |runtime| end_in_runtime(runtime, id));
+            if let Err(failure) = ended {
+                front::note(&format!("warning: {failure}"));
+            }
         }
     }
 }
@@ -283,22 +311,8 @@ fn alone() -> Result<(), Failure> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        let Some(made) = self.made.take() else {
-            return;
-        };
-        // Not by its end alone: another process that holds a container may have a copy. EPIPE: it was killed.
-        drop(socket::send(made.socket.as_fd(), b".", &[]));
-        // ECHILD, if it could not be started.
-        drop(process::wait(made.child.pid, false));
-        // Where it was killed; else there is nothing left to do.
-        if let Ok(store) = self.front.store() {
-            let id = &made.directory.id;
-            let ended = self
-                .front
-                .with_runtime(store, |runtime| end_in_runtime(runtime, id));
-            if let Err(failure) = ended {
-                front::note(&format!("warning: {failure}"));
-            }
+        if let Some(made) = self.made.take() {
+            made.end(self.front);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::stage::{Output, Stage, USER, output};
+use crate::stage::{Output, Stage, USER, output, until};
 
 crate::cases![
     a_volume_shows_nothing_of_lockstep,
@@ -313,6 +313,8 @@ fn no_process_leads_out(t: &Stage) {
         for _ in 0..15 {
             t.call(&["exec", "w", "true"]).text();
         }
+        let begun = ["exec", "w", "test", "-s", "/tmp/turns"];
+        assert!(until(|| t.call(&begun).code == 0), "the search begins");
         let turns = t
             .call(&["exec", "w", "sh", "-c", "wc -l < /tmp/turns; cat /tmp/out"])
             .text();
@@ -321,7 +323,7 @@ fn no_process_leads_out(t: &Stage) {
             .next()
             .and_then(|n| n.trim().parse().ok())
             .expect("turns");
-        assert!(count > 0, "the search has not begun");
+        assert!(count > 0);
         assert_eq!(lines.next(), None, "{options:?}: {turns}");
         t.call(&["rm", "-f", "w"]).text();
     }
