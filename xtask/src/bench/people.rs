@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Bench;
 use super::bundle::Kind;
 use super::engines::Engines;
-use super::sample::{self, Case, owned, percentile};
+use super::sample::{self, Case, Samples, owned, percentile};
 use crate::Failure;
 
 /// Most private memory of an idle supervisor, in kibibytes.
@@ -57,6 +57,18 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
         bench.layout.name()
     );
     let samples = sample::interleave(&bench.measure, &cases, rounds, seed, 30_000)?;
+    let mut good = compare(&samples, &ours, &peers);
+    let memory = lockstep.supervisor()?;
+    good &= memory <= SUPERVISOR_KIB;
+    println!("\nprivate memory of an idle supervisor: {memory} KiB, at most {SUPERVISOR_KIB}");
+    match good {
+        true => Ok(()),
+        false => Err(Failure::new("a bar is missed, or a run failed")),
+    }
+}
+
+/// Prints the times and their ratios; whether all runs succeeded and every ratio is within its peer's limit.
+fn compare(samples: &Samples, ours: &[Case], peers: &[(Case, f64)]) -> bool {
     let figure = |case: &Case, percent| {
         let of_case = samples
             .get(&case.name)
@@ -69,13 +81,13 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
         .flatten()
         .all(|sample| sample.status == "0");
     println!("{:<24} {:>9} {:>9}", "ms", "median", "min");
-    for case in &cases {
+    for case in peers.iter().map(|(case, _)| case).chain(ours) {
         let (median, min) = (figure(case, 50), figure(case, 0));
         println!("{:<24} {median:>9.2} {min:>9.2}", case.name);
     }
     println!();
-    for case in &ours {
-        for (peer, limit) in &peers {
+    for case in ours {
+        for (peer, limit) in peers {
             let share = figure(case, 50) / figure(peer, 50);
             let met = share <= *limit;
             good &= met;
@@ -87,13 +99,7 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
             );
         }
     }
-    let memory = lockstep.supervisor()?;
-    good &= memory <= SUPERVISOR_KIB;
-    println!("\nprivate memory of an idle supervisor: {memory} KiB, at most {SUPERVISOR_KIB}");
-    match good {
-        true => Ok(()),
-        false => Err(Failure::new("a bar is missed, or a run failed")),
-    }
+    good
 }
 
 /// The program with a store and a state in the benchmark's own file system.
