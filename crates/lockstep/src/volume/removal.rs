@@ -43,6 +43,7 @@ impl Store {
     ) -> Result<Vec<String>, Failure> {
         let what = || format!("volume {name}");
         let held = self.hold_volumes(Lock::Exclusive)?;
+        self.read_all_but(except)?;
         let mut users = self.volume_users(name)?;
         users.retain(|record| Some(&*record.id) != except);
         if !users.is_empty() {
@@ -62,6 +63,17 @@ impl Store {
             }
             Ok(Vec::new())
         })
+    }
+
+    /// Fails where a container cannot be read: it may have any volume.
+    fn read_all_but(&self, except: Option<&str>) -> Result<(), Failure> {
+        for id in self.ids()?.iter().filter(|id| Some(id.as_str()) != except) {
+            if let Some(directory) = self.by_id(id)? {
+                let read = directory.record().map(drop);
+                read.map_err(|e| e.hint(format!("container {id} may have it")))?;
+            }
+        }
+        Ok(())
     }
 
     /// The containers that have a volume.

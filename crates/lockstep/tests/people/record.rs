@@ -12,6 +12,7 @@ crate::cases![
     a_newer_schema_is_left_alone,
     a_broken_record_stops_nobody_else,
     force_removes_what_cannot_be_read,
+    what_cannot_be_read_keeps_its_volumes,
 ];
 
 const FIRST: &str = include_str!("../data/schema-1/record.json");
@@ -128,4 +129,39 @@ fn force_removes_what_cannot_be_read(t: &Stage) {
     created(t, "e");
     t.call(&["rm", "-fa"]).text();
     assert_eq!(t.call(&["ps", "-aq"]).stdout, "");
+}
+
+fn what_cannot_be_read_keeps_its_volumes(t: &Stage) {
+    let args = [
+        "create",
+        "--name",
+        "has",
+        "-v",
+        "kept:/mnt",
+        "host:",
+        "true",
+    ];
+    let id = t.call(&args).text();
+    let path = t
+        .dir
+        .join("root-data/containers")
+        .join(&id)
+        .join("record.json");
+    let text = std::fs::read_to_string(&path).expect("a record");
+    std::fs::write(&path, "{}").expect("the test's own");
+    for verb in [
+        &["volume", "rm", "kept"][..],
+        &["volume", "prune", "-f", "-a"],
+    ] {
+        let told = t.call(verb);
+        assert!(told.code != 0, "{told:?}");
+        assert!(
+            told.stderr.contains(&id) && told.stderr.contains("record.json"),
+            "{told:?}"
+        );
+    }
+    assert_eq!(t.call(&["volume", "ls", "-q"]).text(), "kept");
+    std::fs::write(&path, text).expect("the test's own");
+    t.call(&["rm", "has"]).text();
+    t.call(&["volume", "rm", "kept"]).text();
 }
