@@ -16,7 +16,7 @@ use lockstep_kernel::{caller, event, exe, file};
 
 use super::clock::Clock;
 use super::{Front, launch};
-use crate::container::{Directory, Record, Restart};
+use crate::container::{Directory, Record, Restart, end_in_runtime};
 use crate::failure::{Doing, Failure};
 
 /// The hidden first argument of a keeper.
@@ -191,13 +191,16 @@ impl Keeper {
             return Ok(None);
         }
         std::thread::sleep(self.pause);
-        if !directory.lock()? {
+        // A command that looks at it has it for a moment; who has it for longer has started it.
+        if directory.lock_soon().is_err() {
             return Ok(None);
         }
         // Somebody may have started, stopped, updated or removed it in the pause.
         let Some(mut record) = wanted(&directory)? else {
             return Ok(None);
         };
+        // Where the command that looked at it has kept the repair above from its work.
+        front.with_runtime(store, |runtime| end_in_runtime(runtime, &record.id))?;
         record.restarts += 1;
         directory.update(&record)?;
         match launch(&directory, &record, false) {
