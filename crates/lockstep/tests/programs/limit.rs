@@ -1,6 +1,7 @@
 //! Limits are felt by real programs, and what is not there yet is refused by name.
 
 use crate::player::{Player, Who};
+use crate::stage::until;
 
 crate::cases![memory, processes, files, time, health];
 
@@ -85,8 +86,29 @@ fn time(t: &Player) {
     assert!(matches!(seen.code, 137 | 143), "{seen:?}");
 }
 
+/// A web server is well until what it is asked for is gone.
 fn health(t: &Player) {
-    let refused = t.run(&["--health-cmd", "true", "host:", "true"]);
-    let refused = refused.refused(125);
-    assert!(refused.contains("--health-cmd is refused"), "{refused}");
+    t.need(&["/usr/bin/python3"]);
+    let check = format!("python3 -c \"{}\"", crate::service::GET.trim());
+    let script = "cd /tmp; echo well > hello; exec python3 -m http.server 8080 -b 127.0.0.1";
+    let checks = [
+        "--health-interval",
+        "200ms",
+        "--health-retries",
+        "2",
+        "--health-start-period",
+        "20s",
+    ];
+    let run = ["run", "-d", "--name", "s", "--health-cmd", &check];
+    let image = ["host:", "sh", "-c", script];
+    t.call(&[&run[..], &checks, &image].concat()).text();
+    let is = |status: &str| until(|| t.field("s", "{{.State.Health.Status}}") == status);
+    assert!(is("healthy"), "{}", t.field("s", "{{json .State.Health}}"));
+    t.call(&["exec", "s", "rm", "/tmp/hello"]).text();
+    assert!(
+        is("unhealthy"),
+        "{}",
+        t.field("s", "{{json .State.Health}}")
+    );
+    t.call(&["rm", "-f", "s"]).text();
 }
