@@ -235,12 +235,13 @@ impl Directory {
         })
     }
 
-    /// Whether nobody holds the lock. Asked on another open file, so that a lock of our own is not let go.
+    /// Whether nobody holds the lock. Asked on another open file, so that a lock of our own is not let go, and for a
+    /// shared one, so that two who ask do not take each other for a holder.
     pub(crate) fn probe(&self) -> Result<bool, Failure> {
         let what = || format!("lock of container {}", self.id);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let other = file::openat(&self.dir, ".", flags, 0).doing(what)?;
-        durable::lock(&other, Lock::Exclusive, false).doing(what)
+        durable::lock(&other, Lock::Shared, false).doing(what)
     }
 
     /// What its supervisor has recorded.

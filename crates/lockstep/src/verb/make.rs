@@ -220,7 +220,7 @@ const RUNS: &str = "runs already";
 /// Takes the lock of a container that can be started, with nothing left of its last run.
 fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
     let store = front.store()?;
-    let (directory, mut record) = store.find(typed)?;
+    let directory = store.locate(typed)?;
     front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
     if !directory.lock()? {
         return Err(match directory.status()? {
@@ -229,8 +229,11 @@ fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
         });
     }
     front.with_runtime(store, |runtime| {
-        crate::container::end_in_runtime(runtime, &record.id)
+        crate::container::end_in_runtime(runtime, &directory.id)
     })?;
+    // Read now that nobody else writes it: it may have been renamed, updated or removed until then.
+    let record = directory.record()?;
+    let mut record = record.ok_or_else(|| crate::container::no_container(typed))?;
     if record.restarts > 0 {
         // Somebody starts it, so its policy counts anew.
         record.restarts = 0;

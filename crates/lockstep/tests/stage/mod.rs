@@ -99,9 +99,12 @@ impl Stage {
             std::fs::set_permissions(&path, only).expect("and nobody else's");
         }
         let line = first.map_or(String::new(), |first| format!("{USER}:{first}:65536\n"));
-        let file = self.dir.join("subordinate");
-        std::fs::write(&file, line).expect("a file of subordinate ids");
-        // Bound over the host's in a mount namespace of the call's own.
+        // Bound over the host's in a mount namespace of the call's own, where a keeper of an earlier call still maps its
+        // ids by it: it must not be empty while it is written again.
+        let file = self.dir.join(format!("subordinate-{}", first.unwrap_or(0)));
+        if std::fs::read_to_string(&file).ok().as_ref() != Some(&line) {
+            std::fs::write(&file, line).expect("a file of subordinate ids");
+        }
         // newuidmap(1) wants to know its caller's name.
         let mut users = std::fs::read_to_string("/etc/passwd").expect("users");
         users.push_str(&format!("people:x:{USER}:{USER}::/tmp:/bin/sh\n"));
