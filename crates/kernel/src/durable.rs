@@ -4,7 +4,7 @@
 //! crash either the old or the new content is there.
 
 use crate::call::{self, Result, Told};
-use crate::file::retry;
+use crate::file::{self, OFlags, retry};
 use rustix::fs::{self, FlockOperation, RenameFlags};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -67,6 +67,23 @@ pub fn exchange(
         other.as_ref(),
         RenameFlags::EXCHANGE,
     )
+}
+
+/// Replaces a file as a whole and lastingly: written as `.NAME.new`, synced, renamed, and the name synced. Whatever
+/// ends it leaves the old or the new content, a full disk the old one.
+pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    let dir = dir.as_fd();
+    let temporary = format!(".{name}.new");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+    let made = file::openat(dir, &temporary, flags, mode)?;
+    let written = file::write_fd(&made, bytes).and_then(|()| sync(&made));
+    if let Err(full) = written {
+        // It takes the room that is missing; the next one would replace it.
+        drop(file::unlink(dir, &temporary));
+        return Err(full);
+    }
+    rename(dir, &temporary, dir, name)?;
+    sync(dir)
 }
 
 fn rename_with(

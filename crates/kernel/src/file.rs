@@ -152,7 +152,7 @@ pub fn replace(dir: impl AsFd, name: &str, bytes: &[u8], mode: u32) -> Result<()
     Replacement::write(dir, name, bytes, mode)?.commit()
 }
 
-/// The new content of a file, on the disk already as `.NAME.tmp`; removed again unless it is committed.
+/// The new content of a file, written already as `.NAME.tmp`; removed again unless it is committed.
 #[derive(Debug)]
 pub struct Replacement<D: AsFd> {
     dir: D,

@@ -109,9 +109,8 @@ impl Secrets {
         let what = || format!("secret {}", about.name);
         let text =
             serde_json::to_vec(about).map_err(|e| Failure::new(format!("{}: {e}", what())))?;
-        file::replace(&self.0, &about.name, value, 0o600).doing(what)?;
-        file::replace(&self.0, &format!("{}{ABOUT}", about.name), &text, 0o600).doing(what)?;
-        durable::sync(&self.0).doing(what)
+        durable::replace(&self.0, &about.name, value, 0o600).doing(what)?;
+        durable::replace(&self.0, &format!("{}{ABOUT}", about.name), &text, 0o600).doing(what)
     }
 
     /// Removes one; the copies of containers stay.
@@ -151,7 +150,7 @@ pub(crate) fn hand_over(
                 "secret {name} is not UTF-8 and no variable can be it"
             )));
         }
-        file::replace(&copies, &name, &value, 0o600).doing(what)?;
+        durable::replace(&copies, &name, &value, 0o600).doing(what)?;
         let place = match &wanted.place {
             SecretPlace::File {
                 target,
@@ -171,7 +170,6 @@ pub(crate) fn hand_over(
         };
         all.push(Secret { file: name, place });
     }
-    durable::sync(&copies).doing(|| "secrets of the container".into())?;
     Ok(all)
 }
 

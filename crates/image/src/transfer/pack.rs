@@ -182,7 +182,9 @@ impl<W: Write> Packing<'_, W> {
 
     /// Whether the file is in the archive already, under another name.
     fn is_linked(&mut self, entry: &mut Entry, stat: &Stat) -> bool {
-        if entry.kind == Type::Directory || stat.st_nlink < 2 {
+        // Of a device not even the first name is made.
+        let unlinked = [Type::Directory, Type::Char, Type::Block].contains(&entry.kind);
+        if unlinked || stat.st_nlink < 2 {
             return false;
         }
         let inode = (stat.st_dev, stat.st_ino);

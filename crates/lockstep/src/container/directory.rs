@@ -118,20 +118,9 @@ impl Directory {
         self.replace(RECORD, &text, 0o600)
     }
 
-    /// Replaces a file as a whole, on the disk too: written to another name, synced, renamed, and the name synced.
     fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-        let what = || format!("{name} of container {}", self.id);
-        let temporary = format!(".{name}.new");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-        let made = file::openat(&self.dir, &temporary, flags, mode).doing(what)?;
-        let written = file::write_fd(&made, bytes).and_then(|()| durable::sync(&made));
-        if let Err(full) = written {
-            // It takes the room that is missing; the next one would replace it.
-            drop(file::unlink(&self.dir, &temporary));
-            return Err(full).doing(what);
-        }
-        durable::rename(&self.dir, &temporary, &self.dir, name).doing(what)?;
-        durable::sync(&self.dir).doing(what)
+        durable::replace(&self.dir, name, bytes, mode)
+            .doing(|| format!("{name} of container {}", self.id))
     }
 
     /// Replaces the configuration as a whole, for the next start.

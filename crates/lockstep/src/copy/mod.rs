@@ -41,7 +41,7 @@ pub(crate) struct Wishes {
 pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<Summary, Failure> {
     let [stdin, stdout, _] = console::standard_streams();
     match (from, to) {
-        (Place::Stream, to) => making(to, Stream::Archive, wishes, stdin)?.finish(),
+        (Place::Stream, to) => making(from, to, Stream::Archive, wishes, stdin)?.finish(),
         (from, Place::Stream) => reading(from, wishes, stdout)?.finish().map_err(|failure| {
             match failure.message == CUT_OFF {
                 true => Failure::new("standard output was closed by its reader"),
@@ -52,7 +52,7 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
             let (read, write) = socket::pipe().doing(|| "a pipe".into())?;
             let reader = reading(from, wishes, write.as_fd())?;
             drop(write);
-            let maker = making(to, Stream::Copy, wishes, read.as_fd());
+            let maker = making(from, to, Stream::Copy, wishes, read.as_fd());
             // So that the one ends when the other does.
             drop(read);
             let (made, read) = (maker.and_then(Worker::finish), reader.finish());
@@ -85,10 +85,11 @@ fn reading(from: &Place<'_>, wishes: Wishes, to: BorrowedFd<'_>) -> Result<Worke
 }
 
 fn making(
+    from: &Place<'_>,
     to: &Place<'_>,
     stream: Stream,
     wishes: Wishes,
-    from: BorrowedFd<'_>,
+    bytes: BorrowedFd<'_>,
 ) -> Result<Worker, Failure> {
     let (whose, path) = side(to)?;
     let task = Task::Make {
@@ -99,11 +100,13 @@ fn making(
             false if stream == Stream::Archive => Ownership::Kept,
             false => Ownership::Maker,
         },
-        // A program that runs as its owner was meant for the container's users, and outside belongs to the caller.
-        privileges: wishes.archive || matches!(whose, Whose::Container(_)),
+        // A program that runs as its owner was meant for the users of where it was, and gets another owner here: the
+        // caller gives a container what runs as its root, another container does not.
+        privileges: wishes.archive
+            || matches!(whose, Whose::Container(_)) && !matches!(from, Place::Container(..)),
         overwrite: wishes.overwrite,
     };
-    Worker::start(whose, path, task, from)
+    Worker::start(whose, path, task, bytes)
 }
 
 fn side<'a>(place: &'a Place<'a>) -> Result<(Whose<'a>, PathBuf), Failure> {

@@ -57,7 +57,10 @@ impl Clock {
             if ready[0].read {
                 return Ok(());
             }
-            let run = self.start()?;
+            // What cannot be started now is tried at the next turn.
+            let Ok(run) = self.start() else {
+                continue;
+            };
             // It has a time limit of its own. It goes on when it is just what ends the container.
             let fds = [(supervisor.as_fd(), false), (run.pidfd.as_fd(), false)];
             let ready = event::ready(&fds, None).doing(what)?;

@@ -17,7 +17,12 @@ const MOST: usize = 64;
 
 /// For each number from 3 on whether it is to be handed over.
 fn wanted(args: &Arguments) -> Result<Vec<bool>, Failure> {
-    let mut wanted = vec![true; args.number::<usize>("preserve-fds")?.unwrap_or(0)];
+    let many = || Failure::new(format!("more than {MOST} descriptors are not handed over"));
+    let first = args.number::<usize>("preserve-fds")?.unwrap_or(0);
+    if first > MOST {
+        return Err(many());
+    }
+    let mut wanted = vec![true; first];
     for number in args
         .texts("preserve-fd")?
         .iter()
@@ -32,15 +37,11 @@ fn wanted(args: &Arguments) -> Result<Vec<bool>, Failure> {
                 "--preserve-fd takes numbers from {FIRST} on, not {number:?}"
             ))
         })?;
-        if index < MOST {
-            wanted.resize(wanted.len().max(index + 1), false);
-            wanted[index] = true;
+        if index >= MOST {
+            return Err(many());
         }
-    }
-    if wanted.len() > MOST {
-        return Err(Failure::new(format!(
-            "more than {MOST} descriptors are not handed over"
-        )));
+        wanted.resize(wanted.len().max(index + 1), false);
+        wanted[index] = true;
     }
     for (number, _) in (FIRST..).zip(&wanted).filter(|(_, wanted)| **wanted) {
         if !caller::is_open(number) {

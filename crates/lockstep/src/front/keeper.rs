@@ -159,10 +159,12 @@ impl Keeper {
         loop {
             let begun = Instant::now();
             let record = record_of(front, id)?;
-            match record.and_then(|record| record.health).filter(|_| clocked) {
-                Some(check) => Clock::new(front, id, check)?.run(&supervisor)?,
-                None => wait_for(&supervisor)?,
+            let check = record.and_then(|record| record.health);
+            if let Some(check) = check.filter(|_| clocked) {
+                // A clock that fails tells nothing of health, and what comes after the end is done all the same.
+                drop(Clock::new(front, id, check).and_then(|clock| clock.run(&supervisor)));
             }
+            wait_for(&supervisor)?;
             if let Some(pid) = child {
                 process::wait(pid, true).doing(|| "waiting for the supervisor".into())?;
             }
@@ -191,9 +193,11 @@ impl Keeper {
             return Ok(None);
         }
         std::thread::sleep(self.pause);
-        // A command that looks at it has it for a moment; who has it for longer has started it.
-        if directory.lock_soon().is_err() {
-            return Ok(None);
+        // A command that looks at it has it for a moment, a copy for longer; who has started it leaves no end to read.
+        while directory.lock_soon().is_err() {
+            if wanted(&directory)?.is_none() {
+                return Ok(None);
+            }
         }
         // Somebody may have started, stopped, updated or removed it in the pause.
         let Some(mut record) = wanted(&directory)? else {

@@ -31,11 +31,13 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 .hint("give it one with --health-cmd when it is made"),
         );
     };
+    exe::seal(&front.args, whole_environment()).doing(|| "sealing this program".into())?;
+    // Asked behind another's check, in which it may have ended and begun anew.
+    let lock = directory.lock_health()?;
     let Status::Running(started) = directory.status()? else {
         return Err(Failure::new(format!("container {typed} does not run")));
     };
-    exe::seal(&front.args, whole_environment()).doing(|| "sealing this program".into())?;
-    let lock = directory.lock_health()?;
+    let period = super::list::milliseconds_since(&started.at) < check.start_period_ms;
     let begun = (clock::now_rfc3339(), Instant::now());
     let (code, output) = probe(front, &directory, &record, check)?;
     // What failed because the container ended, or was paused, says nothing about its health.
@@ -50,7 +52,6 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         exit_code: code,
         output,
     };
-    let period = super::list::milliseconds_since(&started.at) < check.start_period_ms;
     let mut health = directory.health(&started.at)?;
     health.note(check, probe, period);
     directory.write_health(&health)?;

@@ -86,7 +86,7 @@ impl Stop {
             match directory.status()? {
                 Status::Running(_) => break,
                 // Its keeper may be about to start it again, or be doing so.
-                Status::Exited(..) if record.restart != Restart::No => {
+                Status::Exited(..) | Status::Busy if record.restart != Restart::No => {
                     if stay(&directory)? {
                         return settle(front, &directory);
                     }

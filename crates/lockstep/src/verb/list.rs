@@ -87,19 +87,13 @@ fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
         return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
     }
     match args.text("format")? {
-        _ if args.flag("json") => json(rows),
-        Some("json") => json(rows),
+        _ if args.flag("json") => super::json(rows),
+        Some("json") => super::json(rows),
         Some(format) if format != "table" => {
             Template::parse(format)?.render_rows(rows, !args.flag("noheading"))
         }
         _ => Ok(table(rows, !args.flag("noheading"))),
     }
-}
-
-fn json(rows: &[Row]) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(rows);
-    text.map(|text| text + "\n")
-        .map_err(|e| Failure::new(format!("JSON: {e}")))
 }
 
 fn table(rows: &[Row], headings: bool) -> String {

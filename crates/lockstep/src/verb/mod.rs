@@ -136,3 +136,10 @@ fn each_of(
         Some(failure) => Err(failure),
     }
 }
+
+/// What a verb prints as JSON: indented, and with nothing that a terminal acts on.
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
+    Ok(crate::escape::json(&text).into_owned())
+}

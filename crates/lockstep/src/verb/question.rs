@@ -44,10 +44,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         Ok(runtime.plan(&request, spec, host)?)
     })?;
     let text = match args.flag("json") {
-        true => {
-            let text = serde_json::to_string_pretty(&plan.steps);
-            text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n"
-        }
+        true => super::json(&plan.steps)?,
         false => plan.to_string(),
     };
     print(&text)?;

@@ -117,7 +117,7 @@ fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
     }
     let headings = !args.flag("noheading");
     match args.text("format")? {
-        Some("json") => return super::image::json(&rows),
+        Some("json") => return super::json(&rows),
         Some(format) if format != "table" => {
             return Template::parse(format)?.render_rows(rows, headings);
         }

@@ -225,11 +225,7 @@ fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
         Some(format) if format != "json" && !args.flag("json") => {
             Template::parse(format)?.render_rows(rows, true)
         }
-        _ => {
-            let text = serde_json::to_string_pretty(rows);
-            text.map(|text| text + "\n")
-                .map_err(|e| Failure::new(format!("JSON: {e}")))
-        }
+        _ => super::json(rows),
     }
 }
 

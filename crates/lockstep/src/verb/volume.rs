@@ -112,8 +112,8 @@ fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
         Some(format) if !matches!(format, "json" | "table") => {
             return Template::parse(format)?.render_rows(rows, headings);
         }
-        Some("json") => return super::image::json(&rows),
-        _ if args.flag("json") => return super::image::json(&rows),
+        Some("json") => return super::json(&rows),
+        _ if args.flag("json") => return super::json(&rows),
         _ => {}
     }
     let mut lines = Vec::new();

@@ -69,8 +69,7 @@ impl Store {
         let directory = file::openat(file::CWD, self.volume_records()?, flags, 0).doing(what)?;
         let text =
             serde_json::to_vec(record).map_err(|e| Failure::new(format!("{}: {e}", what())))?;
-        file::replace(&directory, &format!("{name}.json"), &text, 0o600).doing(what)?;
-        durable::sync(&directory).doing(what)
+        durable::replace(&directory, &format!("{name}.json"), &text, 0o600).doing(what)
     }
 
     /// Removes it, behind the volume.

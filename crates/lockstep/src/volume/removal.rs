@@ -4,12 +4,12 @@ use std::os::fd::OwnedFd;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::durable::{self, Lock};
-use lockstep_kernel::file;
 use lockstep_kernel::tree;
+use lockstep_kernel::{file, random};
 
 use crate::container::{Record, Store};
 use crate::failure::{Doing, Failure};
-use crate::front::probe_caller;
+use crate::front::{note, probe_caller};
 use crate::stored::Images;
 
 /// What the name of a volume that is being removed begins with: no volume is called so.
@@ -49,7 +49,10 @@ impl Store {
         if !users.is_empty() {
             return Ok(users.into_iter().map(|record| record.name).collect());
         }
-        match durable::rename(&held, name, &held, format!("{GONE}{name}")) {
+        // Not the name that a killed remover's may have still.
+        let unique = u64::from_ne_bytes(random::bytes::<8>().doing(what)?);
+        let gone = format!("{GONE}{name}.{unique:x}");
+        match durable::rename(&held, name, &held, gone) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => {}
             other => other.doing(what)?,
         }
@@ -89,15 +92,19 @@ impl Store {
         Ok(all.filter(has).collect())
     }
 
-    /// Removes the volumes of a container that nobody gave a name and no other container has.
+    /// Removes the volumes of a container that nobody gave a name and no other container has. One that cannot be
+    /// removed is no reason to keep the container too: it may belong to another that cannot be read.
     pub(crate) fn remove_anonymous(&self, record: &Record) -> Result<(), Failure> {
         for name in record
             .mounts
             .iter()
             .filter_map(|mount| mount.volume.as_deref())
         {
-            if self.has_volume(name)? && self.volume_record(name)?.anonymous {
-                self.remove_volume(name, Some(&record.id))?;
+            if self.has_volume(name)?
+                && self.volume_record(name)?.anonymous
+                && let Err(failure) = self.remove_volume(name, Some(&record.id))
+            {
+                note(&format!("warning: volume {name} is kept: {failure}"));
             }
         }
         Ok(())

@@ -232,6 +232,11 @@ fn owners_and_modes(t: &Stage) {
         out(&["cp", "-a"], "o2"),
         "0:0 2511\n1234:2345 640\n1234:2345 6755"
     );
+    // What another container made for its own users does not run as this one's root.
+    up(t, "d", &[]);
+    t.call(&["cp", "c:/tmp/kept", "d:/tmp/kept"]).text();
+    let script = "cd /tmp/kept; stat -c '%u:%g %a' plain setuid";
+    assert_eq!(inside(t, "d", script), "0:0 640\n0:0 755");
 }
 
 fn what_a_file_has_beside_its_content(t: &Stage) {

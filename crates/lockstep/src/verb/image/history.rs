@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{find, json, with};
+use super::{find, with};
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{Front, print};
@@ -68,8 +68,8 @@ fn shown(rows: &[Row], args: &Arguments, human: bool) -> Result<String, Failure>
         return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
     }
     match args.text("format")? {
-        _ if args.flag("json") => return json(&rows),
-        Some("json") => return json(&rows),
+        _ if args.flag("json") => return crate::verb::json(&rows),
+        Some("json") => return crate::verb::json(&rows),
         Some(format) if format != "table" => {
             return Template::parse(format)?.render_rows(rows, true);
         }

@@ -103,8 +103,8 @@ pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             ids.dedup();
             ids.concat()
         }
-        Some("json") => json(&rows)?,
-        _ if args.flag("json") => json(&rows)?,
+        Some("json") => crate::verb::json(&rows)?,
+        _ if args.flag("json") => crate::verb::json(&rows)?,
         Some(format) if format != "table" => {
             Template::parse(format)?.render_rows(&rows, !args.flag("noheading"))?
         }
@@ -178,12 +178,6 @@ fn table(rows: &[Row], headings: bool, digests: bool) -> String {
         .map(|[a, b, _, c, d, e]| [a, b, c, d, e])
         .collect();
     columns(&without)
-}
-
-pub(super) fn json<T: Serialize>(rows: &T) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(rows);
-    text.map(|text| text + "\n")
-        .map_err(|e| Failure::new(format!("JSON: {e}")))
 }
 
 /// The image of a name in the store; its absence has a code of its own.

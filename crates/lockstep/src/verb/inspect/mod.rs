@@ -54,11 +54,7 @@ pub(super) fn inspect(front: &Front, args: &Arguments, group: Option<Kind>) -> R
         }
     }
     let text = match template {
-        None => {
-            let text = serde_json::to_string_pretty(&all);
-            let text = text.map_err(|e| Failure::new(format!("JSON: {e}")))? + "\n";
-            crate::escape::json(&text).into_owned()
-        }
+        None => super::json(&all)?,
         Some(template) => {
             let line = |one| Ok(template.render(one)? + "\n");
             all.iter().map(line).collect::<Result<String, Failure>>()?

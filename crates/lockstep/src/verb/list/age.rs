@@ -81,11 +81,7 @@ pub(in crate::verb) fn instant(option: &str, text: &str) -> Result<u64, Failure>
     if let Some(seconds) = seconds(text) {
         return Ok(seconds);
     }
-    let whole = text
-        .split('.')
-        .next()
-        .and_then(|whole| whole.parse::<u64>().ok());
-    if let Some(seconds) = whole {
+    if let Some(seconds) = crate::number::decimal(text, 1) {
         return Ok(seconds);
     }
     let back = crate::number::milliseconds(text).ok_or_else(|| {
@@ -118,6 +114,15 @@ mod tests {
         for wrong in ["", "2026", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z"] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_time_is_a_moment_seconds_or_a_duration_back() {
+        let read = |text| instant("--since", text).map_err(|failure| failure.message);
+        assert_eq!(read("1700000000.25"), Ok(1_700_000_000));
+        let back = now() - 5400;
+        assert!(read("1.5h").is_ok_and(|then| then.abs_diff(back) <= 5));
+        assert!(read("soon").is_err());
     }
 
     #[test]
