@@ -6,9 +6,7 @@
 use crate::call::{self, Result, Told};
 use rustix::fs::{self, AtFlags, Mode};
 pub use rustix::fs::{OFlags, Stat, major, minor};
-use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -244,22 +242,6 @@ pub fn list(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Vec<String>> {
         let name = entry.file_name().to_string_lossy();
         if name != "." && name != ".." {
             names.push(name.into_owned());
-        }
-    }
-    Ok(names)
-}
-
-/// As [`list`], but as the names are: those of an image may be any bytes.
-pub fn names(dir: impl AsFd) -> Result<Vec<OsString>> {
-    let dir = dir.as_fd();
-    let told = || format!("getdents64({})", call::fd(dir));
-    let reader = openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
-    let mut names = Vec::new();
-    for entry in fs::Dir::new(reader).told(told)? {
-        let entry = entry.told(told)?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push(OsStr::from_bytes(name.to_bytes()).to_owned());
         }
     }
     Ok(names)

@@ -9,6 +9,7 @@ use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::root::Root;
 use lockstep_kernel::sparse;
+use lockstep_kernel::tree::Listing;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,7 +37,11 @@ pub fn copy(from: OwnedFd, to: OwnedFd) -> Result<()> {
     let (mut waiting, mut made) = (vec![PathBuf::from(".")], Vec::new());
     while let Some(path) = waiting.pop() {
         let pair = copy.open(&path)?;
-        for name in file::names(&pair.from).during(|| shown(&path))? {
+        let read = || shown(&path);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let opened = file::openat(&pair.from, ".", flags, 0).during(read)?;
+        let mut listing = Listing::new(opened).during(read)?;
+        while let Some(name) = listing.next_name().during(read)? {
             let name = PathBuf::from(name);
             if copy.entry(&pair, &path, &name)? {
                 waiting.push(path.join(&name));

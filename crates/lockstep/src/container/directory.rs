@@ -188,9 +188,15 @@ impl Directory {
         Ok(matches!(self.record(), Ok(None)) && self.probe()?)
     }
 
-    /// The configuration.
+    /// The configuration as it is written; none before it is.
     pub(crate) fn config(&self) -> Result<Option<Vec<u8>>, Failure> {
         self.read(CONFIG)
+    }
+
+    /// The configuration.
+    pub(crate) fn spec(&self) -> Result<Spec, Failure> {
+        serde_json::from_slice(&self.config()?.unwrap_or_default())
+            .map_err(|e| Failure::new(format!("{CONFIG} of container {}: {e}", self.id)))
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {

@@ -57,9 +57,7 @@ impl<'a> Visit<'a> {
     pub(crate) fn to(front: &'a Front, typed: &str) -> Result<Visit<'a>, Failure> {
         let store = front.store()?;
         let (directory, record) = store.find(typed)?;
-        let config = directory.config()?.unwrap_or_default();
-        let spec: Spec = serde_json::from_slice(&config)
-            .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+        let spec = directory.spec()?;
         let linux = spec.linux.clone().unwrap_or_default();
         let ((user, mount), made) = match directory.status()? {
             Status::Running(started) => (running(front, &record, started.pid)?, None),
@@ -262,7 +260,7 @@ fn serve(
     let made = alone().and_then(|()| {
         let mut job = record.job.clone();
         if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
-            front::mount_layers(directory, record, &layers)?;
+            front::mount_layers(directory, &layers)?;
         }
         let mut request = job.request()?;
         if let Some(supervised) = &mut request.supervised {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::{credential, file, random};
-use lockstep_oci::runtime::Spec;
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::clock;
 use lockstep_supervisor::{Connection, Exit, Job, LogJob};
@@ -328,7 +327,7 @@ pub(crate) fn launch_with(
     };
     // An ordinary user can mount in the container's user namespace alone.
     if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
-        mount_layers(directory, record, &layers)?;
+        mount_layers(directory, &layers)?;
     }
     let count = handed.len().to_string();
     let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
@@ -355,14 +354,8 @@ pub(crate) fn launch_with(
 }
 
 /// The layers with the container's id maps, those of its configuration.
-pub(crate) fn mount_layers(
-    directory: &Directory,
-    record: &Record,
-    layers: &OverlayRoot,
-) -> Result<(), Failure> {
-    let config = directory.config()?.unwrap_or_default();
-    let spec: Spec = serde_json::from_slice(&config)
-        .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+pub(crate) fn mount_layers(directory: &Directory, layers: &OverlayRoot) -> Result<(), Failure> {
+    let spec = directory.spec()?;
     let linux = spec.linux.unwrap_or_default();
     let maps = (&*linux.uid_mappings, &*linux.gid_mappings);
     crate::stored::mount_root(directory, layers, (!maps.0.is_empty()).then_some(maps))

@@ -33,10 +33,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     // This process is going to enter the container, so it must not run from the host's file (CVE-2019-5736).
     exe::seal(&front.args, whole_environment()).doing(|| "sealing this program".into())?;
     signal::default_ignored().doing(|| "resetting signals".into())?;
-    let config = directory.config()?.unwrap_or_default();
-    let spec: Spec = serde_json::from_slice(&config)
-        .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
-    let mut spec = spec;
+    let mut spec = directory.spec()?;
     let variables = crate::secret::variables(&directory, &record)?;
     spec.process.get_or_insert_default().env.extend(variables);
     let wanted = wanted(args, spec, &words[1..], started.pid)?;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{event, exe, file, signal, socket};
-use lockstep_oci::runtime::Spec;
 use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource, clock};
 
 use crate::argv::Arguments;
@@ -135,9 +134,7 @@ fn enter(
     }
     drop(write);
     signal::default_ignored().doing(what)?;
-    let config = directory.config()?.unwrap_or_default();
-    let spec: Spec = serde_json::from_slice(&config)
-        .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
+    let spec = directory.spec()?;
     let mut wanted = spec.process.unwrap_or_default();
     wanted.args = check.command();
     wanted

@@ -1,6 +1,6 @@
 //! `update`: other limits for containers, and another restart policy.
 
-use lockstep_oci::runtime::{Resources, Spec};
+use lockstep_oci::runtime::Resources;
 use lockstep_runtime::{ContainerId, RdtUpdate};
 
 use crate::argv::Arguments;
@@ -28,9 +28,7 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 })?;
             }
             // Kept for the next start.
-            let config = directory.config()?.unwrap_or_default();
-            let mut spec: Spec = serde_json::from_slice(&config)
-                .map_err(|e| Failure::new(format!("config.json of {typed}: {e}")))?;
+            let mut spec = directory.spec()?;
             let resources = spec
                 .linux
                 .get_or_insert_default()
