@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::attack::{self, Attack, attacker, implant, says, victim};
-use crate::harness::{Container, Host, Test, cases};
+use crate::harness::{Container, Host, Test, cases, is_alive, wait_until};
 
 cases! {
     exec_of_a_link,
@@ -39,10 +39,11 @@ fn shared(test: &Test) -> PathBuf {
     shared
 }
 
-/// Waits for the attacker's last word, if it has caught something.
-fn finish(container: &Container<'_>) {
+/// Waits for the attacker's last word, if it has caught something. `pid` is its process, asked before: until it
+/// has ended it may hold the victim open for writing, which then cannot be executed (ETXTBSY).
+fn finish(container: &Container<'_>, pid: u32) {
     if container.stdout().lines().count() > 1 {
-        container.wait_stopped();
+        assert!(wait_until(|| !is_alive(pid)), "the attacker does not end");
     } else {
         container.stop();
     }
@@ -64,6 +65,7 @@ fn by_exec(
     let victim = victim(test);
     let before = std::fs::read(&victim).expect("the victim is readable");
     let container = hostile(test, way, &shared(test), capabilities);
+    let pid = container.pid();
     prepare(test, &container.rootfs);
     for _ in 0..20 {
         // It fails in any case, and its end is awaited: a program in use cannot be written.
@@ -72,7 +74,7 @@ fn by_exec(
             break;
         }
     }
-    finish(&container);
+    finish(&container, pid);
     overwritten(&victim, &before)
 }
 
@@ -140,15 +142,16 @@ fn entry_in_a_shared_pid_namespace(test: &Test) {
                 let before = std::fs::read(&victim).expect("the victim is readable");
                 let shared = shared(test);
                 let container = hostile(test, "binary", &shared, &[]);
+                let pid = container.pid();
                 let image = test
                     .args(&["/evil", "--log", FIFO, "list"])
                     .bind(&shared, "/shared", &["rbind"])
                     .capabilities(&[])
-                    .join("pid", &format!("/proc/{}/ns/pid", container.pid()));
+                    .join("pid", &format!("/proc/{pid}/ns/pid"));
                 std::os::unix::fs::symlink("/proc/self/exe", image.rootfs().join("evil"))
                     .expect("the root file system is writable");
                 image.run();
-                finish(&container);
+                finish(&container, pid);
                 overwritten(&victim, &before)
             },
         },
