@@ -185,7 +185,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l isolation -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: CDI devices are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
@@ -218,13 +218,13 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l privileged -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-healthcheck -d 'without the image\'s check'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l disable-content-trust -d 'refused: signatures are not implemented yet'
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'refused: write rootfs:DIR as the image'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cidfile -d 'write the container\'s id to a new file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l name -d 'a name; else one is made up' -r
@@ -331,7 +331,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l isolation -
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: CDI devices are not implemented yet' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
@@ -362,13 +362,13 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l privileged 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-healthcheck -d 'without the image\'s check'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s P -l publish-all -d 'refused: networks with addresses and ports are not implemented yet; --network none or host is'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s q -l quiet -d 'refused: pulling from registries is not implemented yet'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l disable-content-trust -d 'refused: signatures are not implemented yet'
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'refused: write rootfs:DIR as the image'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l detach-keys -d 'keys that leave it (ctrl-p,ctrl-q)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand start" -l checkpoint -d 'refused: checkpoints are not implemented' -r
@@ -637,6 +637,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l privileged -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l no-hosts -d 'leave the image\'s /etc/hosts'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l oom-kill-disable -d 'wait instead of being killed when memory is out'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l why -d 'print every setting, who asked for it, and what gives it back; start nothing'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l help -d 'print this help'

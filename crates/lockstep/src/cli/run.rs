@@ -230,6 +230,7 @@ pub(super) const FILES: &[Opt] = &[
         "a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)",
     ),
     values("tmpfs", "TARGET[:OPTIONS]", "a file system in memory"),
+    flag("rootfs", "IMAGE is a directory, as rootfs:DIR"),
     value("shm-size", "BYTES", "size of /dev/shm (64m)"),
 ];
 
@@ -355,8 +356,12 @@ const REFUSED: &[Opt] = &[
         "the root file system has no size limit of its own yet",
     ),
     refused("volume-driver", Takes::Text, "volumes have no drivers"),
-    refused("rootfs", Takes::Nothing, "write rootfs:DIR as the image"),
-    refused("gpus", Takes::Text, "CDI devices are not implemented yet"),
+    refused(
+        "gpus",
+        Takes::Text,
+        "device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and \
+         bring the driver's libraries with -v",
+    ),
     refused(
         "init-path",
         Takes::Text,

@@ -1,5 +1,6 @@
 //! From an image's name to the image.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use lockstep_abi::errno::Errno;
@@ -7,6 +8,7 @@ use lockstep_image::Reference;
 use lockstep_kernel::file;
 
 use super::absolute;
+use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
 use crate::resolve::{Image, ImageConfig, Source};
 use crate::stored::Images;
@@ -14,6 +16,15 @@ use crate::stored::Images;
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 const S_IFLNK: u32 = 0o120_000;
+
+/// The image as it was named.
+pub(crate) fn typed(args: &Arguments) -> Result<Cow<'_, str>, Failure> {
+    let name = args.words(0)?[0];
+    Ok(match args.flag("rootfs") {
+        true => format!("rootfs:{name}").into(),
+        false => name.into(),
+    })
+}
 
 /// What stands behind an image's name.
 pub(crate) enum Opened {

@@ -59,7 +59,7 @@ fn prepare(
 
 /// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.
 pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Record), Failure> {
-    let typed = args.words(0)?[0];
+    let typed = &*super::image::typed(args)?;
     let caller = probe_caller()?;
     let store = front.store()?;
     let images = Images::new(&store.at.data, &caller);
@@ -370,7 +370,7 @@ pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 
 /// Resolves a command line for a container that is not made: its id and block are any.
 pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, Failure> {
-    let typed = args.words(0)?[0];
+    let typed = &*super::image::typed(args)?;
     let caller = match Saved::given(args)? {
         Some(saved) => saved.caller(),
         None => probe_caller()?,

@@ -176,6 +176,9 @@ fn a_directory_as_root(t: &Stage) {
             .uid(),
         0
     );
+    let directory = image.trim_start_matches("rootfs:");
+    let named = run(&["--rootfs", directory, "stat", "-c", "%u", "/bin/busybox"]);
+    assert_eq!(named.text(), "0");
     assert!(run(&[&image]).refused(125).contains("no program"));
     assert_eq!(run(&["rootfs:/no/such/directory", "true"]).code, 125);
     let hosts = run(&[
