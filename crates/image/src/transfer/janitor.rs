@@ -26,7 +26,6 @@ impl Janitor {
         match process::clone(0, None).during(what)? {
             Side::Child => {
                 drop(ours);
-                // There is nobody left who could be told.
                 process::exit(i32::from(serve(&theirs, name).is_err()))
             }
             Side::Parent(child) => Ok(Janitor {
@@ -54,11 +53,13 @@ impl Janitor {
     }
 }
 
-impl Drop for Janitor {
-    fn drop(&mut self) {
+impl Janitor {
+    /// Has it tidy up; whether nothing is left.
+    pub(super) fn end(&mut self) -> Result<bool> {
         self.socket = None;
-        // ECHILD, if somebody else has waited for it.
-        drop(process::wait(self.child.pid, false));
+        let ended = process::wait(self.child.pid, false)
+            .during(|| "waiting for the process that tidies up".to_owned())?;
+        Ok(ended.is_some_and(|(_, exit)| exit.status() == 0))
     }
 }
 
@@ -76,8 +77,7 @@ fn serve(socket: &OwnedFd, name: &str) -> lockstep_kernel::Result<()> {
         }
         directories.extend(sent.into_iter().take(1));
     }
-    for directory in directories {
-        tree::remove(directory, name)?;
-    }
-    Ok(())
+    // What cannot be removed in one of them is no reason to leave the others as they are.
+    let removed = directories.iter().map(|dir| tree::remove(dir, name));
+    removed.fold(Ok(()), lockstep_kernel::Result::and)
 }

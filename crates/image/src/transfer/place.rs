@@ -47,6 +47,8 @@ pub struct Place<'a> {
     /// Whether a link that leads to a directory is one on the way to an entry: inside of a container, where it leads
     /// nowhere else.
     pub follow: bool,
+    /// Ids of mounts of which nothing stays, so that nothing is made there.
+    pub passing: &'a [u64],
     /// Called before the first byte is read.
     pub ready: Ready<'a>,
 }
@@ -56,7 +58,7 @@ pub struct Place<'a> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no directory for it; [`Kind::Limit`] names the limit; [`Kind::Invalid`] the entry;
-/// [`Kind::Kernel`] the refused call. What has no name yet goes; files that went into a directory that was there stay.
+/// [`Kind::Unsupported`] what cannot be copied, or not to there; [`Kind::Kernel`] the refused call. What has no name yet goes; files that went into a directory that was there stay.
 pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Result<Summary> {
     let target = Target::find(root, path)?;
     if how.stream == Stream::Archive && target.there != There::Directory {
@@ -66,8 +68,19 @@ pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Resu
         );
         return Err(Error::invalid(message));
     }
-    let staging = Staging::new()?;
-    (how.ready)(target.directory.as_fd())?;
+    let mut staging = Staging::new(how.passing)?;
+    let done = (how.ready)(target.directory.as_fd());
+    let done = done.and_then(|()| fill(root, target, how, &mut staging, from));
+    staging.close(done)
+}
+
+fn fill(
+    root: &Root,
+    target: Target,
+    how: &Place<'_>,
+    staging: &mut Staging,
+    from: impl Read,
+) -> Result<Summary> {
     let limits = Limits::of_copies();
     match how.stream {
         Stream::Copy => {
@@ -110,7 +123,7 @@ struct Placing<'a> {
     rename: Option<(Vec<u8>, Vec<u8>)>,
     /// The directory that all names are in, and those on the way to the last entry.
     levels: Vec<Level>,
-    staging: Staging,
+    staging: &'a mut Staging,
     /// Where the one tree or file goes when it is whole.
     goal: Option<Goal>,
     done: Summary,
@@ -133,7 +146,12 @@ struct Goal {
 
 impl<'a> Placing<'a> {
     /// Entries go into the target, as they are named.
-    fn new(root: &'a Root, target: &Target, how: &'a Place<'a>, staging: Staging) -> Placing<'a> {
+    fn new(
+        root: &'a Root,
+        target: &Target,
+        how: &'a Place<'a>,
+        staging: &'a mut Staging,
+    ) -> Placing<'a> {
         Placing {
             how,
             limits: Limits::of_copies(),
@@ -157,7 +175,7 @@ impl<'a> Placing<'a> {
         root: &'a Root,
         target: Target,
         how: &'a Place<'a>,
-        staging: Staging,
+        staging: &'a mut Staging,
         first: &Entry,
     ) -> Result<Placing<'a>> {
         let mut placing = Placing::new(root, &target, how, staging);
@@ -186,7 +204,8 @@ impl<'a> Placing<'a> {
             return Ok(placing);
         }
         let replaced = placing.may_replace(Path::new(&name), there, is_directory)?;
-        let hidden = placing.staging.at(&target.directory)?;
+        let hidden = placing.staging.at(&target.directory);
+        let hidden = hidden.within(|| shown(&target.path))?;
         placing.levels[0].directory = hidden;
         placing.levels[0].hidden = true;
         placing.goal = Some(Goal {
@@ -329,19 +348,31 @@ impl<'a> Placing<'a> {
         let path = Path::new(OsStr::from_bytes(name));
         let (above, hidden) = self.here();
         if There::at(&above, path)? == There::Nothing {
-            file::mkdirat(&*above, path, 0o755).during(|| shown(path))?;
+            self.make_directory(path, 0o755)?;
         }
-        let directory = self.existing(&above, path)?;
+        let directory = self.existing(path)?;
         self.push(path, directory, hidden, None);
         Ok(())
     }
 
-    /// A directory that is there, or that a link leads to where links are followed. O_PATH, as in [`Target`].
-    fn existing(&self, above: &OwnedFd, name: &Path) -> Result<OwnedFd> {
+    fn make_directory(&self, name: &Path, mode: u32) -> Result<()> {
+        let (above, hidden) = self.here();
+        if !hidden {
+            self.staging.admit(&above)?;
+        }
+        file::mkdirat(&*above, name, mode).during(|| shown(name))
+    }
+
+    /// A directory that is there, or that a link leads to where links are followed; not in a tree that nobody knows of
+    /// yet, which has no path from the root, and in which the stream itself has made what is there. O_PATH, as in
+    /// [`Target`].
+    fn existing(&self, name: &Path) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        match file::openat(above, name, flags | OFlags::NOFOLLOW, 0) {
+        let (above, hidden) = self.here();
+        match file::openat(&*above, name, flags | OFlags::NOFOLLOW, 0) {
             Err(e) if e.is(&[Errno::ENOTDIR.0]) => {
-                if self.how.follow && There::at(above, name)? == There::Link {
+                let follow = self.how.follow && !hidden;
+                if follow && There::at(&above, name)? == There::Link {
                     let mut path = self.base.clone();
                     let open = self.levels.iter().skip(1).map(|level| &*level.name);
                     path.extend(open.map(OsStr::from_bytes));
@@ -369,19 +400,19 @@ impl<'a> Placing<'a> {
         let there = There::at(&above, name)?;
         let described = self.how.stream == Stream::Archive || self.how.owners == Ownership::Kept;
         let leads_on = there == There::Link && self.how.follow && !hidden;
-        if leads_on && let Ok(directory) = self.existing(&above, name) {
+        if leads_on && let Ok(directory) = self.existing(name) {
             self.push(name, directory, hidden, None);
             return Ok(());
         }
         match there {
-            There::Nothing => file::mkdirat(&*above, name, 0o700).during(|| shown(name))?,
+            There::Nothing => self.make_directory(name, 0o700)?,
             There::Directory => {}
             _ => self.put(name, true, &mut |stage, new, _| {
                 file::mkdirat(stage, new, 0o700).during(|| shown(name))
             })?,
         }
         if there == There::Directory && !described && !hidden {
-            let directory = self.existing(&above, name)?;
+            let directory = self.existing(name)?;
             self.push(name, directory, hidden, None);
             return Ok(());
         }
@@ -496,7 +527,6 @@ impl<'a> Placing<'a> {
     fn finish(mut self) -> Result<Summary> {
         let Some(goal) = self.goal.take() else {
             self.leave(1)?;
-            self.staging.end()?;
             return Ok(self.done);
         };
         // A directory without the right to write to it cannot be moved, so the uppermost comes to its mode afterwards.
@@ -505,7 +535,6 @@ impl<'a> Placing<'a> {
         let name = Path::new(&goal.name);
         bring((&stage, name), (&goal.directory, name), goal.replaced)?;
         self.leave(1)?;
-        self.staging.end()?;
         Ok(self.done)
     }
 }

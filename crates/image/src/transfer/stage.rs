@@ -2,7 +2,7 @@
 //! they come to their names by a rename.
 
 use super::janitor::Janitor;
-use crate::error::{During, Error, Result};
+use crate::error::{During, Error, Kind, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::{durable, mount, random, tree};
@@ -16,7 +16,10 @@ pub(super) const NEW: &str = "new";
 pub(super) struct Staging {
     name: String,
     janitor: Janitor,
-    current: Option<Stage>,
+    /// One for each mount that was written to.
+    stages: Vec<Stage>,
+    /// Ids of the mounts of which nothing stays.
+    passing: Vec<u64>,
 }
 
 struct Stage {
@@ -27,32 +30,32 @@ struct Stage {
 
 impl Staging {
     /// Prepared before anything of a stranger is read.
-    pub(super) fn new() -> Result<Staging> {
+    pub(super) fn new(passing: &[u64]) -> Result<Staging> {
         let random = random::bytes::<8>().during(|| "a name for the copy".to_owned())?;
         let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!(".lockstep-cp-{digits}");
         Ok(Staging {
             janitor: Janitor::start(&name)?,
             name,
-            current: None,
+            stages: Vec::new(),
+            passing: passing.to_vec(),
         })
     }
 
     /// A stage on the mount of `parent`.
     pub(super) fn at(&mut self, parent: &Rc<OwnedFd>) -> Result<Rc<OwnedFd>> {
         let what = || "a place for the copy, in its directory".to_owned();
-        let mount = mount::mount_id(&**parent).during(what)?;
-        if let Some(stage) = self.current.as_ref().filter(|stage| stage.mount == mount) {
+        let mount = self.admit(parent)?;
+        if let Some(stage) = self.stages.iter().find(|stage| stage.mount == mount) {
             return Ok(Rc::clone(&stage.directory));
         }
-        self.end()?;
         self.janitor.watch(&**parent)?;
         file::mkdirat(&**parent, &self.name, 0o700)
             .during(what)
             .map_err(explained)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let directory = Rc::new(file::openat(&**parent, &self.name, flags, 0).during(what)?);
-        self.current = Some(Stage {
+        self.stages.push(Stage {
             parent: Rc::clone(parent),
             directory: Rc::clone(&directory),
             mount,
@@ -60,20 +63,36 @@ impl Staging {
         Ok(directory)
     }
 
-    /// Removes the stage and what is in it.
-    pub(super) fn end(&mut self) -> Result<()> {
-        match self.current.take() {
-            None => Ok(()),
-            Some(stage) => tree::remove(&*stage.parent, &self.name)
-                .during(|| format!("removing {}", self.name)),
+    /// Before something is made in a directory that is there: the id of its mount, unless nothing of it would stay.
+    pub(super) fn admit(&self, directory: &OwnedFd) -> Result<u64> {
+        let mount = mount::mount_id(directory).during(|| "the mount of its directory".into())?;
+        match self.passing.contains(&mount) {
+            false => Ok(mount),
+            true => Err(Error::new(
+                Kind::Unsupported,
+                "its directory is in memory, and begins empty when the container is started",
+            )
+            .hint("start it first")),
         }
     }
-}
 
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // The first error is the one to report; the janitor tries it once more.
-        drop(self.end());
+    /// The end of a copy, however it went: nothing unfinished is left, or the error says what is.
+    pub(super) fn close<T>(mut self, done: Result<T>) -> Result<T> {
+        let mut removed = Ok(());
+        for stage in &self.stages {
+            let one = tree::remove(&*stage.parent, &self.name);
+            removed = removed.and(one.during(|| format!("removing {}", self.name)));
+        }
+        // It tries what is left once more, and is not confined.
+        if self.janitor.end()? {
+            return done;
+        }
+        let left = format!("what was not finished stays, as {}", self.name);
+        Err(match (done, removed) {
+            (Err(error), _) => error.within(left),
+            (_, Err(error)) => error,
+            _ => Error::new(Kind::Kernel, left),
+        })
     }
 }
 

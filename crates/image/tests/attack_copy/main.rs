@@ -14,6 +14,8 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod mount;
+
 use lockstep_image::transfer::{Ownership, Place, Stream, Summary, place};
 use lockstep_image::{Kind, Result};
 use lockstep_kernel::file;
@@ -51,6 +53,27 @@ const TESTS: &[Test] = &[
         ALL,
         an_archive_follows_links_of_its_own_root,
     ),
+    (
+        "no_link_of_a_hidden_tree_is_followed",
+        ALL,
+        no_link_of_a_hidden_tree_is_followed,
+    ),
+    (
+        "what_links_and_fifos_lose_is_counted",
+        ALL,
+        what_links_and_fifos_lose_is_counted,
+    ),
+    (
+        "as_many_mounts_as_there_are",
+        ROOT,
+        mount::as_many_as_there_are,
+    ),
+    ("a_mount_that_passes", ROOT, mount::that_passes),
+    (
+        "whoever_is_left_tidies_up_on_every_mount",
+        ROOT,
+        mount::whoever_is_left_tidies_up_on_every_one,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -65,6 +88,7 @@ fn plain<'a>() -> Place<'a> {
         privileges: false,
         overwrite: false,
         follow: false,
+        passing: &[],
         ready: &|_| Ok(()),
     }
 }
@@ -413,5 +437,53 @@ fn an_archive_follows_links_of_its_own_root(stage: &Stage) {
             .permissions()
             .mode();
         assert_eq!(mode & 0o7777, 0o755);
+    });
+}
+
+/// In a tree that is not at its place yet the stream itself has made the links, and its paths are not those of the root.
+fn no_link_of_a_hidden_tree_is_followed(stage: &Stage) {
+    let how = Place {
+        follow: true,
+        ..plain()
+    };
+    for target in ["/into/there", "../there", "/outside/dir"] {
+        guarded(stage, |into| {
+            std::fs::create_dir_all(into.join("there")).expect("a directory");
+            let link = Tar::new().dir("d").symlink("d/l", target);
+            for archive in [
+                link.clone().file("d/l/f", "f").end(),
+                link.clone().dir("d/l/s").end(),
+            ] {
+                let error = make(stage, &how, "into/new", &archive).expect_err("a link");
+                assert!(
+                    error.to_string().contains("\"l\" is no directory"),
+                    "{error}"
+                );
+            }
+            assert_eq!(
+                std::fs::read_dir(into.join("there")).expect("it").count(),
+                0
+            );
+        });
+    }
+}
+
+fn what_links_and_fifos_lose_is_counted(stage: &Stage) {
+    guarded(stage, |_| {
+        let xattr = [("SCHILY.xattr.user.a", &b"a"[..])];
+        let fifo = Header {
+            name: b"d/fifo",
+            kind: b'6',
+            ..Header::default()
+        };
+        let archive = Tar::new()
+            .dir("d")
+            .pax(&xattr)
+            .symlink("d/l", "nowhere")
+            .pax(&xattr)
+            .entry(&fifo, b"")
+            .end();
+        let done = make(stage, &plain(), "into/new", &archive).expect("a copy");
+        assert_eq!(done.left.xattrs, 2);
     });
 }

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use lockstep_image::transfer::{CUT_OFF, Ownership, Stream, Summary};
-use lockstep_kernel::{console, socket};
+use lockstep_kernel::{console, landlock, socket};
 
 use crate::failure::{Doing, Failure};
 pub(crate) use visit::Visit;
@@ -74,6 +74,12 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
             }
         }
     }
+}
+
+/// What this kernel lacks of what holds the processes of such a copy, for its caller to know.
+pub(crate) fn lost(from: &Place<'_>, to: &Place<'_>) -> Option<String> {
+    let is_side = |place: &Place<'_>| !matches!(place, Place::Stream);
+    worker::lost(landlock::abi(), is_side(from), is_side(to))
 }
 
 fn reading(from: &Place<'_>, wishes: Wishes, to: BorrowedFd<'_>) -> Result<Worker, Failure> {

@@ -4,16 +4,17 @@
 //! program. The process that holds them does nothing else: it ends, and takes everything with it, when the one that asked
 //! has ended, however it did.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::mountinfo;
 use lockstep_kernel::process::{self, Child, Side};
-use lockstep_kernel::{credential, file, namespace, socket};
-use lockstep_oci::runtime::{IdMapping, Spec};
+use lockstep_kernel::{credential, file, mount, namespace, socket};
+use lockstep_oci::runtime::IdMapping;
 use lockstep_runtime::{ContainerId, Waiting};
 
-use crate::container::{Directory, Record, Status, end_in_runtime};
+use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Doing, Failure};
 use crate::front::{self, Front};
 
@@ -33,17 +34,21 @@ pub(crate) struct Visit<'a> {
     mount_namespace: OwnedFd,
     user: u32,
     group: u32,
-    /// Where files are that are gone when it ends, of a container that does not run.
-    passing: Option<Passing>,
+    /// How what passes is known from what stays, of a container that does not run.
+    lasting: Option<Lasting>,
     made: Option<Made>,
 }
 
-/// What of a container is in memory.
-struct Passing {
+/// What of a container that was made for the moment outlives that: its root file system, unless that is in memory, and
+/// whatever the caller has mounted too. All else began with it: tmpfs, message queues, layers over a volume.
+struct Lasting {
     root: bool,
-    /// Mount points, and whether what is there goes with the container.
-    mounts: Vec<(PathBuf, bool)>,
+    /// Devices of the file systems of the caller's mounts, as mountinfo has them.
+    devices: BTreeSet<String>,
 }
+
+/// Most bytes of mountinfo, which grows with the number of mounts.
+const MOUNTINFO: usize = 16 << 20;
 
 /// The process that holds a container which does not run, and the container's lock.
 struct Made {
@@ -57,13 +62,12 @@ impl<'a> Visit<'a> {
     pub(crate) fn to(front: &'a Front, typed: &str) -> Result<Visit<'a>, Failure> {
         let store = front.store()?;
         let (directory, record) = store.find(typed)?;
-        let spec = directory.spec()?;
-        let linux = spec.linux.clone().unwrap_or_default();
-        let ((user, mount), made) = match directory.status()? {
-            Status::Running(started) => (running(front, &record, started.pid)?, None),
+        let linux = directory.spec()?.linux.unwrap_or_default();
+        let ((user, mount), made, lasting) = match directory.status()? {
+            Status::Running(started) => (running(front, &record, started.pid)?, None, None),
             _ => {
-                let (namespaces, made) = Made::new(front, directory, &record)?;
-                (namespaces, Some(made))
+                let (namespaces, made, record) = Made::new(front, directory)?;
+                (namespaces, Some(made), Some(Lasting::of(&record)?))
             }
         };
         let own = namespace_of("self", "user").doing(|| "this user namespace".into())?;
@@ -79,7 +83,7 @@ impl<'a> Visit<'a> {
             mount_namespace: mount,
             user: first(&linux.uid_mappings),
             group: first(&linux.gid_mappings),
-            passing: made.is_some().then(|| Passing::of(&spec, &record)),
+            lasting,
             made,
         })
     }
@@ -108,19 +112,23 @@ impl<'a> Visit<'a> {
         credential::setuid(self.user).doing(what)
     }
 
-    /// Refuses a place in which nothing would be left when the container is started.
-    pub(crate) fn keeps(&self, path: &Path) -> Result<(), String> {
-        match self
-            .passing
-            .as_ref()
-            .is_some_and(|passing| passing.is(path))
-        {
-            false => Ok(()),
-            true => Err(format!(
-                "{path:?} is in memory and begins empty when container {} is started",
-                self.name
-            )),
-        }
+    /// The mounts of which nothing would be left when the container is started, by their ids, as a process that has
+    /// entered it is shown them. `process` is its directory in the host's /proc.
+    pub(crate) fn passing(&self, process: BorrowedFd<'_>) -> Result<Vec<u64>, Failure> {
+        let Some(lasting) = &self.lasting else {
+            return Ok(Vec::new());
+        };
+        let what = || format!("mounts of container {}", self.name);
+        let root = file::open_dir(file::CWD, "/").doing(what)?;
+        let root = mount::mount_id(&root).doing(what)?;
+        let text = file::read(process, "mountinfo", MOUNTINFO).doing(what)?;
+        let text = String::from_utf8_lossy(&text);
+        let mounts = text.lines().filter_map(mountinfo::Line::parse);
+        let passing = mounts.filter(|mount| match mount.id == root {
+            true => !lasting.root,
+            false => !lasting.devices.contains(mount.device),
+        });
+        Ok(passing.map(|mount| mount.id).collect())
     }
 }
 
@@ -155,44 +163,31 @@ fn first(maps: &[IdMapping]) -> u32 {
     }
 }
 
-impl Passing {
-    fn of(spec: &Spec, record: &Record) -> Passing {
-        let passes = |kind: &str| !matches!(kind, "" | "none" | "bind");
-        let mounts = spec.mounts.iter().map(|mount| {
-            let kind = mount.kind.as_deref().unwrap_or_default();
-            let bound = mount
-                .options
-                .iter()
-                .any(|option| option == "bind" || option == "rbind");
-            (PathBuf::from(&mount.destination), !bound && passes(kind))
-        });
-        Passing {
-            root: record.job.memory_root.is_some(),
-            mounts: mounts.collect(),
-        }
-    }
-
-    /// By the innermost mount.
-    fn is(&self, path: &Path) -> bool {
-        let above = self
-            .mounts
-            .iter()
-            .filter(|(point, _)| path.starts_with(point));
-        let inner = above.max_by_key(|(point, _)| point.components().count());
-        inner.map_or(self.root, |(_, passes)| *passes)
+impl Lasting {
+    fn of(record: &Record) -> Result<Lasting, Failure> {
+        let text = file::read(file::CWD, "/proc/self/mountinfo", MOUNTINFO);
+        let text = text.doing(|| "this process's mounts".into())?;
+        let text = String::from_utf8_lossy(&text);
+        let mounts = text.lines().filter_map(mountinfo::Line::parse);
+        Ok(Lasting {
+            root: record.job.memory_root.is_none(),
+            devices: mounts.map(|mount| mount.device.to_owned()).collect(),
+        })
     }
 }
 
 impl Made {
-    /// Makes the container up to its program; its user and mount namespace, and who holds it.
+    /// Makes the container up to its program; its user and mount namespace, who holds it, and what it was made by.
     fn new(
         front: &Front,
         directory: Directory,
-        record: &Record,
-    ) -> Result<((OwnedFd, OwnedFd), Made), Failure> {
+    ) -> Result<((OwnedFd, OwnedFd), Made, Record), Failure> {
         let store = front.store()?;
         front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
         directory.lock_soon()?;
+        // Under the lock: it may have been updated, renamed or removed before.
+        let record = directory.record()?;
+        let record = record.ok_or_else(|| no_container(&directory.id))?;
         front.with_runtime(store, |runtime| end_in_runtime(runtime, &record.id))?;
         let what = || format!("making container {} for a moment", record.name);
         // Its messages have ends of their own: the container's first process has copies of every descriptor.
@@ -201,7 +196,7 @@ impl Made {
             Side::Parent(child) => child,
             Side::Child => {
                 drop(ours);
-                let made = serve(front, &directory, record, theirs.as_fd());
+                let made = serve(front, &directory, &record, theirs.as_fd());
                 process::exit(i32::from(made.is_err()))
             }
         };
@@ -212,7 +207,7 @@ impl Made {
             socket: ours,
         };
         match made.namespaces() {
-            Ok(namespaces) => Ok((namespaces, made)),
+            Ok(namespaces) => Ok((namespaces, made, record)),
             Err(failure) => {
                 made.end(front);
                 Err(failure)

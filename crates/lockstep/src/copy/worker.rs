@@ -5,17 +5,18 @@
 //! as a stranger's word.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use lockstep_abi::arch::Arch;
+use lockstep_abi::errno::Errno;
+use lockstep_image::Error;
 use lockstep_image::transfer::{self, Pack, Place, Summary};
-use lockstep_image::{Error, Kind};
 use lockstep_kernel::capability::{self, Sets};
 use lockstep_kernel::landlock::{self, Domain};
 use lockstep_kernel::process::{self, Child, Exit, Side};
 use lockstep_kernel::root::Root;
-use lockstep_kernel::{file, seccomp, socket};
+use lockstep_kernel::{file, mount, seccomp, socket};
 use lockstep_profile::seccomp::{compile, own};
 
 use super::visit::Visit;
@@ -35,7 +36,8 @@ const READ: u64 = 1 << 2 | 1 << 3;
 /// Besides, everything but executing, devices and sockets.
 const WRITE: u64 =
     READ | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14;
-/// The ABI in which a file can be moved to another directory at all (LANDLOCK_ACCESS_FS_REFER; Linux 5.19).
+/// The ABI in which a domain can allow that a file is moved to another directory, as copies are to their names
+/// (LANDLOCK_ACCESS_FS_REFER; Linux 5.19). The first one refuses it whatever it is asked for.
 const MOVES: i32 = 2;
 
 /// Whose files.
@@ -123,40 +125,20 @@ impl Work<'_> {
         let what = || "confining a side of the copy".to_owned();
         // Before the container is entered: nobody there may look into this process (CVE-2016-9962).
         process::set_dumpable(false).doing(what)?;
-        // While /proc is the host's. Files are opened through it, which no mount of the container can stand in for.
-        let descriptors = file::open_dir(file::CWD, "/proc/self/fd").doing(what)?;
-        let mut kept = vec![stream, tell, descriptors.as_fd()];
-        if let Whose::Container(visit) = self.whose {
-            kept.extend(visit.fds());
-        }
-        // The store's, above all.
-        process::close_all_but(&kept).doing(what)?;
-        if let Whose::Container(visit) = self.whose {
-            visit.enter()?;
-        }
-        // After the last change of credentials, each of which takes it back.
-        process::set_dumpable(false).doing(what)?;
-        process::die_with_parent(true).doing(what)?;
-        process::umask(0);
-        only_over_files().doing(what)?;
-        process::set_no_new_privs().doing(what)?;
-        let root = file::openat(
-            file::CWD,
-            "/",
-            file::OFlags::PATH | file::OFlags::DIRECTORY,
-            0,
-        );
-        let root = Root::new(root.doing(what)?);
-        let stream = File::from(file::duplicate(stream).doing(what)?);
-        let ready = |below: BorrowedFd<'_>| self.ready(&root, below, descriptors.as_fd());
+        let stream = file::duplicate(stream).doing(what)?;
+        // While /proc is the host's.
+        let host = file::open_dir(file::CWD, "/proc/self").doing(what)?;
         Ok(match self.task {
             Task::Read { follow } => {
+                let descriptors = descriptors(host.as_fd()).doing(what)?;
+                let kept = [stream.as_fd(), tell, descriptors.as_fd()];
+                let (root, _) = self.leave_host(&kept, host)?;
                 let how = Pack {
                     follow,
                     descriptors: descriptors.as_fd(),
-                    ready: &ready,
+                    ready: &|below| self.confine(&root, below),
                 };
-                transfer::pack(&root, &self.path, &how, stream)?
+                transfer::pack(&root, &self.path, &how, File::from(stream))?
             }
             Task::Make {
                 stream: kind,
@@ -164,41 +146,79 @@ impl Work<'_> {
                 privileges,
                 overwrite,
             } => {
+                let (root, passing) = self.leave_host(&[stream.as_fd(), tell], host)?;
                 let how = Place {
                     stream: kind,
                     owners,
                     privileges,
                     overwrite,
                     follow: matches!(self.whose, Whose::Container(_)),
-                    ready: &ready,
+                    passing: &passing,
+                    ready: &|below| self.confine(&root, below),
                 };
-                transfer::place(&root, &self.path, &how, stream)?
+                transfer::place(&root, &self.path, &how, File::from(stream))?
             }
         })
     }
 
-    /// Gives up the rest, now that it is known what is copied.
-    fn ready(
+    /// Enters the container, if there is one, with these descriptors and no others, and gives up every right but those
+    /// over files. The root, and which mounts are not to be written to. `host` is this process in the host's /proc.
+    fn leave_host(
         &self,
-        root: &Root,
-        below: BorrowedFd<'_>,
-        descriptors: BorrowedFd<'_>,
-    ) -> Result<(), Error> {
-        let makes = matches!(self.task, Task::Make { .. });
-        if let (Whose::Container(visit), true) = (self.whose, makes) {
-            let number = below.as_raw_fd().to_string();
-            let path = file::readlink(descriptors, number);
-            let path = path.map_err(|e| Error::call("the path of the destination", e))?;
-            visit
-                .keeps(&path)
-                .map_err(|text| Error::new(Kind::Unsupported, text).hint("start it first"))?;
+        kept: &[BorrowedFd<'_>],
+        host: OwnedFd,
+    ) -> Result<(Root, Vec<u64>), Failure> {
+        let what = || "confining a side of the copy".to_owned();
+        // In the place of the caller's terminal, which bytes can drive, or of a file that it was given.
+        let null = file::openat(file::CWD, "/dev/null", file::OFlags::RDWR, 0).doing(what)?;
+        for number in 0..3 {
+            process::dup_onto(null.as_fd(), number).doing(what)?;
         }
+        drop(null);
+        let mut kept = kept.to_vec();
+        kept.push(host.as_fd());
+        if let Whose::Container(visit) = self.whose {
+            kept.extend(visit.fds());
+        }
+        // The store's, above all.
+        process::close_all_but(&kept).doing(what)?;
+        let mut passing = Vec::new();
+        if let Whose::Container(visit) = self.whose {
+            visit.enter()?;
+            passing = visit.passing(host.as_fd())?;
+        }
+        drop(host);
+        // After the last change of credentials, each of which takes it back.
+        process::set_dumpable(false).doing(what)?;
+        process::die_with_parent(true).doing(what)?;
+        process::umask(0);
+        only_over_files().doing(what)?;
+        process::set_no_new_privs().doing(what)?;
+        let root = file::open_dir(file::CWD, "/").doing(what)?;
+        Ok((Root::new(root), passing))
+    }
+
+    /// Gives up the rest, now that it is known what is copied: a Landlock domain, where this kernel has one that is of
+    /// use, and a filter.
+    fn confine(&self, root: &Root, below: BorrowedFd<'_>) -> Result<(), Error> {
+        let makes = matches!(self.task, Task::Make { .. });
         // In a container links may lead to any of its directories.
         let below = match self.whose {
             Whose::Caller => below,
             Whose::Container(_) => root.as_fd(),
         };
-        confine(below, makes).map_err(|e| Error::call("confining a side of the copy", e))
+        let confined = domain(below, makes).and_then(|()| filter());
+        confined.map_err(|e| Error::call("confining a side of the copy", e))
+    }
+}
+
+/// `/proc/self/fd`, through which files are opened that are known to be files. A mount of its own where that may be made:
+/// the directory above it is the host's /proc. Else the way there is left to Landlock, and to the caller's own rights.
+fn descriptors(host: BorrowedFd<'_>) -> lockstep_kernel::Result<OwnedFd> {
+    match mount::open_tree(host, Path::new("fd"), false, false) {
+        // EPERM: an ordinary user, or a filter around this program; ENOSYS: such a filter, too.
+        Err(e) if e.is(&[Errno::EPERM.0, Errno::ENOSYS.0]) => file::open_dir(host, "fd"),
+        other => other,
     }
 }
 
@@ -212,22 +232,69 @@ fn only_over_files() -> lockstep_kernel::Result<()> {
     })
 }
 
-/// A Landlock domain, where this kernel has one in which files can be moved, and a filter.
-fn confine(below: BorrowedFd<'_>, makes: bool) -> lockstep_kernel::Result<()> {
-    if landlock::abi() >= MOVES {
-        landlock::restrict(Domain {
-            handled_fs: ALL_FS,
-            handled_net: ALL_NET,
-            scoped: 0,
-            paths: vec![(file::duplicate(below)?, if makes { WRITE } else { READ })],
-            ports: Vec::new(),
-            best_effort: true,
-        })?;
+/// Whether a side can have a Landlock domain on a kernel with this ABI.
+fn has_domain(abi: i32, makes: bool) -> bool {
+    abi >= if makes { MOVES } else { 1 }
+}
+
+/// What is lost of the confinement of the sides that there are, on a kernel with this Landlock ABI.
+pub(super) fn lost(abi: i32, reads: bool, makes: bool) -> Option<String> {
+    let without = match (
+        reads && !has_domain(abi, false),
+        makes && !has_domain(abi, true),
+    ) {
+        (false, false) => return None,
+        (true, false) => "the process that reads has",
+        (false, true) => "the process that makes files has",
+        (true, true) => "the processes of the copy have",
+    };
+    let why = match abi {
+        0 => "this kernel has no Landlock".to_owned(),
+        _ => format!(
+            "Landlock of this kernel (ABI {abi}) refuses every move between directories, which ABI {MOVES} of Linux 5.19 can allow"
+        ),
+    };
+    Some(format!(
+        "warning: {why}: {without} no domain, and is held by rights, mounts and a filter alone"
+    ))
+}
+
+fn domain(below: BorrowedFd<'_>, makes: bool) -> lockstep_kernel::Result<()> {
+    if !has_domain(landlock::abi(), makes) {
+        return Ok(());
     }
+    let domain = Domain {
+        handled_fs: ALL_FS,
+        handled_net: ALL_NET,
+        scoped: 0,
+        paths: vec![(file::duplicate(below)?, if makes { WRITE } else { READ })],
+        ports: Vec::new(),
+        best_effort: true,
+    };
+    landlock::restrict(domain).map(drop)
+}
+
+fn filter() -> lockstep_kernel::Result<()> {
     let filter = own::copier(Arch::native());
     let program = compile(&filter, Arch::native()).map_err(|e| lockstep_kernel::Error {
         call: format!("seccomp(SECCOMP_SET_MODE_FILTER) [{e}]"),
-        errno: lockstep_abi::errno::Errno::EINVAL.0,
+        errno: Errno::EINVAL.0,
     })?;
     seccomp::load(&program.insns, program.flags).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_lacks_is_said_of_the_sides_that_lack_it() {
+        let told = |abi, reads, makes| lost(abi, reads, makes).unwrap_or_default();
+        assert!(told(0, true, true).contains("no Landlock: the processes of the copy have"));
+        assert!(told(1, true, true).contains("the process that makes files has no domain"));
+        // A reader has all that it needs from the first ABI on.
+        assert!(has_domain(1, false));
+        assert_eq!(lost(1, true, false), None);
+        assert_eq!(lost(2, true, true), None);
+    }
 }

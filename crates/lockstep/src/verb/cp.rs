@@ -35,7 +35,11 @@ pub(super) fn cp(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     // A process of this program is going to enter the container, so it must not run from the host's file (CVE-2019-5736).
     exe::seal(&front.args, whole_environment()).doing(|| "sealing this program".into())?;
     signal::default_ignored().doing(|| "resetting signals".into())?;
-    let done = copy::copy(&place(front, &from)?, &place(front, &to)?, wishes)?;
+    let (from, to) = (place(front, &from)?, place(front, &to)?);
+    if let Some(lost) = copy::lost(&from, &to) {
+        note(&lost);
+    }
+    let done = copy::copy(&from, &to, wishes)?;
     report(&done.left);
     let [_, _, stderr] = console::standard_streams();
     if !args.flag("quiet") && console::size(stderr).is_some() {

@@ -13,6 +13,7 @@ crate::cases![
     what_a_file_has_beside_its_content,
     archives,
     containers_that_do_not_run,
+    what_would_pass_is_known_by_its_mount,
     a_paused_container,
     volumes_are_as_the_container_sees_them,
     what_is_read_only_stays,
@@ -409,6 +410,44 @@ fn containers_that_do_not_run(t: &Stage) {
     let first = crate::stage::Background::start(t.command(&["cp", &own, "x:/srv/1"]));
     t.call(&["cp", &own, "x:/srv/2"]).text();
     assert_eq!(first.code(), 0);
+}
+
+/// By whatever way of names one comes to a mount in memory; and what is in memory of the host stays.
+fn what_would_pass_is_known_by_its_mount(t: &Stage) {
+    let image = rootfs(t);
+    let make = "mkdir -p root/run root/var root/link t/run t/srv empty/run empty/srv && \
+        ln -s ../run root/var/run && ln -s /run/a root/link/a && echo f > t/run/f && echo f > t/srv/f && echo f > empty/srv/g && \
+        echo f > f && mkdir t/run/d && tar -C t -cf t.tar ./run/f";
+    here(&t.dir, make);
+    let host = format!("/dev/shm/{}", t.dir.display().to_string().replace('/', "-"));
+    std::fs::create_dir_all(&host).expect("a directory in memory");
+    let bound = format!("{host}:/mem");
+    let options = ["--tmpfs", "/run", "-v", &bound];
+    t.call(&[&["create", "--name", "s"][..], &options, &[&image, "true"]].concat())
+        .text();
+    let own = |name: &str| t.dir.join(name).display().to_string();
+    for (from, to) in [
+        (own("f"), "s:/var/run/f"),
+        (own("f"), "s:/var/run/"),
+        (own("f"), "s:/link/a"),
+        (own("t/run"), "s:/var/run"),
+        (own("t/."), "s:/"),
+        (own("t/run"), "s:/"),
+        (own("t/run/d"), "s:/run"),
+        (own("f"), "s:/dev/shm/f"),
+    ] {
+        let text = t.call(&["cp", &from, to]).refused(125);
+        assert!(text.contains("in memory"), "{from} {to}: {text}");
+    }
+    let archive = std::fs::read(t.dir.join("t.tar")).expect("it");
+    let text = t.call_with(&archive, &["cp", "-", "s:/"]).refused(125);
+    assert!(text.contains("in memory"), "{text}");
+    // A directory there that nothing goes into is no loss.
+    t.call(&["cp", &own("empty/."), "s:/"]).text();
+    assert!(t.dir.join("root/srv/g").exists());
+    t.call(&["cp", &own("f"), "s:/mem/f"]).text();
+    assert!(Path::new(&host).join("f").exists());
+    drop(std::fs::remove_dir_all(host));
 }
 
 fn a_paused_container(t: &Stage) {

@@ -19,6 +19,7 @@ crate::cases![
     a_giant_of_nothing,
     the_store_is_out_of_reach,
     the_copying_processes_are_confined,
+    a_kernel_without_landlock,
     killed_at_any_moment,
     killed_at_their_calls,
 ];
@@ -393,7 +394,14 @@ fn the_copying_processes_are_confined(t: &Stage) {
         let target = std::fs::read_link(entry.path()).expect("a link");
         assert!(
             !target.starts_with(t.dir.join("root-data"))
-                && !target.starts_with(t.dir.join("root-state")),
+                && !target.starts_with(t.dir.join("root-state"))
+                // From which `..` would lead through the host's.
+                && !target.starts_with("/proc"),
+            "{target:?}"
+        );
+        let number = entry.file_name().to_string_lossy().parse::<u32>();
+        assert!(
+            number.expect("a number") > 2 || target == Path::new("/dev/null"),
             "{target:?}"
         );
     }
@@ -404,6 +412,38 @@ fn the_copying_processes_are_confined(t: &Stage) {
     );
     drop(read);
     drop(child.wait());
+}
+
+/// Executes its arguments under a filter that answers landlock_create_ruleset(2) with ENOSYS: BPF_LD of the number,
+/// BPF_JEQ, two BPF_RET (linux/seccomp.h).
+const WITHOUT_LANDLOCK: &str = r#"
+import ctypes, os, struct, sys
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x00050026), (0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program)))
+assert ctypes.CDLL(None).prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filter)), 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+fn a_kernel_without_landlock(t: &Stage) {
+    let python = Path::new("/usr/bin/python3").exists();
+    t.need(python, "no python3(1)");
+    up(t, "c", &[]);
+    std::fs::write(t.dir.join("f"), "f").expect("a file");
+    let own = t.dir.join("f").display().to_string();
+    let copy = t.command(&["cp", &own, "c:/tmp/f"]);
+    let mut command = Command::new("python3");
+    command.args(["-c", WITHOUT_LANDLOCK]);
+    command.arg(copy.get_program()).args(copy.get_args());
+    let done = output(command, b"");
+    assert!(
+        done.stderr
+            .contains("no Landlock: the processes of the copy have no domain"),
+        "{done:?}"
+    );
+    assert_eq!(done.code, 0, "{done:?}");
+    let done = t.call(&["cp", &own, "c:/tmp/f"]);
+    assert_eq!(done.stderr, "");
 }
 
 /// Directories in which something of an unfinished copy would be.
