@@ -37,10 +37,12 @@ pub fn loopback_up() -> Result<()> {
 /// A permanent address of global scope.
 #[derive(Debug)]
 pub struct Address {
-    family: u8,
-    prefix: u8,
+    /// AF_INET, AF_INET6.
+    pub family: u8,
+    /// Bits of the network.
+    pub prefix: u8,
     /// IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST ... as they came, type and bytes.
-    attributes: Vec<(u16, Vec<u8>)>,
+    pub attributes: Vec<(u16, Vec<u8>)>,
 }
 
 /// How a device is set up.

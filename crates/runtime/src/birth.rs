@@ -8,7 +8,7 @@ mod process;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, For, Kind, Result};
 use crate::init;
-use lent::Lent;
+pub(crate) use lent::Lent;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::schedule;
 use lockstep_oci::runtime::Hooks;

@@ -2,10 +2,11 @@
 
 use crate::birth::{Birth, SIGKILL};
 use crate::cgroup::{Cgroup, CgroupState};
-use crate::create::{hand_to_agent, write_pid_file};
+use crate::create::write_pid_file;
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
 use crate::request::{ExecArgs, ExecRequest, ProcessSource};
+use crate::start::hand_to_agent;
 use crate::state::{Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting, terminal};
 use lockstep_kernel::{process, signal, socket};
@@ -50,7 +51,7 @@ impl Runtime<'_> {
         )?;
         let console = terminal::connect(request.console_socket.as_deref())?;
         let proc = setting::open_proc()?;
-        let host = host::probe(proc.as_fd(), spec, Some(&wanted))?;
+        let host = host::probe_further(proc.as_fd(), spec, Some(&wanted))?;
         let plan = self.plan_exec(&stored, &wanted, &host, request)?;
         for warning in &plan.warnings {
             (self.warn)(warning);

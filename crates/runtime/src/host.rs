@@ -11,8 +11,20 @@ use std::path::Path;
 /// The largest file of /proc that is read here, in bytes: mountinfo grows with the number of mounts.
 const LIMIT: usize = 64 << 20;
 
-/// Probes the host for a process of a container: its first, or a further one.
+/// Probes the host for a container and its first process.
 pub(crate) fn probe(proc: BorrowedFd<'_>, spec: &Spec, process: Option<&Process>) -> Result<Host> {
+    Ok(Host {
+        kcore: kcore(proc)?,
+        ..probe_further(proc, spec, process)?
+    })
+}
+
+/// Probes the host for a further process, which gets no devices.
+pub(crate) fn probe_further(
+    proc: BorrowedFd<'_>,
+    spec: &Spec,
+    process: Option<&Process>,
+) -> Result<Host> {
     let sets = capability::get().during(|| "capabilities of the caller".into())?;
     let linux = spec.linux.as_ref();
     let new_user = linux.is_some_and(|l| l.has_namespace(&NamespaceType::User));
@@ -38,7 +50,7 @@ pub(crate) fn probe(proc: BorrowedFd<'_>, spec: &Spec, process: Option<&Process>
         } else {
             0
         },
-        kcore: kcore(proc)?,
+        kcore: false,
         resctrl: linux
             .and_then(|l| l.intel_rdt.as_ref())
             .and_then(|_| resctrl(&mounts)),

@@ -314,12 +314,14 @@ impl Directory {
             .map_err(|e| Error::new(Kind::Invalid, format!("{name} of {}: {e}", self.id)))
     }
 
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+    /// Writes a file of the container as a whole.
+    pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
         let text = self.text(name, value)?;
         file::replace(&self.dir, name, &text, 0o600).during(|| format!("state of {}", self.id))
     }
 
-    fn read<T: Versioned>(&self, name: &str) -> Result<Option<T>> {
+    /// Reads one; `None` where there is none, or only its beginning.
+    pub(crate) fn read<T: Versioned>(&self, name: &str) -> Result<Option<T>> {
         let text = match file::read_at_once(&self.dir, name, LIMIT) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
             other => other.during(|| format!("state of {}", self.id))?,

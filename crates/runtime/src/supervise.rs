@@ -6,8 +6,8 @@
 use crate::Runtime;
 use crate::birth::Born;
 use crate::cgroup::{Cgroup, OomCounter};
-use crate::create::Prepared;
 use crate::error::{Error, Kind, Result};
+use crate::prepare::Prepared;
 use crate::request::CreateRequest;
 use lockstep_kernel::process::Child;
 use lockstep_plan::Outcome;

@@ -18,6 +18,7 @@ cases! {
     into_a_joined_namespace: "runc 1.1.5 has no netDevices",
     mtu_and_hardware_address_are_kept: "runc 1.1.5 has no netDevices",
     a_refused_container_gives_the_device_back: "runc 1.1.5 has no netDevices",
+    a_refused_start_gives_the_device_back: "runc 1.1.5 has no netDevices",
     too_long_name_refused: "runc 1.1.5 has no netDevices",
 }
 
@@ -241,6 +242,35 @@ fn a_refused_container_gives_the_device_back(t: &Test) {
         assert!(net.is_up("ve0"), "{name}, {path}: it was up");
         let addresses = net.ip("-o address show dev ve0");
         assert!(addresses.contains("192.0.2.1/24"), "{addresses}");
+    }
+}
+
+/// `create` took it, and another process finds that nothing comes of the container.
+fn a_refused_start_gives_the_device_back(t: &Test) {
+    let net = Net::new(t);
+    net.veth("ve0");
+    net.ip("address add 192.0.2.1/24 dev ve0");
+    net.ip("link set ve0 up");
+    let devices = json!({"ve0": {"name": "eth0"}});
+    // A program that the kernel cannot execute, and a hook that fails when the program runs.
+    let unknown = net
+        .bundle("", devices.clone())
+        .file("unknown", "\u{1}\u{2}")
+        .set("/process/args", json!(["/unknown"]));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(unknown.rootfs().join("unknown"), executable).expect("it is ours");
+    let hooked = net
+        .bundle("exec sleep 1000", devices)
+        .set("/hooks/poststart", json!([{"path": "/bin/false"}]));
+    for bundle in [unknown, hooked] {
+        let container = bundle.create();
+        assert!(!net.ip("-o link").contains(": ve0@"), "it was not taken");
+        container.call("start", &[]).fails_with(&[]);
+        net.keeps("ve0");
+        assert!(net.is_up("ve0"), "it was up");
+        let addresses = net.ip("-o address show dev ve0");
+        assert!(addresses.contains("192.0.2.1/24"), "{addresses}");
+        container.call("delete", &["--force"]).ok();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the new process needs done to it from the host: id maps, cgroup, limits, network devices.
 
 use super::Birth;
+use super::lent::network_of;
 use crate::error::{Error, For, Result};
 use crate::{init, setting};
 use lockstep_abi::errno::Errno;
@@ -79,14 +80,7 @@ impl Birth<'_> {
 
     pub(super) fn move_device(&mut self, host: &str, name: &str) -> Result<()> {
         let what = || format!("moving network device {host:?} into the container as {name:?}");
-        let path = format!("{}/ns/net", self.pid());
-        let namespace = lockstep_kernel::file::openat(
-            self.proc,
-            path,
-            lockstep_kernel::file::OFlags::RDONLY,
-            0,
-        )
-        .during(what)?;
+        let namespace = network_of(self.proc, self.pid()).during(what)?;
         self.lent.lend(host, name, namespace)
     }
 }
