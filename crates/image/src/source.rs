@@ -59,6 +59,9 @@ impl Read for Member {
         let n = buffer
             .len()
             .min(usize::try_from(self.len()).unwrap_or(usize::MAX));
+        if n == 0 {
+            return Ok(0);
+        }
         let n = self.file.read_at(&mut buffer[..n], self.at)?;
         self.at += n as u64;
         Ok(n)
@@ -123,7 +126,8 @@ impl Members {
         let member = self.open(name)?;
         limits::check("document_bytes", member.len(), limits.document_bytes)
             .within(|| name.to_owned())?;
-        let mut text = Vec::new();
+        // Read in one go: the length is that of the member, and is within the bound.
+        let mut text = Vec::with_capacity(usize::try_from(member.len()).unwrap_or(0));
         let mut bounded = member.take(limits.document_bytes + 1);
         bounded.read_to_end(&mut text).within(|| name.to_owned())?;
         limits::check("document_bytes", text.len() as u64, limits.document_bytes)?;

@@ -48,54 +48,75 @@ impl Listing {
 /// descriptors nor stack. Nothing may be mounted in the tree: `EBUSY`.
 pub fn remove(dir: impl AsFd, name: impl AsRef<Path>) -> Result<()> {
     let (dir, name) = (dir.as_fd(), name.as_ref());
-    match file::unlink(dir, name) {
-        Err(e) if e.is(&[libc::ENOENT]) => return Ok(()),
-        Err(e) if e.is(&[libc::EISDIR]) => {}
-        other => return other,
+    if !is_directory(dir, name)? {
+        return Ok(());
     }
     let top = open(dir, name)?;
-    let mut moved = 0;
-    // A directory of the top is emptied into the top, which so gets new ones until the deepest is done.
-    while each(top.as_fd(), |name| {
+    let mut moved = 0u64;
+    loop {
+        let before = moved;
+        let found = empty(&top, &mut moved)?;
+        // A directory of the top is emptied into the top, which so gets new ones until the deepest is done.
+        if moved > before {
+            continue;
+        }
+        match file::rmdir(dir, name) {
+            // A file system may leave out names of a directory that changes while it is read.
+            Err(e) if found && e.is(&[libc::ENOTEMPTY]) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Removes what is in `top` and directly below; directories that are deeper are moved into it and counted. Whether
+/// there was anything.
+fn empty(top: &OwnedFd, moved: &mut u64) -> Result<bool> {
+    each(top.as_fd(), |name| {
         let below = open(top.as_fd(), name)?;
         each(below.as_fd(), |deeper| {
             // Moving a directory changes its `..`, which needs the right to write to it.
             drop(open(below.as_fd(), deeper)?);
             loop {
-                moved += 1;
-                match durable::rename_new(&below, deeper, &top, format!(".removed.{moved}")) {
+                *moved += 1;
+                match durable::rename_new(&below, deeper, top, format!(".removed.{moved}")) {
                     // The tree may have had that name before.
                     Err(e) if e.is(&[libc::EEXIST]) => {}
                     other => return other,
                 }
             }
         })?;
-        file::rmdir(&top, name)
-    })? {}
-    file::rmdir(dir, name)
+        file::rmdir(top, name)
+    })
 }
 
 /// Unlinks what can be unlinked in `dir` and hands every other name, so a directory, to `then`. Whether there
 /// was anything.
 fn each(dir: BorrowedFd<'_>, mut then: impl FnMut(&Path) -> Result<()>) -> Result<bool> {
+    let mut found = false;
     let told = || format!("getdents64({})", call::fd(dir));
     let reader = file::openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
-    let mut found = false;
     for entry in fs::Dir::new(reader).told(told)? {
         let entry = entry.told(told)?;
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;
         }
-        found = true;
         let name = Path::new(OsStr::from_bytes(name.to_bytes()));
-        match fs::unlinkat(dir, name, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(rustix::io::Errno::ISDIR) => then(name)?,
-            Err(e) => return Err(e).told(|| format!("unlinkat({}, {name:?}, 0)", call::fd(dir))),
+        found = true;
+        if is_directory(dir, name)? {
+            then(name)?;
         }
     }
     Ok(found)
+}
+
+/// Unlinks a name, or finds that it is a directory's. That is no error, and so costs no text of one.
+fn is_directory(dir: BorrowedFd<'_>, name: &Path) -> Result<bool> {
+    match fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(rustix::io::Errno::ISDIR) => Ok(true),
+        Err(e) => Err(e).told(|| format!("unlinkat({}, {name:?}, 0)", call::fd(dir))),
+    }
 }
 
 /// A directory to be emptied; its owner may have taken all rights away, also from itself.

@@ -65,9 +65,9 @@ impl LayerFile {
 
 /// How the files of a copy are owned, as the name of its directory: the caller's id map is part of it, because
 /// the same id in another user namespace is another one on the disk.
-pub(super) fn copy_key(owners: &Owners) -> Result<String> {
-    let mut map = overlay::id_map()?;
-    let of_host = overlay::is_map_of_host(&map);
+fn copy_key(owners: &Owners, map: &str) -> String {
+    let of_host = overlay::is_map_of_host(map);
+    let mut map = map.to_owned();
     let name = match owners {
         Owners::Kept => "kept",
         Owners::Shifted(users, groups) => {
@@ -77,10 +77,10 @@ pub(super) fn copy_key(owners: &Owners) -> Result<String> {
         Owners::Squashed => "squashed",
     };
     if of_host && !matches!(owners, Owners::Shifted(..)) {
-        return Ok(name.to_owned());
+        return name.to_owned();
     }
     let digest = stream::digest(Algorithm::Sha256, map.as_bytes());
-    Ok(format!("{name}-{}", &digest.hex()[..16]))
+    format!("{name}-{}", &digest.hex()[..16])
 }
 
 pub(super) fn layer_path(key: &str, chain_id: &Digest) -> String {
@@ -88,6 +88,18 @@ pub(super) fn layer_path(key: &str, chain_id: &Digest) -> String {
 }
 
 impl Store {
+    /// [`copy_key`] of this process, whose id map does not change while the store is open.
+    pub(super) fn copy_key(&self, owners: &Owners) -> Result<String> {
+        let map = match self.id_map.get() {
+            Some(map) => map,
+            None => {
+                let map = overlay::id_map()?;
+                self.id_map.get_or_init(|| map)
+            }
+        };
+        Ok(copy_key(owners, map))
+    }
+
     /// The image's layers, uppermost first, ready to be mounted; those that are not unpacked for these owners
     /// yet are unpacked from their blobs now, once, however many processes ask for it.
     ///
@@ -97,7 +109,7 @@ impl Store {
     ///
     /// A blob is missing or damaged; the disk is full; a limit is exceeded.
     pub fn layers(&self, image: &Image, owners: &Owners) -> Result<Vec<Layer>> {
-        let key = copy_key(owners)?;
+        let key = self.copy_key(owners)?;
         let layers = &image.record.layers;
         let mut found = Vec::new();
         for layer in layers {

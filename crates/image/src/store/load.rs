@@ -1,7 +1,7 @@
 //! Loading: images of a layout or an archive become blobs, unpacked layers, records and tags, in one pass.
 
 use super::pending::{Pending, blob_length};
-use super::record::{LayerRecord, Record, chain_id, layer_paths};
+use super::record::{LayerRecord, Record, chain_id};
 use super::select::{self, Selected};
 use super::{Image, SCHEMA, Store};
 use crate::error::{Error, Kind, Result, Within, shown};
@@ -214,7 +214,7 @@ impl Store {
         let Some(image) = self.image(manifest)? else {
             return Ok(None);
         };
-        for path in layer_paths(&image.record, owners)? {
+        for path in self.layer_paths(&image.record, owners)? {
             if !self.disk.exists(&path)? {
                 return Ok(None);
             }

@@ -41,6 +41,7 @@ use disk::Disk;
 use lockstep_kernel::durable::{self, Lock};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::{credential, tree};
+use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,8 @@ const SCHEMA: u32 = 1;
 pub struct Store {
     disk: Disk,
     limits: Limits,
+    /// The caller's id map, read when it is asked for.
+    id_map: OnceCell<String>,
 }
 
 /// A lock on the store, until it is dropped.
@@ -90,6 +93,7 @@ impl Store {
         let store = Store {
             disk: Disk::open(path)?,
             limits,
+            id_map: OnceCell::new(),
         };
         store.check_owner()?;
         store.check_schema()?;

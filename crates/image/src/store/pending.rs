@@ -4,7 +4,7 @@
 //! next command.
 
 use super::disk::tmp;
-use super::layer::{Layer, LayerFile, copy_key, layer_path};
+use super::layer::{Layer, LayerFile, layer_path};
 use super::record::{blob_path, chain_id};
 use super::{Guard, Store};
 use crate::error::{During, Error, Kind, Result};
@@ -42,7 +42,7 @@ struct Made {
 
 impl<'a> Pending<'a> {
     pub(super) fn new(store: &'a Store, owners: &'a Owners) -> Result<Pending<'a>> {
-        let key = copy_key(owners)?;
+        let key = store.copy_key(owners)?;
         let adding = store.adding()?;
         store.disk.make_directory(&format!("layers/{key}"))?;
         Ok(Pending {

@@ -1,6 +1,6 @@
 //! What the store writes down: which layers an image has, which name stands for which image.
 
-use super::layer::{copy_key, layer_path};
+use super::layer::layer_path;
 use super::{SCHEMA, Store};
 use crate::error::{Error, Kind, Result};
 use crate::stream;
@@ -61,15 +61,6 @@ pub(super) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
 }
 
-/// Directories of an image's layers, lowest first.
-pub(super) fn layer_paths(record: &Record, owners: &Owners) -> Result<Vec<String>> {
-    let key = copy_key(owners)?;
-    let layers = record.layers.iter();
-    Ok(layers
-        .map(|layer| layer_path(&key, &layer.chain_id))
-        .collect())
-}
-
 fn record_path(manifest: &Digest) -> String {
     format!("images/{}.json", manifest.hex())
 }
@@ -81,6 +72,15 @@ fn tag_path(name: &str) -> String {
 }
 
 impl Store {
+    /// Directories of an image's layers, lowest first.
+    pub(super) fn layer_paths(&self, record: &Record, owners: &Owners) -> Result<Vec<String>> {
+        let key = self.copy_key(owners)?;
+        let layers = record.layers.iter();
+        Ok(layers
+            .map(|layer| layer_path(&key, &layer.chain_id))
+            .collect())
+    }
+
     pub(super) fn record(&self, manifest: &Digest) -> Result<Option<Record>> {
         let path = record_path(manifest);
         let found: Option<Record> = self.disk.read(&path)?;

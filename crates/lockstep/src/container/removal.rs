@@ -6,8 +6,7 @@
 
 use std::os::fd::OwnedFd;
 
-use lockstep_abi::errno::Errno;
-use lockstep_kernel::file::{self, OFlags};
+use lockstep_kernel::tree;
 use lockstep_runtime::{ContainerId, Kind, Runtime};
 use lockstep_supervisor::Exit;
 
@@ -174,12 +173,7 @@ impl Store {
 
 /// Removes a container's directory with everything in it.
 pub(super) fn remove_directory(parent: &OwnedFd, directory: &Directory) -> Result<(), Failure> {
-    let what = || format!("directory of container {}", directory.id);
-    empty(directory.as_fd(), 0).doing(what)?;
-    match file::rmdir(parent, &directory.id) {
-        Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
-        other => other.doing(what),
-    }
+    tree::remove(parent, &directory.id).doing(|| format!("directory of container {}", directory.id))
 }
 
 /// Ends what the runtime still knows of a container: processes, cgroups, state.
@@ -188,23 +182,4 @@ pub(crate) fn end_in_runtime(runtime: &Runtime<'_>, id: &str) -> Result<(), Fail
         Err(e) if e.kind == Kind::NotFound => Ok(()),
         other => Ok(other?),
     }
-}
-
-/// Removes everything in a directory; no link is followed. Deeper than our own files ever are is an error.
-fn empty(directory: std::os::fd::BorrowedFd<'_>, depth: u32) -> lockstep_kernel::Result<()> {
-    const DEEPEST: u32 = 8;
-    for name in file::list(directory, ".")? {
-        match file::unlink(directory, &name) {
-            Err(e) if e.is(&[Errno::ENOENT.0]) => {}
-            // EPERM, EISDIR: it is a directory (unlink(2) of POSIX and of Linux).
-            Err(e) if e.is(&[Errno::EISDIR.0, Errno::EPERM.0]) && depth < DEEPEST => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-                let below: OwnedFd = file::openat(directory, &name, flags, 0)?;
-                empty(std::os::fd::AsFd::as_fd(&below), depth + 1)?;
-                file::rmdir(directory, &name)?;
-            }
-            other => other?,
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Who calls, and what the kernel lets them do: probed once for a command.
 
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::{capability, console, credential, file};
+use lockstep_kernel::{capability, credential, file};
 
 use crate::failure::{Doing, Failure};
 use crate::resolve::Caller;
@@ -12,14 +12,12 @@ const LIMIT: usize = 4 << 20;
 pub(crate) fn probe() -> Result<Caller, Failure> {
     let uid = credential::euid();
     let sets = capability::get().doing(|| "capabilities of the caller".into())?;
-    let [stdin, stdout, _] = console::standard_streams();
     let mut caller = Caller {
         uid,
         gid: credential::egid(),
         capabilities: sets.effective,
         subuids: Vec::new(),
         subgids: Vec::new(),
-        terminal: console::size(stdin).or_else(|| console::size(stdout)),
     };
     // The ids are of no use without the programs that may map them.
     if !caller.maps_any_id() && has_helpers() {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::{credential, file, random};
+use lockstep_oci::runtime::Spec;
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::clock;
 use lockstep_supervisor::{Connection, Exit, Job, LogJob};
@@ -14,7 +15,7 @@ use lockstep_supervisor::{Connection, Exit, Job, LogJob};
 use super::image::Opened;
 use super::{Eyes, Front, SUPERVISOR, Saved, probe_caller};
 use crate::argv::Arguments;
-use crate::container::{Directory, Record, Restart, Store};
+use crate::container::{Directory, Locations, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
 use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
@@ -30,16 +31,13 @@ pub(crate) struct Launched {
 
 /// Resolves a command line; `block` is the container's block of user ids.
 fn prepare(
-    front: &Front,
+    (front, at): (&Front, &Locations),
     args: &Arguments,
     (image, caller): (&Image, &Caller),
     (id, block): (&str, Option<u32>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
-    let at = front.locations()?;
-    // As in `own`: ENOENT and EACCES leave a name as it is.
-    let data = file::canonicalize(&at.data).unwrap_or_else(|_| at.data.clone());
-    let resolved = Eyes::new(image, front).with(|sight| {
+    let resolved = Eyes::new(image, front, at).with(|sight| {
         resolve::resolve(&Input {
             args,
             image,
@@ -48,8 +46,6 @@ fn prepare(
             id,
             block,
             sight,
-            own: &front.own(&at),
-            volumes: &data.join("volumes"),
         })
     });
     let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
@@ -57,8 +53,15 @@ fn prepare(
     Ok(resolved)
 }
 
+/// A container that was just made, locked, and its configuration.
+pub(crate) struct Created {
+    pub(crate) directory: Directory,
+    pub(crate) record: Record,
+    spec: Spec,
+}
+
 /// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.
-pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Record), Failure> {
+pub(crate) fn create(front: &Front, args: &Arguments) -> Result<Created, Failure> {
     let typed = &*super::image::typed(args)?;
     let caller = probe_caller()?;
     let store = front.store()?;
@@ -77,9 +80,13 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<(Directory, Reco
         let image = image.with_layers(typed, layers);
         fill(front, &directory, args, (&image, &caller), &mut claimed)
     });
-    let made = made.and_then(|record| cidfile(args, &id).map(|()| record));
+    let made = made.and_then(|made| cidfile(args, &id).map(|()| made));
     match made {
-        Ok(record) => Ok((directory, record)),
+        Ok((record, spec)) => Ok(Created {
+            directory,
+            record,
+            spec,
+        }),
         Err(failure) => {
             claimed.give_back(store, &directory, (passing, &caller));
             Err(failure)
@@ -131,13 +138,18 @@ fn fill(
     args: &Arguments,
     (image, caller): (&Image, &Caller),
     claimed: &mut Claimed,
-) -> Result<Record, Failure> {
+) -> Result<(Record, Spec), Failure> {
     let store = front.store()?;
     let id = &*directory.id;
     if resolve::wants_block(args, caller)? {
         claimed.block = Some(store.claim_block(id)?);
     }
-    let resolved = prepare(front, args, (image, caller), (id, claimed.block))?;
+    let resolved = prepare(
+        (front, &store.at),
+        args,
+        (image, caller),
+        (id, claimed.block),
+    )?;
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
@@ -186,7 +198,7 @@ fn fill(
         warnings: resolved.warnings,
     };
     directory.write_new(&resolved.spec, &record)?;
-    Ok(record)
+    Ok((record, resolved.spec))
 }
 
 fn job(
@@ -311,14 +323,28 @@ pub(crate) fn launch(
     record: &Record,
     attached: bool,
 ) -> Result<Launched, Failure> {
-    launch_with(directory, record, attached, &[])
+    begin(directory, record, attached, None, &[])
 }
 
-/// The same with descriptors of the caller for the program, from number 3 on.
-pub(crate) fn launch_with(
+/// The same for one that was just made, with descriptors of the caller for the program, from number 3 on.
+pub(crate) fn launch_new(
+    created: &Created,
+    attached: bool,
+    handed: &[OwnedFd],
+) -> Result<Launched, Failure> {
+    let Created {
+        directory,
+        record,
+        spec,
+    } = created;
+    begin(directory, record, attached, Some(spec), handed)
+}
+
+fn begin(
     directory: &Directory,
     record: &Record,
     attached: bool,
+    spec: Option<&Spec>,
     handed: &[OwnedFd],
 ) -> Result<Launched, Failure> {
     let mut job = Job {
@@ -327,7 +353,10 @@ pub(crate) fn launch_with(
     };
     // An ordinary user can mount in the container's user namespace alone.
     if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
-        mount_layers(directory, &layers)?;
+        match spec {
+            Some(spec) => mount_mapped(directory, &layers, spec)?,
+            None => mount_layers(directory, &layers)?,
+        }
     }
     let count = handed.len().to_string();
     let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
@@ -355,10 +384,14 @@ pub(crate) fn launch_with(
 
 /// The layers with the container's id maps, those of its configuration.
 pub(crate) fn mount_layers(directory: &Directory, layers: &OverlayRoot) -> Result<(), Failure> {
-    let spec = directory.spec()?;
-    let linux = spec.linux.unwrap_or_default();
-    let maps = (&*linux.uid_mappings, &*linux.gid_mappings);
-    crate::stored::mount_root(directory, layers, (!maps.0.is_empty()).then_some(maps))
+    mount_mapped(directory, layers, &directory.spec()?)
+}
+
+fn mount_mapped(directory: &Directory, layers: &OverlayRoot, spec: &Spec) -> Result<(), Failure> {
+    let linux = spec.linux.as_ref();
+    let maps = linux.map(|linux| (&*linux.uid_mappings, &*linux.gid_mappings));
+    let maps = maps.filter(|(users, _)| !users.is_empty());
+    crate::stored::mount_root(directory, layers, maps)
 }
 
 /// `--why`: every setting of the container that the command line would make; nothing is made.
@@ -379,7 +412,7 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
     let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
     let image = image.with_layers(typed, Vec::new());
     let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
-    prepare(front, args, (&image, &caller), (NO_ID, block))
+    prepare((front, &at), args, (&image, &caller), (NO_ID, block))
 }
 
 /// Stands for an id that is not chosen yet.

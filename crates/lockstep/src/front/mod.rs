@@ -31,7 +31,7 @@ use crate::{cli, verb};
 pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch};
 pub(crate) use launch::{
-    Launched, create, explain, launch, launch_with, mount_layers, resolve_only,
+    Created, Launched, create, explain, launch, launch_new, mount_layers, resolve_only,
 };
 pub(crate) use print::{note, print};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};

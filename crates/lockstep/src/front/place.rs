@@ -55,6 +55,9 @@ impl Front {
             // The state of `lockstep-runc`.
             own.push("/run/lockstep-runc".into());
         }
+        // Most are the usual ones, and every look costs.
+        own.sort();
+        own.dedup();
         // ENOENT and EACCES: what cannot be looked at keeps its name.
         let plain = |path: PathBuf| file::canonicalize(&path).unwrap_or(path);
         let mut own: Vec<PathBuf> = own.into_iter().map(plain).collect();

@@ -66,7 +66,6 @@ impl Saved {
             capabilities: self.host.capabilities,
             subuids: self.subuids.clone(),
             subgids: self.subgids.clone(),
-            terminal: None,
         }
     }
 }

@@ -1,27 +1,38 @@
 //! What resolution may look at, looked up for real.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::file;
+use lockstep_kernel::{console, file};
 
 use super::Front;
+use crate::container::Locations;
 use crate::failure::{Doing, Failure, OURS};
-use crate::resolve::{Image, Node, Sight, Source};
+use crate::resolve::{Image, Mounts, Node, Own, Sight, Source};
 
 /// Most bytes of a file that an option names.
 const LIMIT: usize = 4 << 20;
 
-/// The image's files are opened when they are asked for.
+/// Everything is looked up when it is asked for, and what several mounts ask for once.
 pub(crate) struct Eyes<'a> {
     roots: Vec<PathBuf>,
     front: &'a Front,
+    at: &'a Locations,
+    mounts: OnceCell<Rc<Mounts>>,
+    own: OnceCell<Rc<Own>>,
+    volumes: OnceCell<PathBuf>,
 }
 
 impl<'a> Eyes<'a> {
-    pub(crate) fn new(image: &Image, front: &'a Front) -> Self {
+    pub(crate) fn new(image: &Image, front: &'a Front, at: &'a Locations) -> Self {
         Eyes {
             front,
+            at,
+            mounts: OnceCell::new(),
+            own: OnceCell::new(),
+            volumes: OnceCell::new(),
             roots: match &image.source {
                 Source::Host { .. } => vec![PathBuf::from("/")],
                 Source::Directory(path) => vec![path.clone()],
@@ -35,7 +46,19 @@ impl<'a> Eyes<'a> {
         action(&Sight {
             read: &read,
             look: &look,
-            mounts: &mounts,
+            mounts: &|| self.mounts(),
+            own: &|| {
+                let own = || Rc::new(self.front.own(self.at));
+                self.own.get_or_init(own).clone()
+            },
+            volumes: &|| {
+                let found = || volumes(&self.at.data);
+                self.volumes.get_or_init(found).clone()
+            },
+            terminal: &|| {
+                let [stdin, stdout, _] = console::standard_streams();
+                console::size(stdin).or_else(|| console::size(stdout))
+            },
             absolute: &absolute,
             image_file: &|path| self.image_file(path),
             mounts_of: &|typed| {
@@ -53,6 +76,18 @@ impl<'a> Eyes<'a> {
         })
     }
 
+    fn mounts(&self) -> Result<Rc<Mounts>, Failure> {
+        if let Some(mounts) = self.mounts.get() {
+            return Ok(mounts.clone());
+        }
+        const PATH: &str = "/proc/self/mountinfo";
+        // Mountinfo grows with the number of mounts.
+        let text = file::read(file::CWD, PATH, 64 << 20).doing(|| PATH.into())?;
+        let there = |path: &Path| matches!(look(path), Ok(Some(_)));
+        let mounts = Mounts::parse(&String::from_utf8_lossy(&text), &there);
+        Ok(self.mounts.get_or_init(|| Rc::new(mounts)).clone())
+    }
+
     /// Resolved below the image's root: a link of the image cannot lead to a file of the host.
     fn image_file(&self, path: &str) -> Option<Vec<u8>> {
         crate::stored::file_of(&self.roots, path, LIMIT)
@@ -63,11 +98,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     file::read(file::CWD, path, LIMIT).doing(|| path.display().to_string())
 }
 
-/// Mountinfo grows with the number of mounts.
-fn mounts() -> Result<String, Failure> {
-    const PATH: &str = "/proc/self/mountinfo";
-    let text = file::read(file::CWD, PATH, 64 << 20).doing(|| PATH.into())?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+fn volumes(data: &Path) -> PathBuf {
+    // As in `own`: ENOENT and EACCES leave a name as it is.
+    let data = file::canonicalize(data).unwrap_or_else(|_| data.to_owned());
+    data.join("volumes")
 }
 
 fn look(path: &Path) -> Result<Option<Node>, Failure> {

@@ -22,6 +22,7 @@ mod userns;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use lockstep_oci::runtime::{Linux, Process, Root, Spec};
 use lockstep_plan::create::MemoryRoot;
@@ -36,6 +37,7 @@ use crate::why::{Origin, Setting};
 pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
 pub(crate) use limit::cgroup as limits;
+pub(crate) use mount::Mounts;
 pub(crate) use process::size;
 pub(crate) use user::{Accounts, without_groups};
 pub(crate) use userns::{default_maps, wants_block};
@@ -55,10 +57,6 @@ pub(crate) struct Input<'a> {
     /// First id of its block, where it has one.
     pub(crate) block: Option<u32>,
     pub(crate) sight: &'a Sight<'a>,
-    /// What no container may reach.
-    pub(crate) own: &'a Own,
-    /// Where named volumes lie.
-    pub(crate) volumes: &'a Path,
 }
 
 /// What is Lockstep's own on this host, without links in the names.
@@ -80,8 +78,6 @@ pub(crate) struct Caller {
     /// Subordinate ids (start, count), first users then groups; empty where there are none or nobody to map them.
     pub(crate) subuids: Vec<(u32, u32)>,
     pub(crate) subgids: Vec<(u32, u32)>,
-    /// Rows and columns of the caller's terminal.
-    pub(crate) terminal: Option<(u16, u16)>,
 }
 
 impl Caller {
@@ -91,14 +87,20 @@ impl Caller {
     }
 }
 
-/// What resolution may look at.
+/// What resolution may look at. Each look costs system calls, and most containers need few of them.
 pub(crate) struct Sight<'a> {
     /// A file of the caller's.
     pub(crate) read: &'a dyn Fn(&Path) -> Result<Vec<u8>, Failure>,
     /// What a path of the host is.
     pub(crate) look: &'a dyn Fn(&Path) -> Result<Option<Node>, Failure>,
-    /// The caller's mounts, as /proc/self/mountinfo has them.
-    pub(crate) mounts: &'a dyn Fn() -> Result<String, Failure>,
+    /// The caller's mounts.
+    pub(crate) mounts: &'a dyn Fn() -> Result<Rc<Mounts>, Failure>,
+    /// What no container may reach.
+    pub(crate) own: &'a dyn Fn() -> Rc<Own>,
+    /// Where named volumes lie, without links in the name.
+    pub(crate) volumes: &'a dyn Fn() -> PathBuf,
+    /// Rows and columns of the caller's terminal.
+    pub(crate) terminal: &'a dyn Fn() -> Option<(u16, u16)>,
     /// A path made absolute, without links.
     pub(crate) absolute: &'a dyn Fn(&Path) -> Result<String, Failure>,
     /// A file of the image.

@@ -17,6 +17,8 @@ use crate::why::Origin;
 mod flag;
 mod own;
 
+pub(crate) use own::Mounts;
+
 pub(super) fn apply(
     input: &Input<'_>,
     options: &Options,

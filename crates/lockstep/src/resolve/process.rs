@@ -55,7 +55,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     process.args.clone_from(&command);
     process.terminal = args.flag("tty");
     if process.terminal {
-        process.console_size = input.caller.terminal.map(size);
+        process.console_size = (input.sight.terminal)().map(size);
     }
     out.command = command;
     stop(input, out)

@@ -23,7 +23,6 @@ fn root() -> World {
             capabilities: u64::MAX,
             subuids: Vec::new(),
             subgids: Vec::new(),
-            terminal: Some((24, 80)),
         },
         block: Some(1_879_048_192),
         source: Source::Host {
@@ -60,6 +59,15 @@ impl World {
             source: self.source.clone(),
             config: self.config.clone(),
         };
+        let own = Rc::new(Own {
+            directories: vec!["/var/lib/lockstep".into()],
+            program: None,
+        });
+        let mounts = Rc::new(Mounts::parse(
+            "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+             22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n",
+            &|_| false,
+        ));
         resolve(&Input {
             args: &args,
             image: &image,
@@ -80,22 +88,16 @@ impl World {
                     let there = there.iter().any(|known| path == Path::new(known));
                     Ok(there.then_some(Node::Directory))
                 },
-                mounts: &|| {
-                    Ok("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
-                        22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n"
-                        .to_owned())
-                },
+                mounts: &|| Ok(mounts.clone()),
+                own: &|| own.clone(),
+                volumes: &|| "/var/lib/lockstep/volumes".into(),
+                terminal: &|| Some((24, 80)),
                 absolute: &|path| Ok(path.display().to_string()),
                 image_file: &|_| None,
                 mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 variable: &|_| None,
                 variables: &Vec::new,
             },
-            own: &super::Own {
-                directories: vec!["/var/lib/lockstep".into()],
-                program: None,
-            },
-            volumes: Path::new("/var/lib/lockstep/volumes"),
         })
     }
 

@@ -6,7 +6,8 @@ use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
 use crate::failure::{Doing, Failure};
 use crate::front::{
-    self, Ended, Front, Launched, Session, detach_keys, keep, launch, launch_with, note, print,
+    self, Created, Ended, Front, Launched, Session, detach_keys, keep, launch, launch_new, note,
+    print,
 };
 
 pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
@@ -18,16 +19,17 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let streams = Streams::read(args)?;
     check(args, detached)?;
     let keys = detach_keys(args.text("detach-keys")?)?;
-    let (directory, record) = front::create(front, args)?;
-    for warning in &record.warnings {
-        note(&format!("note: {}", crate::escape::text(warning)));
-    }
+    let created = front::create(front, args)?;
+    warn(&created.record);
     // From here on no signal is lost: they are taken one at a time while the container lives.
     let mask = front::block_signals()?;
-    let launched = match launch_with(&directory, &record, !detached, &handed) {
+    let launched = match launch_new(&created, !detached, &handed) {
         Ok(launched) => launched,
-        Err(failure) => return Err(fail(front, directory, &record, failure)),
+        Err(failure) => return Err(fail(front, &created, failure)),
     };
+    let Created {
+        directory, record, ..
+    } = created;
     // The lock and what was handed over are the supervisor's alone now.
     drop((directory, handed));
     report(args, &launched)?;
@@ -84,6 +86,13 @@ fn attend(
     }
 }
 
+/// What the line means otherwise than its words.
+fn warn(record: &Record) {
+    for warning in &record.warnings {
+        note(&format!("note: {}", crate::escape::text(warning)));
+    }
+}
+
 fn second_connection(front: &Front, id: &str) -> Result<lockstep_supervisor::Connection, Failure> {
     let directory = front.store()?.by_id(id)?;
     let directory = directory.ok_or_else(|| Failure::new("the container's directory has gone"))?;
@@ -91,10 +100,11 @@ fn second_connection(front: &Front, id: &str) -> Result<lockstep_supervisor::Con
 }
 
 /// A container whose program could not be started: removed with `--rm`, else left as ended.
-fn fail(front: &Front, directory: Directory, record: &Record, failure: Failure) -> Failure {
+fn fail(front: &Front, created: &Created, failure: Failure) -> Failure {
+    let (directory, record) = (&created.directory, &created.record);
     let cleaned = front.store().and_then(|store| {
         front.with_runtime(store, |runtime| match record.auto_remove {
-            true => store.remove(runtime, &directory, Some(record)),
+            true => store.remove(runtime, directory, Some(record)),
             false => crate::container::end_in_runtime(runtime, &directory.id),
         })
     });
@@ -134,8 +144,8 @@ fn check(args: &Arguments, detached: bool) -> Result<(), Failure> {
         return Err(Failure::new("--detach and --attach exclude each other"));
     }
     let [stdin, ..] = lockstep_kernel::console::standard_streams();
-    let terminal = lockstep_kernel::console::size(stdin).is_some();
-    if args.flag("tty") && args.flag("interactive") && !detached && !terminal {
+    let terminal = || lockstep_kernel::console::size(stdin).is_some();
+    if args.flag("tty") && args.flag("interactive") && !detached && !terminal() {
         return Err(Failure::new("the input device is not a terminal").hint("leave -t out"));
     }
     Ok(())
@@ -174,10 +184,8 @@ pub(super) fn create(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {
         return front::explain(front, args);
     }
-    let (_, record) = front::create(front, args)?;
-    for warning in &record.warnings {
-        note(&format!("note: {}", crate::escape::text(warning)));
-    }
+    let record = front::create(front, args)?.record;
+    warn(&record);
     print(&format!("{}\n", record.id))?;
     Ok(0)
 }

@@ -43,9 +43,7 @@ impl Store {
     ) -> Result<Vec<String>, Failure> {
         let what = || format!("volume {name}");
         let held = self.hold_volumes(Lock::Exclusive)?;
-        self.read_all_but(except)?;
-        let mut users = self.volume_users(name)?;
-        users.retain(|record| Some(&*record.id) != except);
+        let users = self.users_but(name, except)?;
         if !users.is_empty() {
             return Ok(users.into_iter().map(|record| record.name).collect());
         }
@@ -68,28 +66,24 @@ impl Store {
         })
     }
 
-    /// Fails where a container cannot be read: it may have any volume.
-    fn read_all_but(&self, except: Option<&str>) -> Result<(), Failure> {
+    /// The containers that have a volume, but `except`. One that cannot be read is an error: it may have any volume.
+    fn users_but(&self, name: &str, except: Option<&str>) -> Result<Vec<Record>, Failure> {
+        let mut users = Vec::new();
         for id in self.ids()?.iter().filter(|id| Some(id.as_str()) != except) {
-            if let Some(directory) = self.by_id(id)? {
-                let read = directory.record().map(drop);
-                read.map_err(|e| e.hint(format!("container {id} may have it")))?;
-            }
+            let Some(directory) = self.by_id(id)? else {
+                continue;
+            };
+            let read = directory.record();
+            let record = read.map_err(|e| e.hint(format!("container {id} may have it")))?;
+            users.extend(record.filter(|record| has(record, name)));
         }
-        Ok(())
+        Ok(users)
     }
 
-    /// The containers that have a volume.
+    /// The containers that have a volume, of those that can be read.
     pub(crate) fn volume_users(&self, name: &str) -> Result<Vec<Record>, Failure> {
-        let has = |record: &Record| {
-            let mut volumes = record
-                .mounts
-                .iter()
-                .filter_map(|mount| mount.volume.as_deref());
-            volumes.any(|volume| volume == name)
-        };
         let all = self.all()?.into_iter().map(|(_, record)| record);
-        Ok(all.filter(has).collect())
+        Ok(all.filter(|record| has(record, name)).collect())
     }
 
     /// Removes the volumes of a container that nobody gave a name and no other container has. One that cannot be
@@ -109,4 +103,9 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn has(record: &Record, volume: &str) -> bool {
+    let mut mounts = record.mounts.iter();
+    mounts.any(|mount| mount.volume.as_deref() == Some(volume))
 }

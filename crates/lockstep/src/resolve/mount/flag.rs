@@ -299,7 +299,10 @@ fn source_of(
         false => {
             crate::container::check_name(source)
                 .map_err(|_no_name| wrong(option, text, "a path or the name of a volume"))?;
-            input.volumes.join(source).to_string_lossy().into_owned()
+            (input.sight.volumes)()
+                .join(source)
+                .to_string_lossy()
+                .into_owned()
         }
     })
 }

@@ -20,12 +20,11 @@ pub(super) fn keep_out(
     what: &str,
     (source, target): (&Path, &str),
 ) -> Result<(), Failure> {
-    let text = (input.sight.mounts)()?;
-    let there = |path: &Path| matches!((input.sight.look)(path), Ok(Some(_)));
-    let mounts = Mounts::parse(&text, &there);
+    let mounts = (input.sight.mounts)()?;
     let shown = mounts.shown(source);
-    let volumes = mounts.place(input.volumes);
-    for own in input.own.directories.iter().chain(&input.own.program) {
+    let volumes = mounts.place(&(input.sight.volumes)());
+    let own = (input.sight.own)();
+    for own in own.directories.iter().chain(&own.program) {
         let own_place = mounts.place(own);
         for (at, seen) in &shown {
             let inside = seen.is_in(&own_place) && !seen.is_in(&volumes);
@@ -52,8 +51,8 @@ pub(super) fn keep_out(
 /// The same of the host's directories of `host:`, which nobody asked for by name.
 pub(super) fn keep_out_of_host(input: &Input<'_>, out: &mut Resolved, directories: &[String]) {
     // The program may be executed in there, as any other; the directories are read-only.
-    let own = input.own.directories.iter();
-    let hidden = own.filter(|own| {
+    let own = (input.sight.own)();
+    let hidden = own.directories.iter().filter(|own| {
         directories
             .iter()
             .any(|directory| own.starts_with(directory))
@@ -112,10 +111,12 @@ impl Place {
     }
 }
 
-/// All mounts.
-struct Mounts(Vec<Mounted>);
+/// All mounts of the caller, as /proc/self/mountinfo has them.
+#[derive(Debug)]
+pub(crate) struct Mounts(Vec<Mounted>);
 
 /// A mount: where it is, what is there, and of an overlay the layers that have a name here.
+#[derive(Debug)]
 struct Mounted {
     point: PathBuf,
     place: Place,
@@ -123,7 +124,8 @@ struct Mounted {
 }
 
 impl Mounts {
-    fn parse(text: &str, there: &dyn Fn(&Path) -> bool) -> Mounts {
+    /// Reads mountinfo's `text`; `there` says whether a path exists.
+    pub(crate) fn parse(text: &str, there: &dyn Fn(&Path) -> bool) -> Mounts {
         let lines = text.lines().filter_map(Line::parse);
         let mounts = lines.map(|line| Mounted {
             point: unescape(line.point).into_owned().into(),
