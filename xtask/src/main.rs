@@ -11,6 +11,7 @@ mod man;
 mod run;
 mod testing;
 mod tidy;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -90,6 +91,8 @@ enum Command {
     },
     /// Measure against crun, runc and a floor
     Bench(bench::Options),
+    /// Run tests in a virtual machine with the kernel features that this machine lacks
+    Vm(vm::Options),
     /// Run everything, sampled by nothing
     Full {
         /// Only this group; may be repeated
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Try { program } => first_run::run(&root, program),
         Command::Variant { name } => testing::variants::build(&root, &name),
         Command::Bench(options) => bench::run(&root, options),
+        Command::Vm(options) => vm::run(&root, &options),
         Command::Test { seed, group } => testing::run(
             &root,
             &testing::Options {

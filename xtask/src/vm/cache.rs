@@ -1,0 +1,35 @@
+//! What takes long is made once: a folder per artefact, named by the hash of what it is made of.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+
+/// The folder `NAME-HASH` below TARGET/vm. `make` fills it where it is not there yet, beside its final name, so that
+/// one that was interrupted is never taken for a whole one. Older ones of the same name are removed.
+pub(crate) fn folder(
+    target: &Path,
+    name: &str,
+    inputs: &[&str],
+    make: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<PathBuf, Failure> {
+    let mut hasher = DefaultHasher::new();
+    inputs.hash(&mut hasher);
+    let all = target.join("vm");
+    let wanted = all.join(format!("{name}-{:016x}", hasher.finish()));
+    if wanted.is_dir() {
+        return Ok(wanted);
+    }
+    std::fs::create_dir_all(&all)?;
+    let prefix = format!("{name}-");
+    for entry in std::fs::read_dir(&all)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let unfinished = all.join(format!("{name}-unfinished"));
+    std::fs::create_dir_all(&unfinished)?;
+    make(&unfinished)?;
+    std::fs::rename(&unfinished, &wanted)?;
+    Ok(wanted)
+}

@@ -1,0 +1,164 @@
+//! The one root file system of all kinds: Debian's packages, and what the guest runs first.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::kernel::Built;
+use super::{cache, label};
+use crate::Failure;
+use crate::run::output;
+
+/// What the tests call inside. Their dependencies come with them.
+const PACKAGES: &[&str] = &[
+    "apparmor",
+    "attr",
+    "auditd",
+    "busybox-static",
+    "criu",
+    "crun",
+    "dbus",
+    "dbus-user-session",
+    "gcc",
+    "iproute2",
+    "jq",
+    "kmod",
+    "libc6-dev",
+    "libcap2-bin",
+    "libpam-systemd",
+    "nftables",
+    "policycoreutils",
+    "procps",
+    "runc",
+    "selinux-policy-default",
+    "selinux-utils",
+    "semodule-utils",
+    "strace",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "uidmap",
+];
+
+/// Files put over the packages: path, mode, text.
+const FILES: &[(&str, u32, &str)] = &[
+    ("vm/init", 0o755, include_str!("guest/init")),
+    ("vm/job", 0o755, include_str!("guest/job")),
+    (
+        "etc/systemd/system/vmjob.service",
+        0o644,
+        include_str!("guest/vmjob.service"),
+    ),
+    (
+        "etc/systemd/system/vm.target",
+        0o644,
+        include_str!("guest/vm.target"),
+    ),
+    ("etc/fstab", 0o644, "/dev/vda / ext4 noatime 0 0\n"),
+    ("etc/hostname", 0o644, "vm\n"),
+    (
+        "etc/selinux/config",
+        0o644,
+        "SELINUX=permissive\nSELINUXTYPE=default\n",
+    ),
+    // The user of rootless tests: systemd starts its manager at boot.
+    ("var/lib/systemd/linger/u", 0o644, ""),
+];
+
+/// Units that only take time, or would load policies and rules beside those of the tests.
+const MASKED: &[&str] = &[
+    "apparmor.service",
+    "auditd.service",
+    "e2scrub_reap.service",
+    "selinux-autorelabel-mark.service",
+    "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "systemd-update-utmp.service",
+];
+
+/// Size of the file system; the file is sparse.
+const SIZE: &str = "1200M";
+
+/// The image, made where it is not there for these packages, files and kernels.
+pub(crate) fn build(target: &Path, kernels: &[Built]) -> Result<PathBuf, Failure> {
+    let packages = PACKAGES.join(",");
+    let mut inputs = vec![
+        packages.as_str(),
+        include_str!("image.rs"),
+        include_str!("label.rs"),
+        include_str!("guest/init"),
+        include_str!("guest/job"),
+        include_str!("guest/vmjob.service"),
+        include_str!("guest/vm.target"),
+    ];
+    inputs.extend(kernels.iter().map(|kernel| kernel.package.as_str()));
+    let folder = cache::folder(target, "root", &inputs, |folder| make(folder, kernels))?;
+    Ok(folder.join("root.img"))
+}
+
+fn make(folder: &Path, kernels: &[Built]) -> Result<(), Failure> {
+    println!(
+        "vm: building the root file system from Debian's packages, which takes one to three minutes"
+    );
+    let root = folder.join("root");
+    // What an interrupted build left.
+    if root.exists() {
+        std::fs::remove_dir_all(&root)?;
+    }
+    packages(&root)?;
+    for (path, mode, text) in FILES {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(&root))?;
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(*mode))?;
+    }
+    for unit in MASKED {
+        let path = root.join("etc/systemd/system").join(unit);
+        if !path.exists() {
+            symlink("/dev/null", path)?;
+        }
+    }
+    std::fs::create_dir_all(root.join("job"))?;
+    for kernel in kernels {
+        let mut copy = Command::new("cp");
+        copy.arg("-a")
+            .arg(kernel.modules())
+            .arg(root.join("usr/lib"));
+        output(&mut copy)?;
+    }
+    inside(&root, "useradd -m -u 1000 -s /bin/sh u && ldconfig")?;
+    label::label(&root)?;
+    let mut pack = Command::new("mke2fs");
+    pack.args(["-q", "-t", "ext4", "-O", "^has_journal", "-b", "4096", "-d"]);
+    output(pack.arg(&root).arg(folder.join("root.img")).arg(SIZE))?;
+    Ok(std::fs::remove_dir_all(&root)?)
+}
+
+/// The packages, from the sources that this machine's apt knows; documentation stays away.
+fn packages(root: &Path) -> Result<(), Failure> {
+    let mut make = Command::new("mmdebstrap");
+    make.args(["--quiet", "--mode=root", "--variant=minbase"]);
+    make.arg("--dpkgopt=force-unsafe-io");
+    for path in ["doc", "man", "locale", "info"] {
+        make.arg(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
+    }
+    make.arg(format!("--include={}", PACKAGES.join(",")));
+    make.arg("bookworm").arg(root);
+    let sources = Path::new("/etc/apt/sources.list.d/debian.sources");
+    if sources.exists() {
+        make.arg(sources);
+    }
+    output(&mut make)?;
+    Ok(())
+}
+
+/// Runs a script below the new root, without a way to change this machine's mounts.
+pub(crate) fn inside(root: &Path, script: &str) -> Result<String, Failure> {
+    let mut run = Command::new("unshare");
+    run.args(["--mount", "--pid", "--fork", "--kill-child", "--net"]);
+    run.arg("--mount-proc").arg("chroot").arg(root);
+    // The caller's variables name folders that are not there.
+    run.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    output(run.args(["sh", "-ec", script]))
+}
