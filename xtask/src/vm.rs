@@ -32,6 +32,7 @@ const PACKAGES: &[&str] = &[
     "e2fsprogs",
     "cpio",
     "zstd",
+    "xz-utils",
     "kmod",
     "busybox-static",
 ];

@@ -1,5 +1,6 @@
 //! A kernel of Debian, in the form in which QEMU starts it fastest, and the first file system that it sees.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,8 +17,11 @@ const MODULES: [&str; 5] = [
     "ext4",
     "overlay",
 ];
-/// The magic number of a zstd frame.
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Magic number and program of the compressions that Debian's kernels have.
+const PACKED: [([u8; 4], &str); 2] = [
+    ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+    ([0xfd, b'7', b'z', b'X'], "xz"),
+];
 
 /// A kernel ready to boot.
 pub(crate) struct Built {
@@ -87,15 +91,16 @@ fn uncompress(folder: &Path) -> Result<(), Failure> {
     });
     let image = image.ok_or_else(|| Failure::new("the kernel's package has no vmlinuz"))?;
     let bytes = std::fs::read(&image)?;
-    for (at, _) in bytes.windows(4).enumerate().filter(|(_, w)| *w == ZSTD) {
+    for (at, begin) in bytes.windows(4).enumerate() {
+        let Some((_, program)) = PACKED.iter().find(|(magic, _)| begin == magic) else {
+            continue;
+        };
         let packed = folder.join("packed");
         std::fs::write(&packed, &bytes[at..])?;
-        // What follows the frame is no frame: zstd fails after it has written the kernel.
-        let unpacked = Command::new("zstd")
-            .args(["-d", "-c", "-q"])
-            .arg(&packed)
-            .output()?
-            .stdout;
+        // What follows it is nothing of the compression: the program fails after it has written the kernel.
+        let mut unpack = Command::new(program);
+        unpack.args(["-d", "-c", "-q"]).stdin(File::open(&packed)?);
+        let unpacked = unpack.output()?.stdout;
         std::fs::remove_file(&packed)?;
         if unpacked.starts_with(b"\x7fELF") {
             return Ok(std::fs::write(folder.join("vmlinux"), unpacked)?);
