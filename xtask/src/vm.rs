@@ -144,6 +144,22 @@ fn report(kind: &Kind, ending: &Ending) -> bool {
     }
 }
 
+/// The kinds that a run of the test groups takes: all, or by a seed the first and one other.
+pub(crate) fn kinds(seed: Option<u64>) -> Vec<&'static str> {
+    let names: Vec<&str> = KINDS
+        .iter()
+        .filter(|kind| kind.kernel.is_some())
+        .map(|kind| kind.name)
+        .collect();
+    match (seed, names.split_first()) {
+        (Some(seed), Some((first, others))) => {
+            let other = others[(seed % others.len() as u64) as usize];
+            vec![first, other]
+        }
+        _ => names,
+    }
+}
+
 /// The names of all kinds, for messages.
 fn names() -> String {
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();

@@ -170,6 +170,13 @@ pub(crate) const GROUPS: &[Group] = &[
         ..LIVE
     },
     Group {
+        name: "vm",
+        sample: 10,
+        minutes: (9, 60),
+        commands: virtual_machines,
+        ..LIVE
+    },
+    Group {
         name: "fuzz-smoke",
         root: false,
         prefixes: &["fuzz", "properties"],
@@ -319,6 +326,12 @@ fn with_variants(context: &Context, targets: &Targets, group: &Group) -> Vec<Com
     }
     let build = |name: &String| this(&["variant", name]);
     context.variants.iter().map(build).chain(tests).collect()
+}
+
+/// All kinds in the full run; in the sample the one with everything but a security module, and one other by seed.
+fn virtual_machines(context: &Context, _: &Targets, _: &Group) -> Vec<Command> {
+    let kinds = crate::vm::kinds((!context.full).then_some(context.seed));
+    kinds.iter().map(|kind| this(&["vm", kind])).collect()
 }
 
 fn bench(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {

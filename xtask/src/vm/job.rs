@@ -93,18 +93,21 @@ impl Job {
                 quoted(&sample)
             ));
         }
-        for (number, test) in tests.iter().enumerate() {
-            let file = format!("{number}-{}", test.name);
-            // Debug information is most of a test binary, and all of it would be read through the emulator.
-            let mut strip = Command::new("strip");
-            strip
-                .arg("-g")
-                .arg("-o")
-                .arg(self.folder.join(&file))
-                .arg(&test.binary);
-            output(&mut strip)?;
+        for test in tests {
+            let file = format!("{}-tests", test.name);
+            if !self.folder.join(&file).exists() {
+                // Debug information is most of a test binary, and all of it would be read through the emulator.
+                let mut strip = Command::new("strip");
+                strip
+                    .arg("-g")
+                    .arg("-o")
+                    .arg(self.folder.join(&file))
+                    .arg(&test.binary);
+                output(&mut strip)?;
+            }
             let arguments: Vec<String> = test.arguments.iter().map(|a| quoted(a)).collect();
-            let name = &test.name;
+            let name = format!("{} {}", test.name, test.arguments.join(" "));
+            let name = name.trim_end();
             script.push_str(&format!(
                 "echo '::begin {name}'; : > \"$LOCKSTEP_SKIPS\"; from=$(cut -d. -f1 /proc/uptime)\n\
                  timeout -k 10 {LIMIT} \"$PWD/{file}\" {}; code=$?\n\
