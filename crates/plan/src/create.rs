@@ -56,6 +56,20 @@ pub struct Supervised {
     pub network_defaults: Vec<(String, String)>,
     /// Whether the container is made for its file systems alone: no program is looked for or ever executed.
     pub held: bool,
+    /// Containers whose namespaces config.json names by the /proc files of their first processes.
+    pub neighbours: Vec<Neighbour>,
+    /// The directory of namespace files of the one whose /dev/shm is this container's too.
+    pub shared_memory: Option<PathBuf>,
+}
+
+/// A container whose namespaces are joined. A process id can come to mean another process: what was opened by it is the
+/// container's only if that is still its first process behind the opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its id.
+    pub id: String,
+    /// Its first process.
+    pub pid: i32,
 }
 
 /// What a root file system in memory begins with.
@@ -94,8 +108,9 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         secrets: request.supervised.map_or(&[], |s| &s.secrets),
         idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
         own_cgroups: request.supervised.is_some(),
+        shared_memory: request.supervised.and_then(|s| s.shared_memory.as_deref()),
     };
-    let opened = open_early(&mut plan, spec, &context)?;
+    let Early { opened, init_steps } = open_early(&mut plan, spec, &context)?;
     let init = request.supervised.is_some_and(|s| s.init);
     if init {
         plan.supervisor("<init>", Op::OpenInit { slot: Slot::INIT });
@@ -109,7 +124,6 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         (&maps, method),
         request.supervised.and_then(|s| s.owner),
     )?;
-    let Early { opened, init_steps } = opened;
     own_things(&mut plan, &namespaces, request);
     plan.steps.extend(init_steps);
     let hooks = spec.hooks.clone().unwrap_or_default();
@@ -118,7 +132,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         return hold(plan);
     }
     identity(&mut plan, spec, linux, request);
-    let set_groups = host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId);
+    let set_groups = host.set_groups && method != MapMethod::OneId;
     let role = Role {
         linux,
         host,
@@ -227,7 +241,7 @@ fn birth(
         raise_limits(plan, process, host);
     }
     if namespaces.enters_user() {
-        let groups = host.set_groups && (method != MapMethod::OneId || !namespaces.new_user());
+        let groups = host.set_groups && method != MapMethod::OneId;
         plan.init("/linux/uidMappings", Op::BecomeRoot { groups });
     }
     plan.supervisor("/linux/cgroupsPath", Op::JoinCgroup);

@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub idmap_root: bool,
     /// Whether cgroups other than the container's own stay out of sight: runc shows its caller's.
     pub own_cgroups: bool,
+    /// The namespace files of the container whose /dev/shm is shared.
+    pub shared_memory: Option<&'a Path>,
 }
 
 /// Plans everything from the first mount to the read-only paths, all below the root descriptor.
@@ -273,7 +275,7 @@ fn filesystem(
     }
     // sysfs shows the network namespace's devices and so belongs to its owner; without one of our own the
     // kernel refuses it in a user namespace, and the host's tree is bound instead.
-    let user = context.namespaces.new_user() || context.host.user_namespace;
+    let user = context.namespaces.enters_user() || context.host.user_namespace;
     let fallback = (kind == "sysfs" && user && !context.namespaces.new_network())
         .then(|| HostPath::new(Path::new("/"), "/sys"));
     Ok(Op::Mount {

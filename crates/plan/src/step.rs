@@ -67,6 +67,12 @@ pub enum Op {
         peer: bool,
         idmap: Option<(IdMaps, bool)>,
     },
+    /// Open a detached copy of a mount that another container has, through its mount namespace.
+    BorrowTree {
+        slot: Slot,
+        namespaces: HostPath,
+        path: RootPath,
+    },
     /// Open our own init as a sealed file, before the container's process is there.
     OpenInit { slot: Slot },
     /// Make the new process in these new namespaces (CLONE_NEW*), after joining others. `owner` is the user id

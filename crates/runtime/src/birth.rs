@@ -1,6 +1,7 @@
 //! The supervisor's side of a plan: makes the new process and helps it from the host, step by step.
 
 mod barrier;
+mod borrow;
 mod lent;
 mod outside;
 mod process;
@@ -8,6 +9,7 @@ mod process;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, For, Kind, Result};
 use crate::init;
+use crate::state::Directory;
 pub(crate) use lent::Lent;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::schedule;
@@ -30,6 +32,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) target: Option<BorrowedFd<'a>>,
     /// That process's id.
     pub(crate) target_pid: i32,
+    /// Containers whose namespaces are joined, with the first process that each has.
+    pub(crate) neighbours: Vec<(Directory, i32)>,
     /// Where `start` will connect.
     pub(crate) listener: Option<OwnedFd>,
     /// Whether a cgroup counts the container's processes.
@@ -83,6 +87,7 @@ impl<'a> Birth<'a> {
             cgroup,
             target: None,
             target_pid: 0,
+            neighbours: Vec::new(),
             listener: None,
             counted: false,
             hooks,
@@ -163,6 +168,15 @@ impl<'a> Birth<'a> {
         match op {
             Op::OpenTree { slot, .. } => {
                 let tree = init::open_source(self.proc, op)?;
+                self.slots.insert(*slot, tree);
+                Ok(())
+            }
+            Op::BorrowTree {
+                slot,
+                namespaces,
+                path,
+            } => {
+                let tree = self.borrow_tree(namespaces, path)?;
                 self.slots.insert(*slot, tree);
                 Ok(())
             }

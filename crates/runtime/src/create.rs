@@ -7,7 +7,7 @@ use crate::exec::PIDS;
 use crate::notify::Notify;
 use crate::prepare::Prepared;
 use crate::request::{CreateRequest, RunRequest};
-use crate::state::{self, Directory, START};
+use crate::state::{self, ContainerId, Directory, START};
 use crate::{Runtime, terminal};
 use lockstep_kernel::{file, process, signal, socket};
 use lockstep_oci::runtime::Hooks;
@@ -106,9 +106,20 @@ impl Runtime<'_> {
             } else {
                 None
             };
-            self.bear(&directory, prepared, &intended, listener)
+            let neighbours = self.neighbours(request)?;
+            self.bear(&directory, prepared, &intended, (listener, neighbours))
         });
         made.map_err(|e| self.undo(request, prepared, e))
+    }
+
+    /// The containers whose namespaces are joined.
+    fn neighbours(&self, request: &CreateRequest) -> Result<Vec<(Directory, i32)>> {
+        let all = request.supervised.iter().flat_map(|s| &s.neighbours);
+        all.map(|other| {
+            let directory = self.root.container(&ContainerId::parse(&other.id)?)?;
+            Ok((directory, other.pid))
+        })
+        .collect()
     }
 
     fn bear(
@@ -116,7 +127,7 @@ impl Runtime<'_> {
         directory: &Directory,
         prepared: &mut Prepared,
         intended: &CgroupState,
-        listener: Option<OwnedFd>,
+        (listener, neighbours): (Option<OwnedFd>, Vec<(Directory, i32)>),
     ) -> Result<Born> {
         let layout = &prepared.host.cgroup;
         let mut cgroup = Cgroup::create(&prepared.cgroup, layout)?;
@@ -144,6 +155,7 @@ impl Runtime<'_> {
         let waits = listener.is_some();
         birth.listener = listener;
         birth.counted = counted;
+        birth.neighbours = neighbours;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)?))?;
         cgroup.joined();
         born.outcome.downgrades.extend(lost);

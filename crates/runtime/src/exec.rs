@@ -131,7 +131,7 @@ impl Runtime<'_> {
         let request = plan_exec::Request {
             id: request.id.as_str(),
             namespaces: all,
-            set_groups: host.set_groups && !(namespaces.new_user() && method == MapMethod::OneId),
+            set_groups: host.set_groups && method != MapMethod::OneId,
             user_namespace: namespaces.enters_user(),
             processes: self.uncounted(stored)?,
             keep: request.preserve_fds,

@@ -98,11 +98,7 @@ impl Init<'_> {
     /// One operation. The arms call; what takes more than a call stands in its subsystem's file.
     fn step(&mut self, op: &Op) -> Result<()> {
         match op {
-            Op::OpenTree { slot, .. } => {
-                let tree = mount::open_source(self.proc, op)?;
-                self.slots.insert(*slot, tree);
-                Ok(())
-            }
+            Op::OpenTree { slot, .. } => self.open_tree(*slot, op),
             Op::Signal(barrier) => self.signal(*barrier),
             Op::Await(barrier) => self.wait(*barrier),
             Op::JoinHierarchies => self.join_hierarchies(),
@@ -198,6 +194,7 @@ impl Init<'_> {
             } => self.load_filter(filter, *flags, *listener),
             Op::Execute { args, env, init } => self.execute(args, env, *init),
             Op::OpenInit { .. }
+            | Op::BorrowTree { .. }
             | Op::Clone { .. }
             | Op::Enter { .. }
             | Op::WriteIdMaps { .. }
@@ -212,6 +209,12 @@ impl Init<'_> {
                 "a step of the supervisor in the plan of init",
             )),
         }
+    }
+
+    fn open_tree(&mut self, slot: Slot, op: &Op) -> Result<()> {
+        let tree = mount::open_source(self.proc, op)?;
+        self.slots.insert(slot, tree);
+        Ok(())
     }
 
     /// `0` is this thread, which is all there is of the process.

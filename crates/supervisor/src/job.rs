@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lockstep_plan::create::{MemoryRoot, Supervised};
+use lockstep_plan::create::{MemoryRoot, Neighbour, Supervised};
 use lockstep_plan::secret::{self as plan, Hidden};
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::{ContainerId, CreateRequest};
@@ -50,6 +50,9 @@ pub struct Job {
     /// Secrets, whose values are in [`SECRETS`].
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// Namespaces of other containers that it shares.
+    #[serde(default)]
+    pub joined: Vec<Joined>,
     /// Whether a terminal is made; else pipes are.
     pub terminal: bool,
     /// Whether the container's standard input stays open for clients.
@@ -73,6 +76,17 @@ pub struct Job {
     pub systemd_cgroup: bool,
     /// `$XDG_RUNTIME_DIR` of the caller, where a user's systemd is found.
     pub runtime_dir: Option<String>,
+}
+
+/// A namespace of another container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Its type in config.json's words.
+    pub namespace: String,
+    /// The other container's id.
+    pub container: String,
+    /// Its first process when this one was started last; 0 before that.
+    pub pid: i32,
 }
 
 /// A secret of a container without its value.
@@ -162,7 +176,28 @@ impl Job {
             init: self.init,
             network_defaults: self.network_defaults.clone(),
             held: false,
+            neighbours: self.neighbours(),
+            shared_memory: self.shared_memory(),
         }
+    }
+
+    fn neighbours(&self) -> Vec<Neighbour> {
+        let mut all: Vec<Neighbour> = Vec::new();
+        for joined in &self.joined {
+            if all.iter().all(|known| known.id != joined.container) {
+                all.push(Neighbour {
+                    id: joined.container.clone(),
+                    pid: joined.pid,
+                });
+            }
+        }
+        all
+    }
+
+    /// Who shares System V objects and message queues shares /dev/shm too (ipc_namespaces(7) leaves that to mounts).
+    fn shared_memory(&self) -> Option<PathBuf> {
+        let ipc = self.joined.iter().find(|joined| joined.namespace == "ipc");
+        ipc.map(|joined| format!("/proc/{}/ns", joined.pid).into())
     }
 }
 

@@ -168,13 +168,13 @@ pub(super) const PRIVILEGE: &[Opt] = &[
 pub(super) const NAMESPACES: &[Opt] = &[
     value(
         "network",
-        "none|host|ns:PATH",
+        "none|host|container:NAME|ns:PATH",
         "none by default: a loopback of its own",
     ),
     value("net", "MODE", "as --network"),
     value(
         "userns",
-        "auto|keep-id|nomap|host|ns:PATH",
+        "auto|keep-id|nomap|host|container:NAME|ns:PATH",
         "user ids inside and on the host",
     ),
     values(
@@ -183,13 +183,13 @@ pub(super) const NAMESPACES: &[Opt] = &[
         "user ids, in place of a block of its own",
     ),
     values("gidmap", "INSIDE:HOST:COUNT", "group ids"),
-    value("pid", "private|host|ns:PATH", "process ids"),
+    value("pid", "private|host|container:NAME|ns:PATH", "process ids"),
     value(
         "ipc",
-        "private|host|ns:PATH",
+        "private|host|container:NAME|ns:PATH",
         "System V IPC and message queues",
     ),
-    value("uts", "private|host|ns:PATH", "host name"),
+    value("uts", "private|host|container:NAME|ns:PATH", "host name"),
     value("cgroupns", "private|host|ns:PATH", "view of the cgroups"),
     value("hostname", "NAME", "host name; the id by default").short('h'),
     value("domainname", "NAME", "NIS domain name"),

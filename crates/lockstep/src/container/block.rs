@@ -1,10 +1,11 @@
 //! Blocks of user ids: each container of root has one that no other container and no user of the host has.
 //!
 //! A block is claimed by a link `blocks/N` to the container's id, which the kernel makes for one caller alone,
-//! so nothing needs a lock. It is let go when nothing on disk can belong to its ids any more.
+//! so nothing needs a lock. A container that shares another's user namespace shares its block, by a link `blocks/N+ID`. It
+//! is let go when nothing on disk can belong to its ids any more.
 
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::file;
+use lockstep_kernel::{durable, file};
 
 use super::Store;
 use crate::failure::{Doing, Failure};
@@ -48,13 +49,55 @@ impl Store {
             .hint("remove containers with lockstep rm, or run one with --userns=host"))
     }
 
-    /// Lets a block go.
-    pub(super) fn release_block(&self, first: u32) -> Result<(), Failure> {
-        let number = first.saturating_sub(FIRST) / SIZE;
-        match file::unlink(&self.blocks, number.to_string()) {
+    /// Shares the block of the container `other` with the container `id`, which outlives it perhaps.
+    pub(crate) fn share_block(&self, first: u32, (other, id): (&str, &str)) -> Result<(), Failure> {
+        let number = number(first);
+        file::symlink(id, &self.blocks, format!("{number}{SHARED}{id}"))
+            .doing(|| format!("block {number} of user ids"))?;
+        // Asked behind that: who lets the block go from now on finds the link.
+        match self.by_id(other)?.map(|directory| directory.record()) {
+            Some(Ok(Some(_))) => Ok(()),
+            _ => Err(Failure::new(format!(
+                "container {other} has just been removed"
+            ))),
+        }
+    }
+
+    /// Lets a container's block go, or its share in one.
+    pub(super) fn release_block(&self, first: u32, id: &str) -> Result<(), Failure> {
+        let number = number(first);
+        let what = || format!("block {number} of user ids");
+        let holder = match file::readlink(&self.blocks, &number) {
             // A remover before this one was killed right behind it.
+            Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
+            other => other.doing(what)?,
+        };
+        if holder.as_os_str() == id {
+            return self.pass_on(&number);
+        }
+        match file::unlink(&self.blocks, format!("{number}{SHARED}{id}")) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
-            other => other.doing(|| format!("block {number} of user ids")),
+            other => other.doing(what),
+        }
+    }
+
+    /// A block whose holder lets it go is the next one's that shares it, else nobody's.
+    fn pass_on(&self, number: &str) -> Result<(), Failure> {
+        let what = || format!("block {number} of user ids");
+        let share = format!("{number}{SHARED}");
+        loop {
+            let names = file::list(&self.blocks, ".").doing(what)?;
+            let heir = names.iter().find(|name| name.starts_with(&share));
+            let done = match heir {
+                Some(heir) => durable::rename(&self.blocks, heir, &self.blocks, number),
+                None => file::unlink(&self.blocks, number),
+            };
+            match (done, heir) {
+                // The heir has let go at the same time.
+                (Err(e), Some(_)) if e.is(&[Errno::ENOENT.0]) => {}
+                (Err(e), None) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
+                (other, _) => return other.doing(what),
+            }
         }
     }
 
@@ -65,13 +108,25 @@ impl Store {
             let Ok(holder) = file::readlink(&self.blocks, &name) else {
                 continue;
             };
-            if self.by_id(&holder.to_string_lossy())?.is_none() {
-                // ENOENT: another command has just done it.
-                drop(file::unlink(&self.blocks, &name));
+            if self.by_id(&holder.to_string_lossy())?.is_some() {
+                continue;
             }
+            // ENOENT: another command has just done it.
+            drop(match name.contains(SHARED) {
+                true => file::unlink(&self.blocks, &name).doing(what),
+                false => self.pass_on(&name),
+            });
         }
         Ok(())
     }
+}
+
+/// Between the number of a block and the container that shares it.
+const SHARED: char = '+';
+
+/// A block's number, which is its name.
+fn number(first: u32) -> String {
+    (first.saturating_sub(FIRST) / SIZE).to_string()
 }
 
 /// Ids that the host's files give to users for containers of their own (subuid(5), subgid(5)), as half-open

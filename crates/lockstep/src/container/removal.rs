@@ -45,7 +45,7 @@ impl Store {
         directory.forget()?;
         if let Some(record) = record {
             if let Some(block) = record.block {
-                self.release_block(block)?;
+                self.release_block(block, &directory.id)?;
             }
             if self.holder(&record.name)?.as_deref() == Some(&*directory.id) {
                 self.release_name(&record.name)?;

@@ -82,7 +82,7 @@ impl Store {
         block: Option<u32>,
         name: Option<&str>,
     ) -> Result<(), Failure> {
-        block.map_or(Ok(()), |block| self.release_block(block))?;
+        block.map_or(Ok(()), |block| self.release_block(block, id))?;
         name.map_or(Ok(()), |name| self.release_name(name))?;
         let (parent, path) = self.place(passing);
         if let Some(directory) = Directory::open(parent, path, id)? {

@@ -254,6 +254,7 @@ fn serve(
 ) -> Result<(), Failure> {
     let made = alone().and_then(|()| {
         let mut job = record.job.clone();
+        front::settle(front, directory, &mut job)?;
         if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
             front::mount_layers(directory, &layers)?;
         }

@@ -207,7 +207,7 @@ impl Keeper {
         front.with_runtime(store, |runtime| end_in_runtime(runtime, &record.id))?;
         record.restarts += 1;
         directory.update(&record)?;
-        match launch(&directory, &record, false) {
+        match launch(front, &directory, &record, false) {
             Ok(launched) => Ok(Some(launched.supervisor)),
             Err(_) => Ok(None),
         }

@@ -132,6 +132,23 @@ impl Claimed {
     }
 }
 
+/// A block of its own where it is to have one, or a share in that of the container whose user namespace it shares.
+fn claim_block(
+    front: &Front,
+    args: &Arguments,
+    (caller, id): (&Caller, &str),
+    claimed: &mut Claimed,
+) -> Result<(), Failure> {
+    let store = front.store()?;
+    if resolve::wants_block(args, caller)? {
+        claimed.block = Some(store.claim_block(id)?);
+    } else if let Some((block, other)) = super::neighbour::block(front, args)? {
+        claimed.block = Some(block);
+        store.share_block(block, (&other, id))?;
+    }
+    Ok(())
+}
+
 fn fill(
     front: &Front,
     directory: &Directory,
@@ -141,9 +158,7 @@ fn fill(
 ) -> Result<(Record, Spec), Failure> {
     let store = front.store()?;
     let id = &*directory.id;
-    if resolve::wants_block(args, caller)? {
-        claimed.block = Some(store.claim_block(id)?);
-    }
+    claim_block(front, args, (caller, id), claimed)?;
     let resolved = prepare(
         (front, &store.at),
         args,
@@ -221,6 +236,7 @@ fn job(
     };
     Ok(Job {
         secrets: Vec::new(),
+        joined: resolved.joined.clone(),
         id: directory.id.clone(),
         state: store.runtime(),
         bundle: directory.path.clone(),
@@ -319,15 +335,17 @@ fn cidfile(args: &Arguments, id: &str) -> Result<(), Failure> {
 /// Starts a container's supervisor. The caller holds the container's lock, which is the supervisor's from now on.
 /// A container that cannot be started has ended.
 pub(crate) fn launch(
+    front: &Front,
     directory: &Directory,
     record: &Record,
     attached: bool,
 ) -> Result<Launched, Failure> {
-    begin(directory, record, attached, None, &[])
+    begin(front, directory, record, (attached, None, &[]))
 }
 
 /// The same for one that was just made, with descriptors of the caller for the program, from number 3 on.
 pub(crate) fn launch_new(
+    front: &Front,
     created: &Created,
     attached: bool,
     handed: &[OwnedFd],
@@ -337,20 +355,20 @@ pub(crate) fn launch_new(
         record,
         spec,
     } = created;
-    begin(directory, record, attached, Some(spec), handed)
+    begin(front, directory, record, (attached, Some(spec), handed))
 }
 
 fn begin(
+    front: &Front,
     directory: &Directory,
     record: &Record,
-    attached: bool,
-    spec: Option<&Spec>,
-    handed: &[OwnedFd],
+    (attached, spec, handed): (bool, Option<&Spec>, &[OwnedFd]),
 ) -> Result<Launched, Failure> {
     let mut job = Job {
         attached,
         ..record.job.clone()
     };
+    super::neighbour::settle(front, directory, &mut job)?;
     // An ordinary user can mount in the container's user namespace alone.
     if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
         match spec {
@@ -411,7 +429,10 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
     let at = front.locations()?;
     let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
     let image = image.with_layers(typed, Vec::new());
-    let block = resolve::wants_block(args, &caller)?.then_some(crate::container::FIRST_BLOCK);
+    let block = match resolve::wants_block(args, &caller)? {
+        true => Some(crate::container::FIRST_BLOCK),
+        false => super::neighbour::block(front, args)?.map(|(block, _)| block),
+    };
     prepare((front, &at), args, (&image, &caller), (NO_ID, block))
 }
 

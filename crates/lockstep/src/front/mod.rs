@@ -7,6 +7,7 @@ mod help;
 mod image;
 mod keeper;
 mod launch;
+mod neighbour;
 mod place;
 mod print;
 mod saved;
@@ -33,6 +34,7 @@ pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch}
 pub(crate) use launch::{
     Created, Launched, create, explain, launch, launch_new, mount_layers, resolve_only,
 };
+pub(crate) use neighbour::settle;
 pub(crate) use print::{note, print};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};

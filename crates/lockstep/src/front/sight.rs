@@ -66,6 +66,7 @@ impl<'a> Eyes<'a> {
                 // Its absence is a mistake in the line and no answer of it.
                 Ok(found.map_err(|failure| failure.code(OURS))?.1.mounts)
             },
+            neighbour: &|typed| super::neighbour::find(self.front, typed),
             variable: &|name| super::environment(name)?.into_string().ok(),
             variables: &|| {
                 let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

@@ -8,6 +8,7 @@ mod device;
 mod env;
 mod health;
 mod image;
+mod join;
 mod limit;
 mod mount;
 mod namespace;
@@ -26,6 +27,7 @@ use std::rc::Rc;
 
 use lockstep_oci::runtime::{Linux, Process, Root, Spec};
 use lockstep_plan::create::MemoryRoot;
+use lockstep_supervisor::Joined;
 use serde::{Deserialize, Serialize};
 
 use crate::argv::Arguments;
@@ -36,6 +38,7 @@ use crate::why::{Origin, Setting};
 
 pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
+pub(crate) use join::{Neighbour, named as neighbours, path as joined_path};
 pub(crate) use limit::cgroup as limits;
 pub(crate) use mount::Mounts;
 pub(crate) use process::size;
@@ -107,6 +110,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) image_file: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// What another container was given.
     pub(crate) mounts_of: &'a dyn Fn(&str) -> Result<Vec<Brought>, Failure>,
+    /// A container whose namespaces are shared.
+    pub(crate) neighbour: &'a dyn Fn(&str) -> Result<Neighbour, Failure>,
     /// A variable of the caller's environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// All of them.
@@ -146,6 +151,8 @@ pub(crate) struct Resolved {
     pub(crate) mounts: Vec<Brought>,
     /// Files for the container's directory, by name.
     pub(crate) files: BTreeMap<&'static str, String>,
+    /// Namespaces of other containers.
+    pub(crate) joined: Vec<Joined>,
     /// Secrets that it gets.
     pub(crate) secrets: Vec<Wanted>,
     /// Volumes that have to exist.

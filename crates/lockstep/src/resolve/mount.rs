@@ -222,7 +222,16 @@ fn kernel(
 /// Shared memory and message queues, which belong to the IPC namespace.
 fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result<(), Failure> {
     let common = ["nosuid", "noexec", "nodev"];
-    if out.linux().has_namespace(&NamespaceType::Ipc) {
+    if out.joined.iter().any(|joined| joined.namespace == "ipc") {
+        if input.args.text("shm-size")?.is_some() {
+            return Err(Failure::new(
+                "--shm-size and --ipc container: exclude each other: /dev/shm is the other container's",
+            ));
+        }
+        let options = [&common[..], &["bind"]].concat();
+        mounts.push(mount("/dev/shm", "bind", "/dev/shm", &options));
+        mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
+    } else if out.linux().has_namespace(&NamespaceType::Ipc) {
         let size = match input.args.text("shm-size")? {
             Some(text) => number::bytes(text)
                 .ok_or_else(|| wrong("shm-size", text, "a number of bytes as 64m"))?,

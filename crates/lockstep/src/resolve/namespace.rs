@@ -1,4 +1,5 @@
-//! Namespaces other than the user's: all of them are the container's own unless a flag shares one.
+//! Namespaces other than the user's: all of them are the container's own unless a flag shares one with the host or with
+//! another container.
 
 use lockstep_oci::runtime::{Namespace, NamespaceType};
 
@@ -19,18 +20,22 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     ];
     for (kind, option) in namespaces {
         let mode = args.text(option)?;
-        one(out, kind, option, mode)?;
+        one(input, out, kind, option, mode)?;
     }
     out.linux().namespaces.push(Namespace {
         kind: NamespaceType::Mount,
         path: None,
     });
     network(input, out)?;
-    let uts = out.linux().has_namespace(&NamespaceType::Uts);
+    let shared = |joined: &lockstep_supervisor::Joined| joined.namespace == "uts";
+    let uts = out.linux().has_namespace(&NamespaceType::Uts) && !out.joined.iter().any(shared);
     let named = args.text("hostname")?;
     match (named, uts) {
         (Some(_), false) => {
-            return Err(Failure::new("--hostname and --uts host exclude each other"));
+            let mode = args.text("uts")?.unwrap_or_default();
+            return Err(Failure::new(format!(
+                "--hostname and --uts {mode} exclude each other"
+            )));
         }
         (Some(name), true) => out.spec.hostname = Some(name.into()),
         (None, true) => out.spec.hostname = Some(input.id.chars().take(SHORT).collect()),
@@ -43,11 +48,24 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
 }
 
 fn one(
+    input: &Input<'_>,
     out: &mut Resolved,
     kind: NamespaceType,
     option: &str,
     mode: Option<&str>,
 ) -> Result<(), Failure> {
+    let mode = match mode.and_then(super::join::container) {
+        Some(_) if kind == NamespaceType::Cgroup => {
+            return Err(Failure::new(
+                "--cgroupns container:NAME is refused: a cgroup namespace shows the cgroups below one's own",
+            ));
+        }
+        Some(name) => match super::join::one(input, out, (kind.clone(), option), name)? {
+            true => return Ok(()),
+            false => Some("host"),
+        },
+        None => mode,
+    };
     let path = match mode {
         None | Some("" | "private" | "shareable") => None,
         Some("host") => {
@@ -62,7 +80,13 @@ fn one(
         Some("none") if option == "ipc" => None,
         Some(mode) => match mode.strip_prefix("ns:") {
             Some(path) if path.starts_with('/') => Some(path.to_owned()),
-            _ => return Err(wrong(option, mode, "private, host or ns:PATH")),
+            _ => {
+                return Err(wrong(
+                    option,
+                    mode,
+                    "private, host, container:NAME or ns:PATH",
+                ));
+            }
         },
     };
     if mode.is_some() {
@@ -81,7 +105,17 @@ fn one(
 fn network(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let (long, short) = (input.args.text("network")?, input.args.text("net")?);
     let given = long.or(short);
-    let path = match given.unwrap_or("none") {
+    let mode = match given.and_then(super::join::container) {
+        Some(name) => {
+            let about = (NamespaceType::Network, "network");
+            match super::join::one(input, out, about, name)? {
+                true => return Ok(()),
+                false => "host",
+            }
+        }
+        None => given.unwrap_or("none"),
+    };
+    let path = match mode {
         "none" => None,
         "host" => {
             out.note("network", "the host's", Origin::Flag, "--network");
@@ -94,7 +128,7 @@ fn network(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
             Some(path) if path.starts_with('/') => Some(path.to_owned()),
             _ => {
                 return Err(Failure::new(format!("--network {mode} is refused: networks with addresses and ports are not implemented yet"))
-                    .hint("--network none, host and ns:PATH are"));
+                    .hint("--network none, host, container:NAME and ns:PATH are"));
             }
         },
     };

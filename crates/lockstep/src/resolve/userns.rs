@@ -14,11 +14,15 @@ use crate::why::Origin;
 pub(crate) fn wants_block(args: &crate::argv::Arguments, caller: &Caller) -> Result<bool, String> {
     let chosen = matches!(args.text("userns")?, None | Some("" | "auto" | "private"));
     let mapped = !args.texts("uidmap")?.is_empty() || !args.texts("gidmap")?.is_empty();
-    Ok(caller.maps_any_id() && chosen && !mapped)
+    let shared = !super::neighbours(args)?.is_empty();
+    Ok(caller.maps_any_id() && chosen && !mapped && !shared)
 }
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let args = input.args;
+    if super::join::users(input, out)? {
+        return Ok(());
+    }
     let given = args.text("userns")?;
     let maps = (args.texts("uidmap")?, args.texts("gidmap")?);
     if !maps.0.is_empty() || !maps.1.is_empty() {
@@ -41,7 +45,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         _ => Err(wrong(
             "userns",
             mode,
-            "auto, keep-id, nomap, host or ns:PATH",
+            "auto, keep-id, nomap, host, container:NAME or ns:PATH",
         )),
     }
 }

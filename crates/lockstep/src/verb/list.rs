@@ -188,7 +188,7 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
         ports: String::new(),
         restarts: record.restarts,
         mounts: mounts.join(","),
-        networks: network(record).to_owned(),
+        networks: network(record),
     }
 }
 
@@ -253,15 +253,19 @@ fn source(brought: &Brought) -> &str {
 }
 
 /// The network's name, as the container's settings noted it.
-fn network(record: &Record) -> &str {
+fn network(record: &Record) -> String {
+    let mut joined = record.job.joined.iter();
+    if let Some(other) = joined.find(|joined| joined.namespace == "network") {
+        return format!("container:{}", other.container);
+    }
     let noted = record
         .settings
         .iter()
         .find(|setting| setting.name == "network");
     match noted.map_or("", |setting| setting.value.as_str()) {
-        "the host's" => "host",
-        path if path.starts_with('/') => path,
-        _ => "none",
+        "the host's" => "host".into(),
+        path if path.starts_with('/') => path.to_owned(),
+        _ => "none".into(),
     }
 }
 

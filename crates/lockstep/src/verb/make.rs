@@ -23,7 +23,7 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     warn(&created.record);
     // From here on no signal is lost: they are taken one at a time while the container lives.
     let mask = front::block_signals()?;
-    let launched = match launch_new(&created, !detached, &handed) {
+    let launched = match launch_new(front, &created, !detached, &handed) {
         Ok(launched) => launched,
         Err(failure) => return Err(fail(front, &created, failure)),
     };
@@ -202,7 +202,7 @@ pub(super) fn start(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let keys = detach_keys(args.text("detach-keys")?)?;
     let (directory, record) = ready(front, typed)?;
     let _mask = front::block_signals()?;
-    let launched = launch(&directory, &record, true)?;
+    let launched = launch(front, &directory, &record, true)?;
     drop(directory);
     let streams = Streams {
         stdin: interactive,
@@ -218,7 +218,7 @@ pub(super) fn begin(front: &Front, typed: &str) -> Result<(), Failure> {
         Err(failure) if failure.message.ends_with(RUNS) => return Ok(()),
         other => other?,
     };
-    let launched = launch(&directory, &record, false)?;
+    let launched = launch(front, &directory, &record, false)?;
     drop(directory);
     keep(front, &record, &launched.supervisor)
 }

@@ -33,6 +33,12 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             init: args.flag("init"),
             network_defaults: resolved.network_defaults,
             held: false,
+            neighbours: Vec::new(),
+            shared_memory: resolved
+                .joined
+                .iter()
+                .find(|joined| joined.namespace == "ipc")
+                .map(|joined| format!("/proc/{}/ns", joined.pid).into()),
             // Their values are nobody's business here, and their places are in what --why prints.
             secrets: Vec::new(),
             secret_env: Vec::new(),

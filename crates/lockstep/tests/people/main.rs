@@ -24,6 +24,7 @@ mod killed;
 mod life;
 mod limit;
 mod look;
+mod neighbour;
 mod own_binary;
 mod record;
 mod restart;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         ("life", life::CASES),
         ("limit", limit::CASES),
         ("look", look::CASES),
+        ("neighbour", neighbour::CASES),
         ("own_binary", own_binary::CASES),
         ("secret", secret::CASES),
         ("record", record::CASES),

@@ -3,11 +3,14 @@
 use super::Context;
 use crate::mount_options::Options;
 use crate::namespace::id_lines;
-use crate::step::{HostPath, IdMaps, Op, Plan, Slot};
+use crate::step::{HostPath, IdMaps, Op, Plan, RootPath, Slot};
 use crate::{Error, Result};
 use lockstep_abi::mount::MS_SHARED;
 use lockstep_oci::runtime::{Mount, RootfsPropagation, Spec};
 use std::path::Path;
+
+/// Where POSIX shared memory is (shm_overview(7)).
+const SHM: &str = "/dev/shm";
 
 /// Trees that are opened on the host before the init process can no longer see or reach them.
 #[derive(Debug, Default)]
@@ -18,7 +21,7 @@ pub struct Opened {
 
 /// Plans which trees are opened early, and by whom.
 ///
-/// The init process of a new user namespace may lack the right to walk the host's directories, and cannot
+/// The init process of a user namespace may lack the right to walk the host's directories, and cannot
 /// id-map; so a privileged supervisor opens them for it. With shared propagation they are opened before the
 /// init process cuts its mounts off from the host.
 pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Result<Opened> {
@@ -29,7 +32,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
     if !context.namespaces.own_mount() {
         return Ok(opened);
     }
-    let by_supervisor = context.namespaces.new_user() && context.host.privileged();
+    let by_supervisor = context.namespaces.enters_user() && context.host.privileged();
     let early = by_supervisor || wants_shared(spec);
     let mut next = 0;
     let mut slot = || {
@@ -59,6 +62,12 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         let Some(recursive) = bind_kind(mount, &options) else {
             continue;
         };
+        if let Some(namespaces) = context.shared_memory.filter(|_| mount.destination == SHM) {
+            let here = slot();
+            opened.mounts[n] = Some(here);
+            plan.supervisor(format!("/mounts/{n}"), borrow(here, namespaces));
+            continue;
+        }
         let source = source_path(n, mount, context)?;
         // The container's root is attached over `/`, and would be what a copy of `/` shows from then on.
         let whole = source.as_path() == Path::new("/");
@@ -83,6 +92,14 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
         }
     }
     Ok(opened)
+}
+
+fn borrow(slot: Slot, namespaces: &Path) -> Op {
+    Op::BorrowTree {
+        slot,
+        namespaces: HostPath::new(namespaces, ""),
+        path: RootPath::new(SHM),
+    }
 }
 
 /// The id map of a mount: its own, or the container's when only the option is given.

@@ -36,6 +36,7 @@ impl Birth<'_> {
                 .map_err(|e| e.asked("/linux/namespaces"))?;
             opened.push((*flag, file));
         }
+        self.confirm_neighbours()?;
         if !init::waits_for_maps(self.plan) {
             self.hide()?;
         }
@@ -90,7 +91,7 @@ impl Birth<'_> {
 
     /// A process born into namespaces where others live already is untraceable from its first moment, because
     /// its parent is.
-    fn hide(&self) -> Result<()> {
+    pub(super) fn hide(&self) -> Result<()> {
         process::set_dumpable(false).during(|| "becoming untraceable".into())
     }
 

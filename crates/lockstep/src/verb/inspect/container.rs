@@ -58,7 +58,7 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
         "BoundingCaps": list(&spec["process"]["capabilities"]["bounding"]),
         "Config": config_of(record, &spec),
         "HostConfig": host_config(record, &spec),
-        "NetworkSettings": network(&spec, started.then_some(&status)),
+        "NetworkSettings": network(record, &spec, started.then_some(&status)),
         "GraphDriver": graph(record),
         // What Docker has no name for.
         "Lockstep": {
@@ -194,12 +194,12 @@ fn host_config(record: &Record, spec: &Value) -> Value {
         "Init": record.job.init,
         "Binds": asked("--volume"),
         "RestartPolicy": {"Name": policy, "MaximumRetryCount": most},
-        "NetworkMode": namespace(spec, "network", "none"),
-        "PidMode": namespace(spec, "pid", "private"),
-        "IpcMode": namespace(spec, "ipc", "private"),
-        "UTSMode": namespace(spec, "uts", "private"),
-        "CgroupnsMode": namespace(spec, "cgroup", "private"),
-        "UsernsMode": namespace(spec, "user", "private"),
+        "NetworkMode": namespace(record, spec, "network", "none"),
+        "PidMode": namespace(record, spec, "pid", "private"),
+        "IpcMode": namespace(record, spec, "ipc", "private"),
+        "UTSMode": namespace(record, spec, "uts", "private"),
+        "CgroupnsMode": namespace(record, spec, "cgroup", "private"),
+        "UsernsMode": namespace(record, spec, "user", "private"),
         "ReadonlyRootfs": spec["root"]["readonly"].as_bool().unwrap_or(false),
         "PidsLimit": number(&resources["pids"]["limit"]),
         "Memory": number(&memory["limit"]),
@@ -223,8 +223,12 @@ fn host_config(record: &Record, spec: &Value) -> Value {
     })
 }
 
-/// A namespace of the container's own, one by its path, or the host's.
-fn namespace<'s>(spec: &'s Value, kind: &str, own: &'s str) -> String {
+/// A namespace of the container's own, another container's, one by its path, or the host's.
+fn namespace(record: &Record, spec: &Value, kind: &str, own: &str) -> String {
+    let mut joined = record.job.joined.iter();
+    if let Some(other) = joined.find(|joined| joined.namespace == kind) {
+        return format!("container:{}", other.container);
+    }
     let all = spec["linux"]["namespaces"].as_array();
     let found = all
         .into_iter()
@@ -238,8 +242,8 @@ fn namespace<'s>(spec: &'s Value, kind: &str, own: &'s str) -> String {
 }
 
 /// There are no addresses yet: a loopback, the host's network or somebody else's.
-fn network(spec: &Value, status: Option<&Status>) -> Value {
-    let mode = namespace(spec, "network", "none");
+fn network(record: &Record, spec: &Value, status: Option<&Status>) -> Value {
+    let mode = namespace(record, spec, "network", "none");
     let pid = match status {
         Some(Status::Running(started)) => Some(started.pid),
         _ => None,

@@ -1,0 +1,74 @@
+//! Containers whose namespaces another one shares: what is known of them, and where they are when it is started.
+
+use lockstep_supervisor::Job;
+
+use super::Front;
+use crate::argv::Arguments;
+use crate::container::{Directory, Status};
+use crate::failure::{Failure, OURS};
+use crate::resolve::{Neighbour, joined_path, neighbours};
+
+/// The container of this name, for who is to share namespaces with it.
+pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
+    // Its absence is a mistake in the line and no answer of it.
+    let found = front.store()?.find(typed);
+    let (directory, record) = found.map_err(|failure| failure.code(OURS))?;
+    let linux = directory.spec()?.linux.unwrap_or_default();
+    let shared = |kind: &str| record.job.joined.iter().find(|j| j.namespace == kind);
+    Ok(Neighbour {
+        pid: match directory.status()? {
+            Status::Running(started) => Some(started.pid),
+            _ => None,
+        },
+        users: shared("user").map_or(record.id.clone(), |j| j.container.clone()),
+        id: record.id,
+        name: record.name,
+        namespaces: linux.namespaces.into_iter().map(|n| n.kind).collect(),
+        uid_mappings: linux.uid_mappings,
+        gid_mappings: linux.gid_mappings,
+        owner: record.job.owner,
+        block: record.block,
+    })
+}
+
+/// The block of user ids that comes with the namespaces which the command line shares, with the container that it is of.
+pub(super) fn block(front: &Front, args: &Arguments) -> Result<Option<(u32, String)>, Failure> {
+    let Some((_, typed)) = neighbours(args)?.first().copied() else {
+        return Ok(None);
+    };
+    let found = find(front, typed)?;
+    Ok(found.block.map(|block| (block, found.id)))
+}
+
+/// Finds the namespaces that a container shares, which are others after each start of the containers that they are of.
+/// Whether they are still those when they are opened is asked there.
+pub(crate) fn settle(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
+    if job.joined.is_empty() {
+        return Ok(());
+    }
+    let store = front.store()?;
+    let mut spec = directory.spec()?;
+    let linux = spec.linux.get_or_insert_default();
+    for joined in &mut job.joined {
+        let gone = |text: &str| {
+            Failure::new(format!(
+                "container {}, whose {} namespace is shared, {text}",
+                joined.container.get(..12).unwrap_or_default(),
+                joined.namespace
+            ))
+        };
+        let Some(other) = store.by_id(&joined.container)? else {
+            return Err(gone("was removed"));
+        };
+        let Status::Running(started) = other.status()? else {
+            let start = format!("lockstep start {}", joined.container);
+            return Err(gone("does not run").hint(start));
+        };
+        joined.pid = started.pid;
+        let mine = |n: &&mut lockstep_oci::runtime::Namespace| n.kind.as_str() == joined.namespace;
+        if let Some(namespace) = linux.namespaces.iter_mut().find(mine) {
+            namespace.path = Some(joined_path(joined));
+        }
+    }
+    directory.reconfigure(&spec)
+}
