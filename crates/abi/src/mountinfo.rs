@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// One mount. Paths are as the kernel writes them; [`unescape`] makes them paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Its number, and that of the mount that it stands on.
+    /// Its number.
     pub id: u64,
     /// The number of the mount that it stands on.
     pub parent: u64,

@@ -90,6 +90,18 @@ pub fn clear_ambient() -> Result<()> {
     ambient(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0)
 }
 
+/// Keeps those of the permitted capabilities that are in `kept`, effective too, and no others; none is passed on to a
+/// program; prctl(2) PR_CAP_AMBIENT_CLEAR_ALL, capset(2).
+pub fn keep_only(kept: u64) -> Result<()> {
+    let kept = get()?.permitted & kept;
+    clear_ambient()?;
+    set(&Sets {
+        effective: kept,
+        permitted: kept,
+        inheritable: 0,
+    })
+}
+
 fn ambient(command: i32, value: u64) -> Result<()> {
     // SAFETY: PR_CAP_AMBIENT takes plain integers.
     let ret = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, command, value, 0, 0) };

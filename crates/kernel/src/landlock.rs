@@ -7,6 +7,11 @@ use ::landlock::{
 };
 use std::os::fd::OwnedFd;
 
+/// LANDLOCK_ACCESS_FS_* up to ABI 5 (linux/landlock.h).
+pub const ALL_FS: u64 = (1 << 16) - 1;
+/// LANDLOCK_ACCESS_NET_* of ABI 4.
+pub const ALL_NET: u64 = 0b11;
+
 /// What a domain handles and allows, as LANDLOCK_ACCESS_* and LANDLOCK_SCOPE_* bits (linux/landlock.h).
 #[derive(Debug, Default)]
 pub struct Domain {

@@ -4,15 +4,13 @@ use std::fmt::Write as _;
 
 use lockstep_kernel::process::{self, Side};
 use lockstep_kernel::{credential, file, landlock, mount, namespace, seccomp};
+use lockstep_plan::namespace::{NEWNS, NEWUSER};
 use serde::Serialize;
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{Front, SAVED_SCHEMA, Saved};
 
-/// CLONE_NEWUSER and CLONE_NEWNS.
-const NEWUSER: u64 = 0x1000_0000;
-const NEWNS: u64 = 0x2_0000;
 /// SECCOMP_RET_USER_NOTIF (Linux 5.0).
 const USER_NOTIF: u32 = 0x7fc0_0000;
 

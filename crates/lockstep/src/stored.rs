@@ -17,6 +17,7 @@ use lockstep_kernel::namespace::{self, Map, Mapper};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{exe, file, mount, tree};
 use lockstep_oci::runtime::IdMapping;
+use lockstep_plan::namespace::NEWNS;
 use lockstep_plan::step::OverlayRoot;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,7 @@ pub(crate) const ROOTFS: &str = "rootfs";
 /// Directories of a container's changes.
 const CHANGES: [&str; 2] = ["upper", "work"];
 
-/// CLONE_NEWNS, MS_SLAVE | MS_REC.
-const NEWNS: u64 = 0x2_0000;
+/// MS_SLAVE | MS_REC.
 const SLAVE: u64 = 0x8_0000 | 0x4000;
 
 /// The store of this user's images.

@@ -2,6 +2,12 @@
 //!
 //! The bounded sibling of the fuzz target in `fuzz/`, for a stable compiler.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 
 use std::cell::Cell;

@@ -3,6 +3,12 @@
 //! Only calls that a filter stops are made: whether they were stopped, and how, is the proof, and nothing
 //! happens to the machine.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 mod kernel;
 

@@ -3,6 +3,12 @@
 //! libseccomp is what engines' profiles were written against, so where the specification is silent its
 //! behaviour is the meaning. What may differ is listed in `explained`, and nothing else is.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 mod kernel;
 mod libseccomp;

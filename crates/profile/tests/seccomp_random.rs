@@ -1,5 +1,11 @@
 //! Random profiles: the program and the rules agree at every value that the rules name.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 
 use proptest::prelude::*;

@@ -3,6 +3,12 @@
 //! runc's reading is the one that engines rely on, so it is taken from a container and not from its
 //! documentation: the kernel hands the loaded program back, and it is run in our interpreter. Needs root.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 mod kernel;
 mod libseccomp;

@@ -3,6 +3,12 @@
 //! Lengths are facts and are asserted always; time is only measured on request and in release mode:
 //! `cargo test --release -p lockstep-profile --test seccomp_speed -- --ignored --nocapture`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test reads files, runs peers and says what it compared"
+)]
+
 mod corpus;
 
 use std::time::{Duration, Instant};

@@ -127,3 +127,22 @@ pub struct ExecRequest {
     /// Time after which a process without a terminal that is waited for gets SIGKILL.
     pub time_limit: Option<Duration>,
 }
+
+impl ExecRequest {
+    /// A program that is waited for, without anything of an engine.
+    #[must_use]
+    pub fn new(id: ContainerId, process: ProcessSource) -> ExecRequest {
+        ExecRequest {
+            id,
+            process,
+            detach: false,
+            console_socket: None,
+            pid_file: None,
+            pidfd_socket: None,
+            preserve_fds: 0,
+            ignore_paused: false,
+            cgroup: Vec::new(),
+            time_limit: None,
+        }
+    }
+}

@@ -6,19 +6,15 @@
 use std::os::fd::OwnedFd;
 
 use lockstep_abi::arch::Arch;
-use lockstep_kernel::capability::{self, Sets};
 use lockstep_kernel::landlock::{self, Domain, Enforced};
-use lockstep_kernel::{credential, process, seccomp};
+use lockstep_kernel::{capability, credential, process, seccomp};
 use lockstep_profile::seccomp::compile;
 use lockstep_profile::seccomp::own::{self, Turnover};
 use lockstep_runtime::error::For;
 use lockstep_runtime::{Error, Kind, Result};
 
-/// LANDLOCK_ACCESS_FS_* up to ABI 5, LANDLOCK_ACCESS_NET_* of ABI 4 and the scope of abstract sockets of ABI 6
-/// (linux/landlock.h); an older kernel drops what it does not know. Signals are not scoped: the container's
+/// The scope of abstract sockets of Landlock's ABI 6 (linux/landlock.h). Signals are not scoped: the container's
 /// processes are outside of this domain.
-const ALL_FS: u64 = (1 << 16) - 1;
-const ALL_NET: u64 = 0b11;
 const SCOPE_ABSTRACT_SOCKETS: u64 = 1;
 /// Write, make and remove regular files.
 const LOG_FS: u64 = 1 << 1 | 1 << 5 | 1 << 8;
@@ -41,13 +37,15 @@ pub(crate) fn confine(
     }
     match owner {
         Some(owner) => become_own_user(owner)?,
-        None => drop_capabilities()?,
+        // Without a user namespace of its own the container's processes may be of any user: the right to signal them
+        // is all that root keeps.
+        None => capability::keep_only(KILL).during(|| "capabilities of the supervisor".into())?,
     }
     process::set_dumpable(false).during(|| "becoming untraceable".into())?;
     process::set_no_new_privs().during(|| "no_new_privs of the supervisor".into())?;
     let domain = Domain {
-        handled_fs: ALL_FS,
-        handled_net: ALL_NET,
+        handled_fs: landlock::ALL_FS,
+        handled_net: landlock::ALL_NET,
         scoped: SCOPE_ABSTRACT_SOCKETS,
         paths: directory
             .into_iter()
@@ -73,19 +71,4 @@ fn become_own_user(owner: u32) -> Result<()> {
     credential::setgroups(&[]).during(what)?;
     credential::setgid(owner).during(what)?;
     credential::setuid(owner).during(what)
-}
-
-/// Without a user namespace of its own the container's processes may be of any user: the right to signal them
-/// is all that root keeps.
-fn drop_capabilities() -> Result<()> {
-    let what = || "capabilities of the supervisor".to_owned();
-    let have = capability::get().during(what)?;
-    let kept = have.permitted & KILL;
-    capability::clear_ambient().during(what)?;
-    capability::set(&Sets {
-        effective: kept,
-        permitted: kept,
-        inheritable: 0,
-    })
-    .during(what)
 }

@@ -4,11 +4,9 @@
 use super::Left;
 use crate::archive::Entry;
 use crate::error::{During, Result};
-use crate::unpack::{is_allowed, taken};
+use crate::unpack::{Settled, is_allowed, taken};
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::{self as kernel, file, metadata};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use lockstep_kernel as kernel;
 
 /// Whom copies belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,49 +30,46 @@ const SETGID: u32 = 0o2000;
 const CAPABILITY: &str = "security.capability";
 
 impl Manner {
-    /// For an open file or directory.
-    pub(super) fn settle(self, made: &OwnedFd, entry: &Entry, left: &mut Left) -> Result<()> {
+    /// Gives an entry's metadata to what was made for it, and counts what it could not get.
+    pub(super) fn settle(self, made: Settled<'_>, entry: &Entry, left: &mut Left) -> Result<()> {
         let what = |what: &'static str| move || what.to_owned();
         let owned = match ids(entry, self.owners) {
             None => self.owners == Ownership::Maker,
-            Some((uid, gid)) => given(metadata::chown(made, uid, gid)).during(what("its owner"))?,
+            Some((uid, gid)) => given(made.chown(uid, gid)).during(what("its owner"))?,
         };
         left.owners += u64::from(!owned);
-        // Those bits were meant for that owner.
-        let privileges = self.privileges && owned;
+        match made {
+            // Those bits were meant for that owner.
+            Settled::Open(_) => self.permit(made, self.privileges && owned, entry, left)?,
+            // A link has no mode, and a FIFO got its own when it was made. Attributes could be set by name alone, which
+            // setxattr(2) would follow; archives of our own have none of them.
+            Settled::Named(..) => left.xattrs += entry.xattrs.len() as u64,
+        }
+        let time = entry.modified;
+        made.set_times(time, time).during(what("its time"))
+    }
+
+    /// Mode and extended attributes.
+    fn permit(
+        self,
+        made: Settled<'_>,
+        privileges: bool,
+        entry: &Entry,
+        left: &mut Left,
+    ) -> Result<()> {
         let mode = match privileges {
             true => entry.mode,
             false => entry.mode & !(SETUID | SETGID),
         };
-        metadata::chmod(made.as_fd(), mode).during(what("its mode"))?;
+        made.chmod(mode).during(|| "its mode".to_owned())?;
         for (name, value) in &entry.xattrs {
             let set = is_allowed(name)
                 && (privileges || name != CAPABILITY)
-                && taken(metadata::set_xattr(made, name, value))
-                    .during(what("an extended attribute"))?;
+                && taken(made.set_xattr(name, value))
+                    .during(|| "an extended attribute".to_owned())?;
             left.xattrs += u64::from(!set);
         }
-        let time = entry.modified;
-        metadata::set_times(made, time, time).during(what("its time"))
-    }
-
-    /// For a link or a FIFO, which has no more than this: one name in a directory, never followed.
-    pub(super) fn settle_named(
-        self,
-        (directory, name): (&OwnedFd, &Path),
-        entry: &Entry,
-        left: &mut Left,
-    ) -> Result<()> {
-        if let Some((uid, gid)) = ids(entry, self.owners) {
-            let owned = given(file::chown(directory, name, uid, gid));
-            left.owners += u64::from(!owned.during(|| "its owner".to_owned())?);
-        } else {
-            left.owners += u64::from(self.owners == Ownership::Kept);
-        }
-        // They could be set by name alone, which setxattr(2) would follow; archives of our own have none of them.
-        left.xattrs += entry.xattrs.len() as u64;
-        let time = entry.modified;
-        metadata::set_times_at(directory, name, time, time).during(|| "its time".to_owned())
+        Ok(())
     }
 }
 

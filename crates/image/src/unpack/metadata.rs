@@ -39,7 +39,7 @@ pub struct Skipped {
 
 /// What metadata is given to.
 #[derive(Clone, Copy)]
-pub(super) enum Settled<'a> {
+pub(crate) enum Settled<'a> {
     /// An open file or directory.
     Open(BorrowedFd<'a>),
     /// A symbolic link or node, which cannot be opened: a name in a directory.
@@ -47,14 +47,14 @@ pub(super) enum Settled<'a> {
 }
 
 impl Settled<'_> {
-    pub(super) fn chown(self, uid: u32, gid: u32) -> kernel::Result<()> {
+    pub(crate) fn chown(self, uid: u32, gid: u32) -> kernel::Result<()> {
         match self {
             Settled::Open(file) => inode::chown(file, uid, gid),
             Settled::Named(dir, name) => kernel::file::chown(dir, name, uid, gid),
         }
     }
 
-    pub(super) fn set_xattr(self, name: &str, value: &[u8]) -> kernel::Result<()> {
+    pub(crate) fn set_xattr(self, name: &str, value: &[u8]) -> kernel::Result<()> {
         match self {
             Settled::Open(file) => inode::set_xattr(file, name, value),
             Settled::Named(dir, file) => inode::set_xattr_at(dir, file, name, value),
@@ -62,14 +62,14 @@ impl Settled<'_> {
     }
 
     /// Not of a symbolic link, which has none. A name in a directory of ours, which nobody else can change.
-    pub(super) fn chmod(self, mode: u32) -> kernel::Result<()> {
+    pub(crate) fn chmod(self, mode: u32) -> kernel::Result<()> {
         match self {
             Settled::Open(file) => inode::chmod(file, mode),
             Settled::Named(dir, name) => kernel::file::chmod(dir, name, mode),
         }
     }
 
-    pub(super) fn set_times(
+    pub(crate) fn set_times(
         self,
         accessed: inode::Time,
         modified: inode::Time,

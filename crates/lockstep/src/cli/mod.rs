@@ -21,16 +21,17 @@ use lockstep_argv::{flag, refused, value, values};
 /// The program's name in help and messages.
 pub(crate) const NAME: &str = "lockstep";
 
-/// A verb with one container or more as its arguments.
-const fn on_containers(
+/// A verb with one argument or more.
+const fn verb(
     name: &'static str,
+    usage: &'static str,
     about: &'static str,
     options: &'static [&'static [Opt]],
 ) -> Verb {
     Verb {
         name,
         aliases: &[],
-        usage: "[options] CONTAINER [CONTAINER...]",
+        usage,
         about,
         description: "",
         options,
@@ -38,6 +39,15 @@ const fn on_containers(
         max: None,
         options_first: false,
     }
+}
+
+/// One whose arguments are containers.
+const fn on_containers(
+    name: &'static str,
+    about: &'static str,
+    options: &'static [&'static [Opt]],
+) -> Verb {
+    verb(name, "[options] CONTAINER [CONTAINER...]", about, options)
 }
 
 /// The program itself: what stands before the verb.

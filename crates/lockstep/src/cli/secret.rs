@@ -1,25 +1,6 @@
 //! Verbs on secrets.
 
-use super::{Takes, Verb, flag, refused, value, values};
-
-const fn verb(
-    name: &'static str,
-    usage: &'static str,
-    about: &'static str,
-    options: &'static [&'static [super::Opt]],
-) -> Verb {
-    Verb {
-        name,
-        aliases: &[],
-        usage,
-        about,
-        description: "",
-        options,
-        min: 1,
-        max: None,
-        options_first: false,
-    }
-}
+use super::{Takes, Verb, flag, refused, value, values, verb};
 
 pub(crate) const CREATE: Verb = Verb {
     min: 2,

@@ -12,15 +12,12 @@ use lockstep_abi::mountinfo;
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{credential, file, mount, namespace, socket};
 use lockstep_oci::runtime::IdMapping;
+use lockstep_plan::namespace::{NEWNS, NEWUSER};
 use lockstep_runtime::{ContainerId, Waiting};
 
 use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Doing, Failure};
 use crate::front::{self, Front};
-
-/// CLONE_NEWNS, CLONE_NEWUSER.
-const NEWNS: u64 = 0x2_0000;
-const NEWUSER: u64 = 0x1000_0000;
 
 const SIGKILL: i32 = 9;
 

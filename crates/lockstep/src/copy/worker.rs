@@ -12,11 +12,10 @@ use lockstep_abi::arch::Arch;
 use lockstep_abi::errno::Errno;
 use lockstep_image::Error;
 use lockstep_image::transfer::{self, Pack, Place, Summary};
-use lockstep_kernel::capability::{self, Sets};
 use lockstep_kernel::landlock::{self, Domain};
 use lockstep_kernel::process::{self, Child, Exit, Side};
 use lockstep_kernel::root::Root;
-use lockstep_kernel::{file, mount, seccomp, socket};
+use lockstep_kernel::{capability, file, mount, seccomp, socket};
 use lockstep_profile::seccomp::{compile, own};
 
 use super::visit::Visit;
@@ -28,10 +27,7 @@ const LIMIT: usize = 64 << 10;
 /// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SETFCAP: over files, whoever's they are.
 const OVER_FILES: u64 = 0b1_1111 | 1 << 31;
 
-/// LANDLOCK_ACCESS_FS_* up to ABI 5, LANDLOCK_ACCESS_NET_* of ABI 4 (linux/landlock.h).
-const ALL_FS: u64 = (1 << 16) - 1;
-const ALL_NET: u64 = 0b11;
-/// Read files and directories.
+/// LANDLOCK_ACCESS_FS_* that read files and directories.
 const READ: u64 = 1 << 2 | 1 << 3;
 /// Besides, everything but executing, devices and sockets.
 const WRITE: u64 =
@@ -192,7 +188,7 @@ impl Work<'_> {
         process::set_dumpable(false).doing(what)?;
         process::die_with_parent(true).doing(what)?;
         process::umask(0);
-        only_over_files().doing(what)?;
+        capability::keep_only(OVER_FILES).doing(what)?;
         process::set_no_new_privs().doing(what)?;
         let root = file::open_dir(file::CWD, "/").doing(what)?;
         Ok((Root::new(root), passing))
@@ -220,16 +216,6 @@ fn descriptors(host: BorrowedFd<'_>) -> lockstep_kernel::Result<OwnedFd> {
         Err(e) if e.is(&[Errno::EPERM.0, Errno::ENOSYS.0]) => file::open_dir(host, "fd"),
         other => other,
     }
-}
-
-fn only_over_files() -> lockstep_kernel::Result<()> {
-    let kept = capability::get()?.permitted & OVER_FILES;
-    capability::clear_ambient()?;
-    capability::set(&Sets {
-        effective: kept,
-        permitted: kept,
-        inheritable: 0,
-    })
 }
 
 /// Whether a side can have a Landlock domain on a kernel with this ABI.
@@ -264,8 +250,8 @@ fn domain(below: BorrowedFd<'_>, makes: bool) -> lockstep_kernel::Result<()> {
         return Ok(());
     }
     let domain = Domain {
-        handled_fs: ALL_FS,
-        handled_net: ALL_NET,
+        handled_fs: landlock::ALL_FS,
+        handled_net: landlock::ALL_NET,
         scoped: 0,
         paths: vec![(file::duplicate(below)?, if makes { WRITE } else { READ })],
         ports: Vec::new(),

@@ -44,16 +44,9 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         process::dup_onto(std::os::fd::AsFd::as_fd(&null), 0).doing(|| "standard input".into())?;
     }
     let request = ExecRequest {
-        id: ContainerId::parse(&record.id)?,
-        process: ProcessSource::Json(text),
         detach: detached,
-        console_socket: None,
-        pid_file: None,
-        pidfd_socket: None,
         preserve_fds: handed,
-        ignore_paused: false,
-        cgroup: Vec::new(),
-        time_limit: None,
+        ..ExecRequest::new(ContainerId::parse(&record.id)?, ProcessSource::Json(text))
     };
     let status = front.with_runtime(front.store()?, |runtime| Ok(runtime.exec(&request)?))?;
     Ok(u8::try_from(status).unwrap_or(u8::MAX))

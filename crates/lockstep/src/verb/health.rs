@@ -144,16 +144,8 @@ fn enter(
     wanted.console_size = None;
     let text = serde_json::to_vec(&wanted).map_err(|e| Failure::new(format!("JSON: {e}")))?;
     let request = ExecRequest {
-        id: ContainerId::parse(&record.id)?,
-        process: ProcessSource::Json(text),
-        detach: false,
-        console_socket: None,
-        pid_file: None,
-        pidfd_socket: None,
-        preserve_fds: 0,
-        ignore_paused: false,
-        cgroup: Vec::new(),
         time_limit: Some(Duration::from_millis(check.timeout_ms)),
+        ..ExecRequest::new(ContainerId::parse(&record.id)?, ProcessSource::Json(text))
     };
     front.with_runtime(front.store()?, |runtime| Ok(runtime.exec(&request)?))
 }

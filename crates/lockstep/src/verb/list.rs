@@ -5,17 +5,18 @@ use serde::Serialize;
 
 use crate::argv::Arguments;
 use crate::container::{Directory, Found, Health, Record, Status, Verdict};
-use crate::escape;
 use crate::failure::{Failure, NO_CONTAINER};
 use crate::front::{Front, print};
 use crate::resolve::Brought;
 
 mod age;
 mod filter;
+mod rows;
 mod template;
 
 pub(super) use age::{age, instant, milliseconds_since, seconds, since};
 pub(super) use filter::{Filters, fits, labelled};
+pub(super) use rows::{columns, shown};
 pub(super) use template::Template;
 
 /// Characters of an id and of a command in a table.
@@ -78,26 +79,7 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     rows.sort_by(|a, b| b.0.cmp(&a.0));
     rows.truncate(newest.unwrap_or(usize::MAX));
     let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-    print(&shown(&rows, args)?)?;
-    Ok(0)
-}
-
-fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
-    if args.flag("quiet") {
-        return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
-    }
-    match args.text("format")? {
-        _ if args.flag("json") => super::json(rows),
-        Some("json") => super::json(rows),
-        Some(format) if format != "table" => {
-            Template::parse(format)?.render_rows(rows, !args.flag("noheading"))
-        }
-        _ => Ok(table(rows, !args.flag("noheading"))),
-    }
-}
-
-fn table(rows: &[Row], headings: bool) -> String {
-    let titles = [
+    let heading = [
         "CONTAINER ID",
         "IMAGE",
         "COMMAND",
@@ -105,47 +87,27 @@ fn table(rows: &[Row], headings: bool) -> String {
         "STATUS",
         "PORTS",
         "NAMES",
-    ]
-    .map(String::from);
-    let mut lines = Vec::new();
-    if headings {
-        lines.push(titles);
-    }
-    lines.extend(rows.iter().map(|row| {
-        let cells = [
-            &row.id,
-            &row.image,
-            &row.command,
-            &row.running_for,
-            &row.status,
-            &row.ports,
-            &row.names,
-        ];
-        cells.map(|cell| escape::text(cell).into_owned())
-    }));
-    columns(&lines)
-}
-
-/// Left-aligned columns with two blanks between them.
-pub(super) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
-    let width = |n: usize| {
-        lines
-            .iter()
-            .map(|line| line[n].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut out = String::new();
-    for line in lines {
-        let mut text = String::new();
-        for (cell, width) in line.iter().zip(widths) {
-            text.push_str(&format!("{cell:width$}  "));
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-    }
-    out
+    ];
+    let text = shown(
+        args,
+        &rows,
+        |row| &row.id,
+        heading,
+        |row| {
+            [
+                &row.id,
+                &row.image,
+                &row.command,
+                &row.running_for,
+                &row.status,
+                &row.ports,
+                &row.names,
+            ]
+            .map(String::clone)
+        },
+    )?;
+    print(&text)?;
+    Ok(0)
 }
 
 /// What a container does now, whether it is paused, and how it is where somebody asks.

@@ -7,7 +7,7 @@ use lockstep_supervisor::SECRET_BYTES;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Filters, Template, age, columns, fits};
+use super::list::{Filters, age, fits, shown};
 use crate::argv::Arguments;
 use crate::container::check_name;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
@@ -107,37 +107,25 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             });
         }
     }
-    print(&shown(&rows, args)?)?;
+    let heading = ["ID", "NAME", "DRIVER", "CREATED", "UPDATED"];
+    let text = shown(
+        args,
+        &rows,
+        |row| &row.id,
+        heading,
+        |row| {
+            [
+                &row.id,
+                &row.name,
+                row.driver,
+                &row.created_at,
+                &row.updated_at,
+            ]
+            .map(str::to_owned)
+        },
+    )?;
+    print(&text)?;
     Ok(0)
-}
-
-fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
-    if args.flag("quiet") {
-        return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
-    }
-    let headings = !args.flag("noheading");
-    match args.text("format")? {
-        Some("json") => return super::json(&rows),
-        Some(format) if format != "table" => {
-            return Template::parse(format)?.render_rows(rows, headings);
-        }
-        _ => {}
-    }
-    let mut lines = Vec::new();
-    if headings {
-        lines.push(["ID", "NAME", "DRIVER", "CREATED", "UPDATED"].map(String::from));
-    }
-    lines.extend(rows.iter().map(|row| {
-        [
-            &row.id,
-            &row.name,
-            row.driver,
-            &row.created_at,
-            &row.updated_at,
-        ]
-        .map(str::to_owned)
-    }));
-    Ok(columns(&lines))
 }
 
 /// What is known of a secret, for `inspect`.

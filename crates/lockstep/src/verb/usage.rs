@@ -8,7 +8,7 @@ use lockstep_kernel::file;
 use lockstep_runtime::{ContainerId, Stats};
 use serde::Serialize;
 
-use super::list::{Template, columns};
+use super::list::{columns, shown};
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
@@ -122,7 +122,35 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let total = memory_of_host()?;
     loop {
         let rows = measure(front, args, total)?;
-        print(&shown(&rows, args)?)?;
+        let heading = [
+            "CONTAINER ID",
+            "NAME",
+            "CPU %",
+            "MEM USAGE / LIMIT",
+            "MEM %",
+            "BLOCK I/O",
+            "PIDS",
+        ];
+        let text = shown(
+            args,
+            &rows,
+            |row| &row.id,
+            heading,
+            |row| {
+                let pids = row.pids.to_string();
+                [
+                    &row.id,
+                    &row.name,
+                    &row.cpu,
+                    &row.memory,
+                    &row.share,
+                    &row.io,
+                    &pids,
+                ]
+                .map(String::clone)
+            },
+        )?;
+        print(&text)?;
         if args.flag("no-stream") {
             return Ok(0);
         }
@@ -192,40 +220,6 @@ fn row(id: String, name: String, before: &Stats, now: &Stats, total: u64) -> Row
             number::human(bytes("write"))
         ),
         pids: now.pids.current,
-    }
-}
-
-fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
-    match args.text("format")? {
-        None | Some("table") if !args.flag("json") => {
-            let heading = [
-                "CONTAINER ID",
-                "NAME",
-                "CPU %",
-                "MEM USAGE / LIMIT",
-                "MEM %",
-                "BLOCK I/O",
-                "PIDS",
-            ];
-            let mut lines = vec![heading.map(String::from)];
-            lines.extend(rows.iter().map(|row| {
-                [
-                    &row.id,
-                    &row.name,
-                    &row.cpu,
-                    &row.memory,
-                    &row.share,
-                    &row.io,
-                    &row.pids.to_string(),
-                ]
-                .map(String::clone)
-            }));
-            Ok(columns(&lines))
-        }
-        Some(format) if format != "json" && !args.flag("json") => {
-            Template::parse(format)?.render_rows(rows, true)
-        }
-        _ => super::json(rows),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Filters, Template, columns, fits, instant, labelled, seconds};
+use super::list::{Filters, fits, instant, labelled, seconds, shown};
 use crate::argv::Arguments;
 use crate::container::{Store, check_name};
 use crate::failure::{Doing, Failure, NO_CONTAINER};
@@ -83,7 +83,15 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             rows.push(row(store, name, record)?);
         }
     }
-    print(&shown(&rows, args)?)?;
+    let heading = ["DRIVER", "VOLUME NAME"];
+    let text = shown(
+        args,
+        &rows,
+        |row| &row.name,
+        heading,
+        |row| [row.driver, &row.name].map(str::to_owned),
+    )?;
+    print(&text)?;
     Ok(0)
 }
 
@@ -101,30 +109,6 @@ fn row(store: &Store, name: String, record: Record) -> Result<Row, Failure> {
         created_at: record.created,
         labels: labels.join(","),
     })
-}
-
-fn shown(rows: &[Row], args: &Arguments) -> Result<String, Failure> {
-    if args.flag("quiet") {
-        return Ok(rows.iter().map(|row| format!("{}\n", row.name)).collect());
-    }
-    let headings = !args.flag("noheading");
-    match args.text("format")? {
-        Some(format) if !matches!(format, "json" | "table") => {
-            return Template::parse(format)?.render_rows(rows, headings);
-        }
-        Some("json") => return super::json(&rows),
-        _ if args.flag("json") => return super::json(&rows),
-        _ => {}
-    }
-    let mut lines = Vec::new();
-    if headings {
-        lines.push(["DRIVER", "VOLUME NAME"].map(String::from));
-    }
-    lines.extend(
-        rows.iter()
-            .map(|row| [row.driver.to_owned(), row.name.clone()]),
-    );
-    Ok(columns(&lines))
 }
 
 fn passes(

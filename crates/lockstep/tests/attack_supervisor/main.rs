@@ -269,17 +269,7 @@ fn take_over(
 }
 
 fn compiled(t: &Stage) -> PathBuf {
-    let (source, binary) = (t.dir.join("takeover.c"), t.dir.join("takeover"));
-    if !binary.exists() {
-        t.need(Path::new("/usr/bin/gcc").exists(), "no C compiler");
-        std::fs::write(&source, include_str!("takeover.c")).expect("own directory");
-        let status = Command::new("gcc")
-            .args(["-O1", "-Wall", "-o"])
-            .args([&binary, &source])
-            .status();
-        assert!(status.expect("gcc runs").success());
-    }
-    binary
+    t.compiled("takeover", include_str!("takeover.c"))
 }
 
 /// The build whose supervisor can be told not to confine itself.

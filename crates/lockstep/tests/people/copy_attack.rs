@@ -507,7 +507,7 @@ const STEPPER: &str = include_str!("../../../lockstep-runc/tests/killwalk/steppe
 
 /// Kills each of the processes of a copy at each of its calls, one at a time: whoever is left tidies up.
 fn killed_at_their_calls(t: &Stage) {
-    t.need(Path::new("/usr/bin/gcc").exists(), "no gcc(1)");
+    let stepper = t.compiled("stepper", STEPPER);
     up(t, "c", &[]);
     inside(
         t,
@@ -519,13 +519,6 @@ fn killed_at_their_calls(t: &Stage) {
     std::fs::write(small.join("1"), "1").expect("a file");
     let out = t.dir.join("out");
     std::fs::create_dir(&out).expect("a directory");
-    let (source, stepper) = (t.dir.join("stepper.c"), t.dir.join("stepper"));
-    std::fs::write(&source, STEPPER).expect("a file");
-    let built = Command::new("gcc")
-        .args(["-static", "-O1", "-o"])
-        .args([&stepper, &source])
-        .status();
-    assert!(built.expect("gcc").success());
     // Of a container that does not run, the one that holds it for the moment too.
     t.call(&["create", "--name", "s", "-v", "v:/mnt", "host:", "true"])
         .text();

@@ -67,6 +67,21 @@ impl Stage {
         }
     }
 
+    /// A C program of the test, compiled once.
+    pub(crate) fn compiled(&self, name: &str, source: &str) -> PathBuf {
+        let (file, binary) = (self.dir.join(format!("{name}.c")), self.dir.join(name));
+        if !binary.exists() {
+            self.need(Path::new("/usr/bin/gcc").exists(), "no C compiler");
+            std::fs::write(&file, source).expect("own directory");
+            let status = Command::new("gcc")
+                .args(["-static", "-O1", "-Wall", "-o"])
+                .args([&binary, &file])
+                .status();
+            assert!(status.expect("gcc runs").success());
+        }
+        binary
+    }
+
     /// The program with this test's store and state, whoever calls it.
     fn words(&self, who: &str, args: &[&str]) -> Vec<String> {
         let place = |kind: &str| self.dir.join(format!("{who}-{kind}")).display().to_string();

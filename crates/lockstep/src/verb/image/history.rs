@@ -7,7 +7,7 @@ use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{Front, print};
 use crate::number;
-use crate::verb::list::{Template, columns, seconds, since};
+use crate::verb::list::{seconds, shown, since};
 
 /// Characters of a command and of an id in a table, Docker's.
 const COMMAND: usize = 45;
@@ -59,31 +59,20 @@ pub(in crate::verb) fn history(front: &Front, args: &Arguments) -> Result<u8, Fa
             comment: step.comment.clone().unwrap_or_default(),
         });
     }
-    print(&shown(&rows, args, human)?)?;
+    let heading = ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"];
+    let text = shown(
+        args,
+        &rows,
+        |row| &row.id,
+        heading,
+        |row| {
+            let created = match human {
+                true => &row.created_since,
+                false => &row.created_at,
+            };
+            [&row.id, created, &row.created_by, &row.size, &row.comment].map(String::clone)
+        },
+    )?;
+    print(&text)?;
     Ok(0)
-}
-
-fn shown(rows: &[Row], args: &Arguments, human: bool) -> Result<String, Failure> {
-    if args.flag("quiet") {
-        return Ok(rows.iter().map(|row| format!("{}\n", row.id)).collect());
-    }
-    match args.text("format")? {
-        _ if args.flag("json") => return crate::verb::json(&rows),
-        Some("json") => return crate::verb::json(&rows),
-        Some(format) if format != "table" => {
-            return Template::parse(format)?.render_rows(rows, true);
-        }
-        _ => {}
-    }
-    let mut lines = vec![["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"].map(String::from)];
-    lines.extend(rows.iter().map(|row| {
-        let created = if human {
-            &row.created_since
-        } else {
-            &row.created_at
-        };
-        let cells = [&row.id, created, &row.created_by, &row.size, &row.comment];
-        cells.map(|cell| crate::escape::text(cell).into_owned())
-    }));
-    Ok(columns(&lines))
 }

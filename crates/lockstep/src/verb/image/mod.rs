@@ -12,7 +12,7 @@ mod history;
 
 pub(super) use history::history;
 
-use super::list::{Template, columns, seconds, since};
+use super::list::{seconds, shown, since};
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
 use crate::front::{Front, print, probe_caller};
@@ -96,19 +96,24 @@ struct Row {
 pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let images = with(front, |images| filter::chosen(images, args))?;
     let whole = args.flag("no-trunc");
-    let rows: Vec<Row> = images.iter().flat_map(|image| rows(image, whole)).collect();
-    let text = match args.text("format")? {
-        _ if args.flag("quiet") => {
-            let mut ids: Vec<String> = rows.iter().map(|row| format!("{}\n", row.id)).collect();
-            ids.dedup();
-            ids.concat()
+    let mut rows: Vec<Row> = images.iter().flat_map(|image| rows(image, whole)).collect();
+    // An image with several names is one.
+    if args.flag("quiet") {
+        rows.dedup_by(|a, b| a.id == b.id);
+    }
+    let text = match args.flag("digests") {
+        true => {
+            let heading = ["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"];
+            let cells = |row: &Row| {
+                let [repository, tag, id, created, size] = cells(row);
+                [repository, tag, row.digest.clone(), id, created, size]
+            };
+            shown(args, &rows, |row| &row.id, heading, cells)?
         }
-        Some("json") => crate::verb::json(&rows)?,
-        _ if args.flag("json") => crate::verb::json(&rows)?,
-        Some(format) if format != "table" => {
-            Template::parse(format)?.render_rows(&rows, !args.flag("noheading"))?
+        false => {
+            let heading = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+            shown(args, &rows, |row| &row.id, heading, cells)?
         }
-        _ => table(&rows, !args.flag("noheading"), args.flag("digests")),
     };
     print(&text)?;
     Ok(0)
@@ -153,31 +158,15 @@ fn age_of(image: &Image) -> u64 {
     built.unwrap_or_else(|| image.loaded())
 }
 
-fn table(rows: &[Row], headings: bool, digests: bool) -> String {
-    let mut lines = Vec::new();
-    if headings {
-        lines
-            .push(["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"].map(String::from));
-    }
-    lines.extend(rows.iter().map(|row| {
-        let cells = [
-            &row.repository,
-            &row.tag,
-            &row.digest,
-            &row.id,
-            &row.created_since,
-            &row.size,
-        ];
-        cells.map(|cell| crate::escape::text(cell).into_owned())
-    }));
-    if digests {
-        return columns(&lines);
-    }
-    let without: Vec<_> = lines
-        .into_iter()
-        .map(|[a, b, _, c, d, e]| [a, b, c, d, e])
-        .collect();
-    columns(&without)
+fn cells(row: &Row) -> [String; 5] {
+    [
+        &row.repository,
+        &row.tag,
+        &row.id,
+        &row.created_since,
+        &row.size,
+    ]
+    .map(String::clone)
 }
 
 /// The image of a name in the store; its absence has a code of its own.
