@@ -113,6 +113,14 @@ fn short_address(dir: BorrowedFd<'_>, name: &str) -> Result<SocketAddrUnix> {
     SocketAddrUnix::new(path.as_str()).told(|| format!("sockaddr_un({path:?})"))
 }
 
+/// The process that had called listen(2) for the other end of a connected socket, in this pid namespace; getsockopt(2)
+/// with SO_PEERCRED (unix(7)).
+pub fn listener_of(socket: BorrowedFd<'_>) -> Result<i32> {
+    net::sockopt::socket_peercred(socket)
+        .map(|peer| peer.pid.as_raw_nonzero().get())
+        .told(|| format!("getsockopt({}, SO_PEERCRED)", socket.as_raw_fd()))
+}
+
 /// accept4(2) with SOCK_CLOEXEC.
 pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     loop {

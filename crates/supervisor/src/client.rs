@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lockstep_kernel::process::{self, Child, Image};
-use lockstep_kernel::{exe, file, socket};
+use lockstep_kernel::{event, exe, file, socket};
 use lockstep_runtime::Result;
 use lockstep_runtime::error::For;
 
@@ -83,6 +83,22 @@ impl Connection {
             Reply::Started(pid, lost) => Ok((pid, lost)),
             Reply::Failed(error) => Err(error),
             _ => Err(broken("ended before the container had begun")),
+        }
+    }
+
+    /// The supervisor's process.
+    ///
+    /// # Errors
+    ///
+    /// It has ended; a refused call.
+    pub fn process(&self) -> Result<OwnedFd> {
+        let what = || "the supervisor's process".to_owned();
+        let pid = socket::listener_of(self.as_fd()).during(what)?;
+        let process = process::pidfd_open(pid).during(what)?;
+        // Its end of the connection goes with it, so the number was still its own.
+        match event::readable_now(self.as_fd()) {
+            false => Ok(process),
+            true => Err(broken("has just ended")),
         }
     }
 

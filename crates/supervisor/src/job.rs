@@ -24,7 +24,7 @@ pub const SECRET_BYTES: usize = 512_000;
 pub const SCHEMA: u32 = 1;
 
 /// Everything beside config.json that a supervisor needs to know.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The container's id.
     pub id: String,

@@ -23,6 +23,7 @@ const CONFIG: &str = "config.json";
 const RECORD: &str = "record.json";
 const HEALTH: &str = "health.json";
 const HEALTH_LOCK: &str = "health.lock";
+const KEEPER_LOCK: &str = "keeper.lock";
 
 /// An open container.
 #[derive(Debug)]
@@ -44,6 +45,16 @@ pub(crate) enum Status {
     Exited(Option<Started>, Exit),
     /// Its supervisor was killed, and its end was not recorded yet.
     Abandoned(Started),
+}
+
+/// Whether somebody comes after a container that needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Held,
+    /// Who was there has been killed.
+    Lost,
+    /// Nobody was there since the machine was started, or who was has gone.
+    Nobody,
 }
 
 impl Directory {
@@ -151,13 +162,39 @@ impl Directory {
         }
     }
 
-    /// Replaces the record as a whole.
-    pub(crate) fn update(&self, record: &Record) -> Result<(), Failure> {
-        let current = Record {
-            schema: record::SCHEMA,
-            ..record.clone()
-        };
-        self.replace(RECORD, &json(RECORD, &current)?, 0o600)
+    /// Changes the record, one change at a time, whoever makes it; the record as it is then. The container's lock is
+    /// no help, because a supervisor has it from start to end.
+    pub(crate) fn edit(
+        &self,
+        change: impl FnOnce(&mut Record) -> Result<(), Failure>,
+    ) -> Result<Record, Failure> {
+        let _lock = self.lock_record()?;
+        let record = self.record()?;
+        let mut record = record.ok_or_else(|| super::no_container(&self.id))?;
+        let old = record.clone();
+        change(&mut record)?;
+        if record != old {
+            record.schema = record::SCHEMA;
+            self.replace(RECORD, &json(RECORD, &record)?, 0o600)?;
+        }
+        Ok(record)
+    }
+
+    /// Keeps everybody else from changing the record; `None` where there is none. The lock is on the file itself,
+    /// which every change replaces.
+    fn lock_record(&self) -> Result<Option<OwnedFd>, Failure> {
+        let what = || format!("{RECORD} of container {}", self.id);
+        loop {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW;
+            let file = match file::openat(&self.dir, RECORD, flags, 0) {
+                Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(None),
+                other => other.doing(what)?,
+            };
+            durable::lock(&file, Lock::Exclusive, true).doing(what)?;
+            if file::fstat(&file).doing(what)?.st_nlink > 0 {
+                return Ok(Some(file));
+            }
+        }
     }
 
     /// The record; `None` when its writer was killed before it had written it.
@@ -176,6 +213,8 @@ impl Directory {
 
     /// Removes the record: the directory is no container's from now on.
     pub(super) fn forget(&self) -> Result<(), Failure> {
+        // So that no change that has begun brings it back.
+        let _lock = self.lock_record()?;
         match file::unlink(&self.dir, RECORD) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
             other => other.doing(|| format!("{RECORD} of container {}", self.id)),
@@ -280,6 +319,47 @@ impl Directory {
         Ok(lock)
     }
 
+    /// The place of who comes after its end: the front, or a keeper. Whether it was free, and is held through this
+    /// descriptor now.
+    pub(crate) fn claim_keeping(&self) -> Result<(OwnedFd, bool), Failure> {
+        let what = || format!("{KEEPER_LOCK} of container {}", self.id);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+        let lock = file::openat(&self.dir, KEEPER_LOCK, flags, 0o600).doing(what)?;
+        let free = durable::lock(&lock, Lock::Exclusive, false).doing(what)?;
+        if free {
+            file::truncate(&lock, 0).doing(what)?;
+            file::write_fd(&lock, &this_boot()?).doing(what)?;
+        }
+        Ok((lock, free))
+    }
+
+    /// Whether somebody is there who comes after its end. Asked for a shared lock, as in [`Directory::probe`].
+    pub(crate) fn keeping(&self) -> Result<Keeping, Failure> {
+        let what = || format!("{KEEPER_LOCK} of container {}", self.id);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW;
+        let lock = match file::openat(&self.dir, KEEPER_LOCK, flags, 0) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(Keeping::Nobody),
+            other => other.doing(what)?,
+        };
+        if !durable::lock(&lock, Lock::Shared, false).doing(what)? {
+            return Ok(Keeping::Held);
+        }
+        Ok(
+            match file::read_fd(&lock, LIMIT).doing(what)? == this_boot()? {
+                true => Keeping::Lost,
+                false => Keeping::Nobody,
+            },
+        )
+    }
+
+    /// Whether it has ended and its keeper is about to start it again.
+    pub(crate) fn is_restarting(&self, record: &Record, status: &Status) -> Result<bool, Failure> {
+        match status {
+            Status::Exited(_, exit) if record.goes_on(exit) => Ok(self.keeping()? == Keeping::Held),
+            _ => Ok(false),
+        }
+    }
+
     /// Connects to its supervisor.
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         Ok(lockstep_supervisor::connect(self.as_fd())?)
@@ -294,6 +374,12 @@ impl Directory {
             ))),
         }
     }
+}
+
+/// What is different with each start of the machine, after which nobody is missed (random(4)).
+fn this_boot() -> Result<Vec<u8>, Failure> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    file::read_at_once(file::CWD, path, 64).doing(|| path.into())
 }
 
 fn json<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, Failure> {

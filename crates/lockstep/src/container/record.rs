@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_oci::json;
-use lockstep_supervisor::Job;
+use lockstep_supervisor::{Exit, Job};
 use serde::{Deserialize, Serialize};
 
 use super::Check;
@@ -18,7 +18,7 @@ use crate::why::Setting;
 pub(crate) const SCHEMA: u32 = 6;
 
 /// A container as it was asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// [`SCHEMA`].
     pub(crate) schema: u32,
@@ -101,6 +101,16 @@ pub(super) fn parse(text: &[u8]) -> Result<Option<Record>, Failure> {
 }
 
 impl Record {
+    /// Whether its policy starts it again after this end.
+    pub(crate) fn goes_on(&self, exit: &Exit) -> bool {
+        !exit.asked && self.restart.again(exit.status, self.restarts)
+    }
+
+    /// Whether somebody has to be beside it while it lives: for its next start, or its health.
+    pub(crate) fn needs_keeper(&self) -> bool {
+        self.restart != Restart::No || self.health.is_some()
+    }
+
     /// Whether nobody is going to start it.
     pub(crate) fn goes_unstarted(&self) -> bool {
         self.auto_remove && !self.awaits_start

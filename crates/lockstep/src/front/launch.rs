@@ -27,6 +27,8 @@ pub(crate) struct Launched {
     pub(crate) connection: Connection,
     pub(crate) pid: i32,
     pub(crate) downgrades: Vec<String>,
+    /// The place of who comes after it, where it needs somebody.
+    pub(crate) place: Option<OwnedFd>,
 }
 
 /// Resolves a command line; `block` is the container's block of user ids.
@@ -362,6 +364,27 @@ fn begin(
     front: &Front,
     directory: &Directory,
     record: &Record,
+    how: (bool, Option<&Spec>, &[OwnedFd]),
+) -> Result<Launched, Failure> {
+    // Held before there is anything to come after. The keeper of an earlier life that has it goes, or goes on.
+    let place = match record.needs_keeper() {
+        true => Some(directory.claim_keeping()?.0),
+        false => None,
+    };
+    supervise(front, directory, record, how)
+        .map(|launched| Launched { place, ..launched })
+        .or_else(|failure| {
+            let mut exit = Exit::now(failure.code.into(), false);
+            exit.reason = Some(failure.message.clone());
+            directory.record_end(&exit)?;
+            Err(failure)
+        })
+}
+
+fn supervise(
+    front: &Front,
+    directory: &Directory,
+    record: &Record,
     (attached, spec, handed): (bool, Option<&Spec>, &[OwnedFd]),
 ) -> Result<Launched, Failure> {
     let mut job = Job {
@@ -387,14 +410,12 @@ fn begin(
             connection,
             pid,
             downgrades,
+            place: None,
         }),
         Err(error) => {
             let failure = Failure::from(error);
             // It ends by itself, right behind its last word.
             drop(lockstep_kernel::process::wait(supervisor.pid, false));
-            let mut exit = Exit::now(failure.code.into(), false);
-            exit.reason = Some(failure.message.clone());
-            directory.record_end(&exit)?;
             Err(failure)
         }
     }

@@ -1,7 +1,6 @@
 //! The process that was called: from the arguments to a verb, and what verbs share.
 
 mod caller;
-mod clock;
 mod handed;
 mod help;
 mod image;
@@ -30,7 +29,9 @@ use crate::failure::Failure;
 use crate::{cli, verb};
 
 pub(crate) use handed::{claim as claim_handed, count as count_handed};
-pub(crate) use keeper::{KEEPER, finish, keep, run as run_keeper, succeed, watch};
+pub(crate) use keeper::{
+    KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,
+};
 pub(crate) use launch::{
     Created, Launched, create, explain, launch, launch_new, mount_layers, resolve_only,
 };
@@ -155,7 +156,8 @@ impl Front {
     pub(crate) fn containers(&self) -> Result<Vec<Found>, Failure> {
         let store = self.store()?;
         let (found, wrong) = self.with_runtime(store, |runtime| store.sweep(runtime))?;
-        for failure in wrong {
+        let revived = found.iter().map(|one| keeper::revive(self, one));
+        for failure in wrong.into_iter().chain(revived.filter_map(Result::err)) {
             note(&failure.as_warning());
         }
         Ok(found)

@@ -46,6 +46,13 @@ pub(crate) fn settle(front: &Front, directory: &Directory, job: &mut Job) -> Res
     if job.joined.is_empty() {
         return Ok(());
     }
+    // An update of its limits writes the same file.
+    directory
+        .edit(|_| find_namespaces(front, directory, job))
+        .map(drop)
+}
+
+fn find_namespaces(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
     let store = front.store()?;
     let mut spec = directory.spec()?;
     let linux = spec.linux.get_or_insert_default();

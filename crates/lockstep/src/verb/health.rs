@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{event, exe, file, signal, socket};
-use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource, clock};
+use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource, Runtime, clock};
 
 use crate::argv::Arguments;
 use crate::container::{Check, Directory, OnFailure, Probe, Record, Status, Verdict};
 use crate::failure::{Doing, Failure};
 use crate::front::{Front, note, print, whole_environment};
+
+use super::list::Phase;
 
 /// Bytes of a check's output that are kept, Docker's.
 const OUTPUT: usize = 4096;
@@ -39,8 +41,10 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let period = super::list::milliseconds_since(&started.at) < check.start_period_ms;
     let begun = (clock::now_rfc3339(), Instant::now());
     let (code, output) = probe(front, &directory, &record, check)?;
-    // What failed because the container ended, or was paused, says nothing about its health.
-    if code != 0 && !still_runs(front, &directory, &started.at)? {
+    // In another life, or between two, it says nothing of this one; nor does what failed because it was paused.
+    let status = directory.status()?;
+    let same = matches!(&status, Status::Running(now) if now.at == started.at);
+    if !same || code != 0 && is_paused(front, &directory, &record, &status)? {
         return Err(Failure::new(format!(
             "container {typed} does not run any more"
         )));
@@ -75,14 +79,14 @@ fn act(front: &Front, check: &Check, record: &Record) -> Result<(), Failure> {
     }
 }
 
-fn still_runs(front: &Front, directory: &Directory, life: &str) -> Result<bool, Failure> {
-    let status = directory.status()?;
-    let same = matches!(&status, Status::Running(started) if started.at == life);
-    let store = front.store()?;
-    let paused = front.with_runtime(store, |runtime| {
-        super::list::paused(runtime, &directory.id, &status)
-    })?;
-    Ok(same && !paused)
+fn is_paused(
+    front: &Front,
+    directory: &Directory,
+    record: &Record,
+    status: &Status,
+) -> Result<bool, Failure> {
+    let phase = |runtime: &Runtime<'_>| Phase::of(runtime, directory, record, status);
+    Ok(front.with_runtime(front.store()?, phase)? == Phase::Paused)
 }
 
 /// One run: its status, -1 for one that took too long, and the beginning of its output.

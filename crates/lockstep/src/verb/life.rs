@@ -82,29 +82,41 @@ impl Stop {
     /// Waits for the end. A container that does not run is stopped already.
     fn carry_out(&self, front: &Front, typed: &str) -> Result<(), Failure> {
         let (directory, record) = front.store()?.find(typed)?;
+        let restarts = record.restart != Restart::No;
         loop {
             match directory.status()? {
-                Status::Running(_) => break,
-                // Its keeper may be about to start it again, or be doing so.
-                Status::Exited(..) | Status::Busy if record.restart != Restart::No => {
-                    if stay(&directory)? {
-                        return settle(front, &directory);
+                Status::Running(_) => {
+                    self.tell(front, &directory)?;
+                    if !restarts {
+                        break;
                     }
-                    std::thread::sleep(Duration::from_millis(5));
                 }
-                _ => return settle(front, &directory),
+                // Its keeper may be about to start it again, or be doing so; also after an end that came by itself
+                // just before this one would have been asked for.
+                Status::Exited(..) | Status::Busy if restarts => {
+                    if stay(&directory)? {
+                        break;
+                    }
+                }
+                _ => break,
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
+        settle(front, &directory)
+    }
+
+    /// Has the supervisor stop the container, and waits for the end.
+    fn tell(&self, front: &Front, directory: &Directory) -> Result<(), Failure> {
         if let Ok(supervisor) = directory.connect() {
             let stop = Request::Stop(self.signal, self.timeout_ms);
             // EPIPE: it ends at this moment, which is what is waited for.
             let told = supervisor
                 .send(&Request::Wait)
                 .and_then(|()| supervisor.send(&stop));
-            thaw(front, &record.id)?;
+            thaw(front, &directory.id)?;
             while told.is_ok() && !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
         }
-        settle(front, &directory)
+        Ok(())
     }
 }
 
@@ -261,13 +273,20 @@ pub(super) fn rename(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let (typed, name) = (words[0], words[1]);
     check_name(name)?;
     let store = front.store()?;
-    let (directory, mut record) = store.find(typed)?;
-    if record.name == name {
-        return Ok(0);
-    }
-    store.claim_name(Some(name), &record.id, [0; 3])?;
-    let old = std::mem::replace(&mut record.name, name.to_owned());
-    if let Err(failure) = directory.update(&record) {
+    let directory = store.locate(typed)?;
+    let mut old = None;
+    let renamed = directory.edit(|record| {
+        if record.name == name {
+            return Ok(());
+        }
+        store.claim_name(Some(name), &record.id, [0; 3])?;
+        old = Some(std::mem::replace(&mut record.name, name.to_owned()));
+        Ok(())
+    });
+    let Some(old) = old else {
+        return renamed.map(|_| 0);
+    };
+    if let Err(failure) = renamed {
         // The name is given back unless the record has it, as after a failed sync of a finished rename.
         if directory.record()?.is_none_or(|kept| kept.name == old) {
             store.release_name(name)?;

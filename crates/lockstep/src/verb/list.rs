@@ -63,12 +63,12 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 record,
                 status,
             } = one;
-            if !all && !matches!(status, Status::Running(_)) {
+            let phase = Phase::of(runtime, &directory, &record, &status)?;
+            if !all && phase != Phase::Restarting && !matches!(status, Status::Running(_)) {
                 continue;
             }
-            let paused = paused(runtime, &record.id, &status)?;
             let health = health(&directory, &record, &status)?.map(|health| health.verdict);
-            let now = (&status, paused, health);
+            let now = (&status, phase, health);
             if passes(front, &record, now, &filters)? {
                 let row = row(&record, now, args.flag("no-trunc"));
                 rows.push((record.created, row));
@@ -110,11 +110,11 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What a container does now, whether it is paused, and how it is where somebody asks.
-type Now<'a> = (&'a Status, bool, Option<Verdict>);
+/// What a container does now, and how it is where somebody asks.
+type Now<'a> = (&'a Status, Phase, Option<Verdict>);
 
 fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
-    let (status, paused, _) = now;
+    let (status, phase, _) = now;
     let short = |text: &str, length: usize| match whole {
         true => text.to_owned(),
         false => text.chars().take(length).collect(),
@@ -141,7 +141,7 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
         command: format!("{shown:?}"),
         created_at: record.created.clone(),
         running_for: format!("{} ago", age(&record.created)),
-        state: state(status, paused),
+        state: state(status, phase),
         status: words(now),
         names: record.name.clone(),
         labels: labels.join(","),
@@ -154,15 +154,37 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
     }
 }
 
-/// Whether the processes of a container that runs are stopped where they are, which only their cgroup knows.
-pub(super) fn paused(runtime: &Runtime<'_>, id: &str, status: &Status) -> Result<bool, Failure> {
-    if !matches!(status, Status::Running(_)) {
-        return Ok(false);
-    }
-    match runtime.paused(&ContainerId::parse(id)?) {
-        // It has just ended.
-        Err(e) if e.kind == Kind::NotFound => Ok(false),
-        other => Ok(other?),
+/// What only others than its own files know of what a container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Plain,
+    /// It runs, and its processes are stopped where they are, which only their cgroup knows.
+    Paused,
+    /// It has ended, and its keeper is about to start it again.
+    Restarting,
+}
+
+impl Phase {
+    pub(super) fn of(
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+        record: &Record,
+        status: &Status,
+    ) -> Result<Phase, Failure> {
+        if directory.is_restarting(record, status)? {
+            return Ok(Phase::Restarting);
+        }
+        if !matches!(status, Status::Running(_)) {
+            return Ok(Phase::Plain);
+        }
+        match runtime.paused(&ContainerId::parse(&directory.id)?) {
+            // It has just ended.
+            Err(e) if e.kind == Kind::NotFound => Ok(Phase::Plain),
+            other => Ok(match other? {
+                true => Phase::Paused,
+                false => Phase::Plain,
+            }),
+        }
     }
 }
 
@@ -183,9 +205,10 @@ pub(super) fn health(
 }
 
 /// One word, Docker's.
-pub(super) fn state(status: &Status, paused: bool) -> &'static str {
+pub(super) fn state(status: &Status, phase: Phase) -> &'static str {
     match status {
-        Status::Running(_) if paused => "paused",
+        _ if phase == Phase::Restarting => "restarting",
+        _ if phase == Phase::Paused => "paused",
         Status::Created => "created",
         Status::Busy => "starting",
         Status::Running(_) => "running",
@@ -194,7 +217,8 @@ pub(super) fn state(status: &Status, paused: bool) -> &'static str {
     }
 }
 
-fn words((status, paused, health): Now<'_>) -> String {
+fn words((status, phase, health): Now<'_>) -> String {
+    let paused = phase == Phase::Paused;
     match status {
         Status::Created => "Created".into(),
         Status::Busy => "Starting".into(),
@@ -204,7 +228,13 @@ fn words((status, paused, health): Now<'_>) -> String {
             Some(Verdict::Starting) => format!("Up {} (health: starting)", age(&started.at)),
             Some(verdict) => format!("Up {} ({verdict})", age(&started.at)),
         },
-        Status::Exited(_, exit) => format!("Exited ({}) {} ago", exit.status, age(&exit.at)),
+        Status::Exited(_, exit) => {
+            let word = match phase {
+                Phase::Restarting => "Restarting",
+                _ => "Exited",
+            };
+            format!("{word} ({}) {} ago", exit.status, age(&exit.at))
+        }
         Status::Abandoned(_) => "Dead".into(),
     }
 }
@@ -240,7 +270,7 @@ const KEYS: [&str; 16] = [
 fn passes(
     front: &Front,
     record: &Record,
-    (status, paused, health): Now<'_>,
+    (status, phase, health): Now<'_>,
     filters: &Filters<'_>,
 ) -> Result<bool, Failure> {
     let made =
@@ -249,7 +279,7 @@ fn passes(
         Ok(match key {
             "id" => record.id.starts_with(value),
             "name" => fits(value, &record.name)?,
-            "status" => state(status, paused) == value,
+            "status" => state(status, phase) == value,
             "exited" => {
                 matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
             }

@@ -35,7 +35,7 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     report(args, &launched)?;
     if detached {
         mask.restore().doing(|| "restoring signals".into())?;
-        keep(front, &record, &launched.supervisor)?;
+        keep(front, &record, &launched)?;
         print(&format!("{}\n", record.id))?;
         return Ok(0);
     }
@@ -54,10 +54,11 @@ fn attend(
     let Launched {
         supervisor,
         connection,
+        place,
         ..
     } = launched;
     let restarts = record.restart != crate::container::Restart::No;
-    front::watch(front, record, &supervisor)?;
+    front::watch(front, record, &supervisor, place.as_ref())?;
     let input = match record.job.stdin && streams.stdin {
         true => Some(second_connection(front, &record.id)?),
         false => None,
@@ -77,7 +78,7 @@ fn attend(
             Ok(status(exit.status))
         }
         other => {
-            front::succeed(front, record, &supervisor)?;
+            front::succeed(front, record, &supervisor, place.as_ref())?;
             match other? {
                 Ended::Exited(exit) => Ok(status(exit.status)),
                 Ended::Detached => Ok(0),
@@ -220,7 +221,7 @@ pub(super) fn begin(front: &Front, typed: &str) -> Result<(), Failure> {
     };
     let launched = launch(front, &directory, &record, false)?;
     drop(directory);
-    keep(front, &record, &launched.supervisor)
+    keep(front, &record, &launched)
 }
 
 const RUNS: &str = "runs already";
@@ -240,13 +241,11 @@ fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
         crate::container::end_in_runtime(runtime, &directory.id)
     })?;
     // Read now that nobody else writes it: it may have been renamed, updated or removed until then.
-    let record = directory.record()?;
-    let mut record = record.ok_or_else(|| crate::container::no_container(typed))?;
-    if record.restarts > 0 {
+    let record = directory.edit(|record| {
         // Somebody starts it, so its policy counts anew.
         record.restarts = 0;
-        directory.update(&record)?;
-    }
+        Ok(())
+    })?;
     Ok((directory, record))
 }
 

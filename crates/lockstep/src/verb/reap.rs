@@ -52,13 +52,11 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
         if !directory.lock()? {
             continue;
         }
-        // Asked under the lock, so that none is removed that somebody has just started.
-        let over = matches!(
-            directory.status_locked()?,
-            Status::Created | Status::Exited(..)
-        );
+        // Asked under the lock, so that none is removed that somebody has just started, or is about to.
+        let status = directory.status_locked()?;
+        let over = matches!(status, Status::Created | Status::Exited(..));
         match directory.record() {
-            Ok(Some(record)) if over => {
+            Ok(Some(record)) if over && !directory.is_restarting(&record, &status)? => {
                 front.with_runtime(store, |runtime| {
                     store.remove(runtime, &directory, Some(&record))
                 })?;
@@ -91,12 +89,7 @@ fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
     if let Status::Running(_) = directory.status()?
         && !force
     {
-        return Err(Failure::new(format!("container {typed} runs"))
-            .hint(format!(
-                "stop it first, or lockstep rm -f {}",
-                crate::escape::shell(typed)
-            ))
-            .code(2));
+        return Err(in_use(typed, "runs"));
     }
     // Also of one that has ended: its supervisor may be waiting for a reader of the output.
     if force && !directory.probe()? {
@@ -115,6 +108,16 @@ fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
         }
     }
     directory.lock_soon()?;
+    // Under the lock, without which its keeper does nothing.
+    if !force
+        && let Some(record) = directory.record()?
+        && directory.is_restarting(&record, &directory.status_locked()?)?
+    {
+        directory.unlock()?;
+        return Err(in_use(typed, "is restarting"));
+    }
+    // It may have been renamed until then; another version's cannot be read.
+    let record = directory.record().ok().flatten().or(record);
     // A keeper may have removed it while this waited; then there is nothing left to do.
     front.with_runtime(store, |runtime| {
         if let Some(record) = record.as_ref().filter(|_| how.volumes) {
@@ -123,6 +126,13 @@ fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
         }
         store.remove(runtime, &directory, record.as_ref())
     })
+}
+
+fn in_use(typed: &str, how: &str) -> Failure {
+    let hint = crate::escape::shell(typed);
+    Failure::new(format!("container {typed} {how}"))
+        .hint(format!("stop it first, or lockstep rm -f {hint}"))
+        .code(2)
 }
 
 /// A container whose record another version wrote, or nobody, can be removed by force: what it has is found by its

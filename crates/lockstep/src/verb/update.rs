@@ -4,9 +4,9 @@ use lockstep_oci::runtime::Resources;
 use lockstep_runtime::{ContainerId, RdtUpdate};
 
 use crate::argv::Arguments;
-use crate::container::{Restart, Status};
+use crate::container::{Directory, Restart, Status};
 use crate::failure::Failure;
-use crate::front::Front;
+use crate::front::{self, Front};
 use crate::resolve;
 
 pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
@@ -18,34 +18,37 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     }
     super::each(args, |typed| {
         let store = front.store()?;
-        let (directory, mut record) = store.find(typed)?;
-        if !given.is_empty() {
-            let id = ContainerId::parse(&record.id)?;
-            if let Status::Running(_) = directory.status()? {
-                front.with_runtime(store, |runtime| {
-                    let none = RdtUpdate::default();
-                    Ok(runtime.update(&id, &changed, "command line", &none)?)
-                })?;
+        let directory = store.locate(typed)?;
+        let record = directory.edit(|record| {
+            if let Some(restart) = restart {
+                if restart != Restart::No && record.auto_remove {
+                    return Err(Failure::new("--rm and --restart exclude each other"));
+                }
+                record.restart = restart;
             }
-            // Kept for the next start.
-            let mut spec = directory.spec()?;
-            let resources = spec
-                .linux
-                .get_or_insert_default()
-                .resources
-                .get_or_insert_default();
-            merge(resources, &changed);
-            directory.reconfigure(&spec)?;
-        }
-        if let Some(restart) = restart {
-            if restart != Restart::No && record.auto_remove {
-                return Err(Failure::new("--rm and --restart exclude each other"));
+            match given.is_empty() {
+                true => Ok(()),
+                false => limit(front, &directory, &changed),
             }
-            record.restart = restart;
-            directory.update(&record)?;
-        }
+        })?;
+        front::begin_keeping(front, &directory, &record)?;
         Ok(true)
     })
+}
+
+/// Other limits for now, if it runs, and for the next start.
+fn limit(front: &Front, directory: &Directory, changed: &Resources) -> Result<(), Failure> {
+    let id = ContainerId::parse(&directory.id)?;
+    if let Status::Running(_) = directory.status()? {
+        front.with_runtime(front.store()?, |runtime| {
+            let none = RdtUpdate::default();
+            Ok(runtime.update(&id, changed, "command line", &none)?)
+        })?;
+    }
+    let mut spec = directory.spec()?;
+    let linux = spec.linux.get_or_insert_default();
+    merge(linux.resources.get_or_insert_default(), changed);
+    directory.reconfigure(&spec)
 }
 
 /// What was given replaces what was there, field by field.

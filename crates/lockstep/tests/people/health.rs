@@ -15,6 +15,7 @@ crate::cases![
     in_the_foreground_too,
     a_new_life_starts_anew,
     what_makes_no_sense_is_refused,
+    a_result_is_of_the_life_that_was_asked,
     without_one_nobody_watches,
     as_a_user,
 ];
@@ -280,6 +281,30 @@ fn what_makes_no_sense_is_refused(t: &Stage) {
         let said = t.sh(options, "true").refused(125);
         assert!(said.contains(named), "{options:?}: {said}");
     }
+}
+
+/// A run that is held up until the container has begun anew.
+fn a_result_is_of_the_life_that_was_asked(t: &Stage) {
+    let strace = std::path::Path::new("/usr/bin/strace").exists();
+    t.need(strace, "no strace(1)");
+    start(
+        t,
+        "l",
+        &["--health-cmd", "true", "--health-interval", "disable"],
+    );
+    let plain = t.command(&["healthcheck", "run", "l"]);
+    let mut traced = std::process::Command::new("strace");
+    traced.args(["-o", "/dev/null", "-e"]);
+    traced.arg("inject=clone,clone3:delay_enter=3s:when=1");
+    traced.arg(plain.get_program()).args(plain.get_args());
+    let held = std::thread::spawn(|| crate::stage::output(traced, b""));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    t.call(&["restart", "-t", "0", "l"]).text();
+    let text = held.join().expect("its output").refused(125);
+    assert!(text.contains("does not run any more"), "{text}");
+    assert_eq!(verdict(t, "l"), "starting");
+    t.call(&["healthcheck", "run", "l"]).text();
+    assert_eq!(verdict(t, "l"), "healthy");
 }
 
 /// Without a check there is one process beside the container, and nobody wakes up.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, lives, processes_naming, until};
+use crate::stage::{Stage, kill, lives, processes_naming, until};
 
 crate::cases![
     the_pause_doubles,
@@ -12,6 +12,13 @@ crate::cases![
     an_end_that_was_asked_for_is_one,
     its_keeper_is_small_and_silent,
     of_an_image,
+    what_it_starts_has_its_rights,
+    what_restarts_is_in_use,
+    a_killed_keeper_is_replaced,
+    a_start_that_fails_is_an_end,
+    a_policy_that_comes_later,
+    no_check_is_left_behind,
+    one_change_of_a_record_at_a_time,
 ];
 
 /// A container that writes when it runs, and fails; with the path of what it writes.
@@ -155,6 +162,13 @@ fn its_keeper_is_small_and_silent(t: &Stage) {
             name == "/dev/null" || name == "/" || name.contains("pidfd") || name.starts_with(&mark);
         assert!(known, "{names:?}");
     }
+    // Of its rights those that a start takes: not SYS_MODULE, SYS_RAWIO, SYS_BOOT, SYS_TIME, nor those over networks and
+    // audit that only programs have a use for.
+    let kept = 0x1ff_u64 | 1 << 12 | 0b11 << 18 | 1 << 21 | 0b11 << 23 | 1 << 27 | 1 << 31;
+    for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {
+        let mask = u64::from_str_radix(&crate::stage::status(keeper, set), 16).expect("a mask");
+        assert_eq!(mask & !kept, 0, "{set} {mask:x}");
+    }
     let rollup = std::fs::read_to_string(format!("/proc/{keeper}/smaps_rollup")).expect("memory");
     // Private_Dirty has pages of the program's file too, while the copy for this run is not on the disk yet.
     let anonymous = rollup.lines().find_map(|line| {
@@ -176,6 +190,269 @@ fn of_an_image(t: &Stage) {
     assert!(until(|| t
         .field("i", "{{.State.ExitCode}} {{.RestartCount}}")
         == "3 2"));
-    // A restart is counted before it begins.
+    // It is counted before it is begun.
     assert!(until(|| t.call(&["logs", "i"]).text() == "run\nrun\nrun"));
+}
+
+/// Also of one that has a capability on the host that no start needs.
+fn what_it_starts_has_its_rights(t: &Stage) {
+    let run = ["run", "-d", "--name", "r", "--restart", "on-failure:1"];
+    let rights = ["--userns", "host", "--cap-add", "SYS_TIME"];
+    let script = "grep CapBnd /proc/self/status; exit 1";
+    let line = [&run[..], &rights, &["host:", "sh", "-c", script]].concat();
+    t.call(&line).text();
+    let lines = || {
+        let text = t.call(&["logs", "r"]).text();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(until(|| lines().len() == 2), "{:?}", lines());
+    let [first, second] = &lines()[..] else {
+        panic!("{:?}", lines());
+    };
+    assert_eq!(first, second);
+    let mask = first.split_whitespace().nth(1).expect("a mask");
+    let mask = u64::from_str_radix(mask, 16).expect("a mask");
+    assert!(mask & 1 << 25 != 0, "{mask:x}");
+}
+
+/// The keepers of this test's containers.
+fn keepers(t: &Stage) -> Vec<u32> {
+    let mut all = processes_naming(&t.dir.display().to_string());
+    all.retain(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(1) == Some(b"keeper")
+    });
+    all
+}
+
+/// In the pause before another start it is as good as running.
+fn what_restarts_is_in_use(t: &Stage) {
+    let at = failing(t, "r", "always");
+    // In a pause of 1600 ms.
+    assert!(until(|| runs(&at).len() == 5));
+    let state = "{{.State.Status}} {{.State.Restarting}} {{.State.Running}}";
+    assert!(until(|| t.field("r", state) == "restarting true true"));
+    assert_eq!(t.call(&["container", "prune", "-f"]).text(), "");
+    let text = t.call(&["rm", "r"]).refused(2);
+    assert!(text.contains("is restarting"), "{text}");
+    let shown = t.call(&["ps", "--format", "{{.State}} {{.Status}}"]).text();
+    assert!(shown.starts_with("restarting Restarting (1) "), "{shown}");
+    assert_eq!(runs(&at).len(), 5);
+    assert!(until(|| runs(&at).len() == 6));
+    t.call(&["rm", "-f", "r"]).text();
+    let before = runs(&at).len();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(runs(&at).len(), before);
+    // One that its policy is done with is over.
+    let at = failing(t, "o", "on-failure:1");
+    assert!(until(|| runs(&at).len() == 2 && keepers(t).is_empty()));
+    assert_eq!(t.field("o", "{{.State.Status}}"), "exited");
+    t.call(&["rm", "o"]).text();
+}
+
+fn a_killed_keeper_is_replaced(t: &Stage) {
+    let run = [
+        "run",
+        "-d",
+        "--init",
+        "--stop-signal",
+        "INT",
+        "--restart",
+        "always",
+        "--name",
+    ];
+    t.call(&[&run[..], &["k", "host:", "sleep", "1000"]].concat())
+        .text();
+    let first = t.pid("k");
+    let [keeper] = keepers(t)[..] else {
+        panic!("{:?}", keepers(t));
+    };
+    kill(keeper, "KILL");
+    assert!(until(|| keepers(t).is_empty()));
+    t.call(&["ps"]).text();
+    assert!(until(|| keepers(t).len() == 1));
+    // And no further one, whoever looks.
+    t.call(&["ps"]).text();
+    t.call(&["ps", "-a"]).text();
+    assert_eq!(keepers(t).len(), 1);
+    t.call(&["kill", "-s", "TERM", "k"]).text();
+    let count = || t.field("k", "{{.RestartCount}} {{.State.Status}}");
+    assert!(until(|| count() == "1 running"));
+    assert!(!lives(first));
+    t.call(&["rm", "-f", "k"]).text();
+    assert!(until(|| keepers(t).is_empty()));
+    // In its pause, when there is nothing left to wait for.
+    let at = failing(t, "p", "always");
+    assert!(until(
+        || runs(&at).len() == 4 && t.field("p", "{{.State.Status}}") == "restarting"
+    ));
+    kill(keepers(t)[0], "KILL");
+    assert!(until(|| t.field("p", "{{.State.Status}}") == "exited"));
+    std::thread::sleep(Duration::from_millis(900));
+    assert_eq!(runs(&at).len(), 4);
+    t.call(&["ps"]).text();
+    assert!(until(|| runs(&at).len() > 5));
+    // One that has gone when its work was done is not missed.
+    t.call(&["stop", "p"]).text();
+    assert!(until(|| keepers(t).is_empty()));
+    t.call(&["update", "--restart", "always", "p"]).text();
+    t.call(&["ps", "-a"]).text();
+    assert!(keepers(t).is_empty());
+    // The front is one, where it stays.
+    let front = [
+        "run",
+        "--restart",
+        "on-failure:1",
+        "--name",
+        "f",
+        "host:",
+        "sh",
+        "-c",
+    ];
+    let front = t.command(&[&front[..], &["sleep 1; exit 1"]].concat());
+    let front = crate::stage::Background::start(front);
+    assert!(until(|| !t
+        .call(&["ps", "-q", "-f", "name=f"])
+        .stdout
+        .is_empty()));
+    t.call(&["ps"]).text();
+    assert!(keepers(t).is_empty());
+    kill(front.pid(), "KILL");
+    drop(front);
+    t.call(&["ps"]).text();
+    assert!(until(|| t
+        .field("f", "{{.State.Status}} {{.RestartCount}}")
+        == "exited 1"));
+}
+
+/// Docker's answer to a program that is not there any more is the policy's.
+fn a_start_that_fails_is_an_end(t: &Stage) {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"];
+    let busybox = busybox
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    t.need(busybox.is_some(), "no busybox (busybox-static)");
+    let root = t.dir.join("root");
+    for below in ["bin", "proc", "dev", "sys", "tmp"] {
+        std::fs::create_dir_all(root.join(below)).expect("a directory");
+    }
+    let program = root.join("bin/sleep");
+    let put = || std::fs::copy(busybox.expect("found"), &program).expect("a program");
+    put();
+    let image = format!("rootfs:{}", root.display());
+    let start = |name: &str, policy: &str| {
+        let run = ["run", "-d", "--name", name, "--restart", policy];
+        t.call(&[&run[..], &[&image, "/bin/sleep", "0.4"]].concat())
+            .text();
+    };
+    start("a", "always");
+    start("n", "on-failure:3");
+    std::fs::remove_file(&program).expect("it goes");
+    let state = |name| {
+        t.field(
+            name,
+            "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}",
+        )
+    };
+    assert!(until(|| state("n") == "exited 0 0"), "{}", state("n"));
+    assert!(
+        until(|| t
+            .field("a", "{{.RestartCount}}")
+            .parse::<u32>()
+            .expect("a number")
+            >= 3),
+        "{}",
+        state("a")
+    );
+    assert!(t.field("a", "{{.State.Error}}").contains("sleep"));
+    put();
+    assert!(until(|| t.field("a", "{{.State.Status}}") == "running"));
+    t.call(&["rm", "-f", "a"]).text();
+    // The number of starts that fail is bounded too.
+    let fails = [
+        "run",
+        "-d",
+        "--name",
+        "m",
+        "--restart",
+        "on-failure:3",
+        &image,
+    ];
+    t.call(&[&fails[..], &["/bin/sleep", "no number"]].concat())
+        .text();
+    std::fs::remove_file(&program).expect("it goes");
+    assert!(until(|| state("m") == "exited 127 3"), "{}", state("m"));
+    assert!(until(|| keepers(t).is_empty()));
+}
+
+fn a_policy_that_comes_later(t: &Stage) {
+    let run = [
+        "run",
+        "-d",
+        "--init",
+        "--stop-signal",
+        "INT",
+        "--name",
+        "l",
+        "host:",
+        "sleep",
+        "1000",
+    ];
+    t.call(&run).text();
+    assert!(keepers(t).is_empty());
+    t.call(&["update", "--restart", "on-failure", "l"]).text();
+    assert_eq!(keepers(t).len(), 1);
+    t.call(&["kill", "-s", "TERM", "l"]).text();
+    assert!(until(|| t
+        .field("l", "{{.RestartCount}} {{.State.Status}}")
+        == "1 running"));
+}
+
+/// A check may go on when the life ends in which it was begun.
+fn no_check_is_left_behind(t: &Stage) {
+    let health = ["--health-cmd", "true", "--health-interval", "50ms"];
+    let run = ["run", "-d", "--name", "z", "--restart", "always"];
+    let id = t
+        .call(&[&run[..], &health, &["host:", "sleep", "0.5"]].concat())
+        .text();
+    let lock = t.dir.join(format!("root-data/containers/{id}/health.lock"));
+    assert!(until(|| lock.exists()));
+    let held = std::fs::File::open(&lock).expect("a lock");
+    held.lock().expect("it");
+    let count = || -> u32 { t.field("z", "{{.RestartCount}}").parse().expect("a number") };
+    let first = count();
+    assert!(until(|| count() >= first + 4));
+    drop(held);
+    let [keeper] = keepers(t)[..] else {
+        panic!("{:?}", keepers(t));
+    };
+    let children = || {
+        let path = format!("/proc/{keeper}/task/{keeper}/children");
+        let text = std::fs::read_to_string(path).expect("children");
+        text.split_whitespace().count()
+    };
+    // The supervisor, and a check of this life.
+    assert!(until(|| children() <= 2), "{} children", children());
+    assert_eq!(keepers(t), [keeper]);
+}
+
+/// Whoever changes a record reads it when nobody else changes it.
+fn one_change_of_a_record_at_a_time(t: &Stage) {
+    let id = t.call(&["create", "--name", "e", "host:", "true"]).text();
+    let record = t.dir.join(format!("root-data/containers/{id}/record.json"));
+    for args in [
+        &["update", "--restart", "always", "e"][..],
+        &["rename", "e", "f"],
+        &["start", "f"],
+        &["rm", "-f", "f"],
+    ] {
+        let held = std::fs::File::open(&record).expect("a record");
+        held.lock().expect("its lock");
+        let mut change = crate::stage::Background::start(t.command(args));
+        std::thread::sleep(Duration::from_millis(300));
+        let ended = change.0.try_wait().expect("its state");
+        assert!(ended.is_none(), "{args:?}");
+        drop(held);
+        assert_eq!(change.code(), 0, "{args:?}");
+    }
 }

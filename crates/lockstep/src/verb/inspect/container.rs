@@ -8,22 +8,22 @@ use crate::container::{Check, Directory, Health, Probe, Record, Status};
 use crate::failure::Failure;
 use crate::front::Front;
 use crate::resolve::Brought;
-use crate::verb::list::{health, paused, state};
+use crate::verb::list::{Phase, health, state};
 use crate::why::Origin;
 
 pub(super) fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
     let store = front.store()?;
     let (directory, _) = store.find(typed)?;
-    let paused = front.with_runtime(store, |runtime| {
+    front.with_runtime(store, |runtime| {
         store.repair(runtime, &directory)?;
-        paused(runtime, &directory.id, &directory.status()?)
-    })?;
-    let record = directory.record()?;
-    let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
-    describe(&directory, &record, paused)
+        let record = directory.record()?;
+        let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
+        let phase = Phase::of(runtime, &directory, &record, &directory.status()?)?;
+        describe(&directory, &record, phase)
+    })
 }
 
-fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Value, Failure> {
+fn describe(directory: &Directory, record: &Record, phase: Phase) -> Result<Value, Failure> {
     let config = directory.config()?.unwrap_or_default();
     let spec: Value = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
@@ -35,7 +35,7 @@ fn describe(directory: &Directory, record: &Record, paused: bool) -> Result<Valu
         _ => (false, Vec::new()),
     };
     let in_directory = |name: &str| directory.path.join(name);
-    let mut state = serde_json::to_value(state_of(&status, paused))
+    let mut state = serde_json::to_value(state_of(&status, phase))
         .map_err(|e| Failure::new(format!("JSON: {e}")))?;
     if let Some(health) = health(directory, record, &status)? {
         state["Health"] = described(&health);
@@ -122,22 +122,24 @@ struct State {
 /// What Go prints of a time that never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-fn state_of(status: &Status, paused: bool) -> State {
+fn state_of(status: &Status, phase: Phase) -> State {
     let (started, exit) = match status {
         Status::Running(started) | Status::Abandoned(started) => (Some(started), None),
         Status::Exited(started, exit) => (started.as_ref(), Some(exit)),
         Status::Created | Status::Busy => (None, None),
     };
     let running = matches!(status, Status::Running(_));
+    let restarting = phase == Phase::Restarting;
     let at = |time: Option<&String>| match time {
         Some(time) if !time.is_empty() => time.clone(),
         _ => NEVER.to_owned(),
     };
     State {
-        status: state(status, paused),
-        running,
-        paused,
-        restarting: false,
+        status: state(status, phase),
+        // As in Docker.
+        running: running || restarting,
+        paused: phase == Phase::Paused,
+        restarting,
         oom_killed: exit.is_some_and(|exit| exit.oom_killed),
         dead: matches!(status, Status::Abandoned(_)),
         pid: started.filter(|_| running).map_or(0, |started| started.pid),

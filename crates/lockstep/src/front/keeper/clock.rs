@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use lockstep_kernel::process::{self, Child, Image};
 use lockstep_kernel::{event, exe, file};
 
-use super::Front;
 use crate::container::Check;
 use crate::failure::{Doing, Failure};
+use crate::front::Front;
 
 /// One life of a container and its check.
 pub(super) struct Clock {
@@ -48,10 +48,11 @@ impl Clock {
         })
     }
 
-    /// Checks until the supervisor ends.
-    pub(super) fn run(mut self, supervisor: &OwnedFd) -> Result<(), Failure> {
+    /// Checks until the supervisor ends. A check that goes on then is `left`, to be waited for at a later time.
+    pub(super) fn run(mut self, supervisor: &OwnedFd, left: &mut Vec<i32>) -> Result<(), Failure> {
         let what = || "waiting for the next health check".to_owned();
         loop {
+            reap(left)?;
             let pause = self.pause();
             let ready = event::ready(&[(supervisor.as_fd(), false)], pause).doing(what)?;
             if ready[0].read {
@@ -65,6 +66,7 @@ impl Clock {
             let fds = [(supervisor.as_fd(), false), (run.pidfd.as_fd(), false)];
             let ready = event::ready(&fds, None).doing(what)?;
             if ready[0].read {
+                left.push(run.pid);
                 return Ok(());
             }
             let ended = process::wait(run.pid, false).doing(what)?;
@@ -88,4 +90,17 @@ impl Clock {
         let null = null.as_fd();
         process::spawn(self.program.as_fd(), &self.image, &[null; 3]).doing(what)
     }
+}
+
+/// Takes those that have ended.
+pub(super) fn reap(left: &mut Vec<i32>) -> Result<(), Failure> {
+    let mut going = Vec::new();
+    for pid in left.drain(..) {
+        let ended = process::wait(pid, true).doing(|| "waiting for a health check".into())?;
+        if ended.is_none() {
+            going.push(pid);
+        }
+    }
+    *left = going;
+    Ok(())
 }
