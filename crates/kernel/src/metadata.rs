@@ -16,6 +16,14 @@ pub fn chown(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
         .told(|| format!("fchown({}, {uid}, {gid})", call::fd(file)))
 }
 
+/// The same of anything that is open, also as a location alone, a link itself too; fchownat(2) with AT_EMPTY_PATH.
+pub fn chown_opened(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
+    let file = file.as_fd();
+    let (owner, group) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
+    fs::chownat(file, c"", Some(owner), Some(group), fs::AtFlags::EMPTY_PATH)
+        .told(|| format!("fchownat({}, \"\", {uid}, {gid})", call::fd(file)))
+}
+
 /// fchmod(2); after chown, which takes setuid and setgid away.
 pub fn chmod(file: impl AsFd, mode: u32) -> Result<()> {
     let file = file.as_fd();

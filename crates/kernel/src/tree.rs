@@ -5,7 +5,7 @@
 
 use crate::call::{self, Result, Told};
 use crate::{durable, file};
-use rustix::fs::{self, AtFlags, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +40,17 @@ impl Listing {
         }
         Ok(None)
     }
+}
+
+/// Opens what `name` is in `dir` as a location, a link itself too; `EXDEV` if something is mounted there. openat2(2).
+pub fn open_in_mount(dir: impl AsFd, name: &Path) -> Result<OwnedFd> {
+    let dir = dir.as_fd();
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    file::retry(|| fs::openat2(dir, name, flags, Mode::empty(), resolve)).told(|| {
+        let (dir, name) = (call::fd(dir), call::path(name));
+        format!("openat2({dir}, {name}, {{O_PATH|O_NOFOLLOW, RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV}})")
+    })
 }
 
 /// Removes `name`, one component, with everything below it; that it is not there is fine.

@@ -19,6 +19,7 @@ use lockstep_kernel::{exe, file, mount, tree};
 use lockstep_oci::runtime::IdMapping;
 use lockstep_plan::namespace::NEWNS;
 use lockstep_plan::step::OverlayRoot;
+use lockstep_supervisor::{OVER, Over};
 use serde::{Deserialize, Serialize};
 
 use crate::container::Directory;
@@ -263,29 +264,32 @@ pub(crate) fn mount_root(
     maps: Option<(&[IdMapping], &[IdMapping])>,
 ) -> Result<(), Failure> {
     let what = || "root file system of the container".to_owned();
-    let open = |path: &Path| {
-        file::openat(
-            file::CWD,
-            path,
-            file::OFlags::RDONLY | file::OFlags::DIRECTORY,
-            0,
-        )
-    };
     exe::keep().doing(what)?;
     own_mounts().doing(what)?;
-    unmount_root(directory)?;
-    let opened: Result<Vec<OwnedFd>, Failure> = layers
-        .layers
-        .iter()
-        .map(|layer| open(layer).doing(what))
-        .collect();
+    unmount(&directory.path)?;
+    mount_overlay(&directory.path, layers.layers.as_slice(), maps)
+}
+
+/// Mounts layers, with the changes that are in `place`, on the directory there.
+fn mount_overlay(
+    place: &Path,
+    layers: &[PathBuf],
+    maps: Option<(&[IdMapping], &[IdMapping])>,
+) -> Result<(), Failure> {
+    let what = || format!("overlay at {}", place.display());
+    let open = |path: &Path| {
+        let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
+        file::openat(file::CWD, path, flags, 0)
+    };
+    let opened: Result<Vec<OwnedFd>, Failure> =
+        layers.iter().map(|layer| open(layer).doing(what)).collect();
     let opened = opened?;
     let maps = maps.map(|(users, groups)| (lines(users), lines(groups)));
     let map_lines = maps
         .as_ref()
         .map(|(users, groups)| (users.as_slice(), groups.as_slice()));
     // Opened anew: overlay takes no directory that was opened in another mount namespace.
-    let here = open(&directory.path).doing(what)?;
+    let here = open(place).doing(what)?;
     let changes = overlay::prepare_upper(here.as_fd(), &opened, map_lines)?;
     let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
     let mapped = match map_lines {
@@ -301,7 +305,74 @@ pub(crate) fn mount_root(
         idmap: mapped.as_ref().map(AsFd::as_fd),
         volatile: false,
     };
-    root.mount(&directory.path.join(ROOTFS))?;
+    root.mount(&place.join(ROOTFS))?;
+    Ok(())
+}
+
+/// Makes the directories for one run's changes of what a container sees through an overlay, in the place of those of the run
+/// before it.
+pub(crate) fn prepare_over(
+    images: &Images<'_>,
+    directory: &Directory,
+    over: &[Over],
+) -> Result<(), Failure> {
+    let what = || "directories for changes that do not last".to_owned();
+    let here = directory.as_fd();
+    // Where this process has mounted those of the run before.
+    for n in 0..over.len() {
+        unmount(&directory.path.join(Over::place(n)))?;
+    }
+    images.inside(|_, _| {
+        tree::remove(here, OVER).doing(what)?;
+        file::mkdirat(here, OVER, 0o700).doing(what)?;
+        for (n, over) in over.iter().enumerate() {
+            let place = Over::place(n);
+            file::mkdirat(here, &place, 0o700).doing(what)?;
+            file::mkdirat(here, format!("{place}/{ROOTFS}"), 0o700).doing(what)?;
+            // Root's are made when they are mounted, with the ids of the container's map.
+            if !images.caller.maps_any_id() {
+                let source = || format!("{}", over.source.display());
+                let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
+                let source = file::openat(file::CWD, &over.source, flags, 0).doing(source)?;
+                let place = file::open_dir(here, &place).doing(what)?;
+                overlay::prepare_upper(place.as_fd(), &[source], None)?;
+            }
+        }
+        Ok(Vec::new())
+    })?;
+    Ok(())
+}
+
+/// Mounts those of root's container, in a mount namespace of this process's own.
+pub(crate) fn mount_over(
+    directory: &Directory,
+    over: &[Over],
+    maps: Option<(&[IdMapping], &[IdMapping])>,
+) -> Result<(), Failure> {
+    let what = || "overlays of the container".to_owned();
+    exe::keep().doing(what)?;
+    own_mounts().doing(what)?;
+    for (n, over) in over.iter().enumerate() {
+        let layers = std::slice::from_ref(&over.source);
+        mount_overlay(&directory.path.join(Over::place(n)), layers, maps)?;
+    }
+    Ok(())
+}
+
+/// Removes the changes of a run, of which there were so many directories.
+pub(crate) fn discard_over(
+    data: &Path,
+    directory: &Directory,
+    (caller, count): (&Caller, usize),
+) -> Result<(), Failure> {
+    for n in 0..count {
+        unmount(&directory.path.join(Over::place(n)))?;
+    }
+    Images::new(data, caller).inside(|_, _| {
+        tree::remove(directory.as_fd(), OVER)
+            .doing(|| format!("changes of container {}", directory.id))?;
+        Ok(Vec::new())
+    })?;
     Ok(())
 }
 
@@ -312,11 +383,11 @@ pub(crate) fn own_mounts() -> lockstep_kernel::Result<()> {
 }
 
 /// Takes an earlier run's mount away, if this mount namespace has it.
-fn unmount_root(directory: &Directory) -> Result<(), Failure> {
+fn unmount(place: &Path) -> Result<(), Failure> {
     // By its path: the descriptor may be of another mount namespace, where nothing is mounted.
-    let point = match file::open_dir(file::CWD, directory.path.join(ROOTFS)) {
+    let point = match file::open_dir(file::CWD, place.join(ROOTFS)) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
-        other => other.doing(|| "root file system of the container".into())?,
+        other => other.doing(|| format!("overlay at {}", place.display()))?,
     };
     match mount::detach(&point) {
         // EINVAL: nothing is mounted there. EPERM: a user's is mounted nowhere but in the container.
@@ -328,7 +399,7 @@ fn unmount_root(directory: &Directory) -> Result<(), Failure> {
 /// Removes a container's changes and gives its claim on the image up.
 pub(crate) fn discard(data: &Path, directory: &Directory, caller: &Caller) -> Result<(), Failure> {
     let images = Images::new(data, caller);
-    unmount_root(directory)?;
+    unmount(&directory.path)?;
     let id = directory.id.clone();
     images.inside(|_, _| {
         for name in CHANGES.into_iter().chain([crate::volume::NEW]) {

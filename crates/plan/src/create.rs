@@ -56,6 +56,8 @@ pub struct Supervised {
     pub network_defaults: Vec<(String, String)>,
     /// Whether the container is made for its file systems alone: no program is looked for or ever executed.
     pub held: bool,
+    /// Overlays in the place of the bind mounts at these targets.
+    pub over: Vec<(String, OverlayRoot)>,
     /// Containers whose namespaces config.json names by the /proc files of their first processes.
     pub neighbours: Vec<Neighbour>,
     /// The directory of namespace files of the one whose /dev/shm is this container's too.
@@ -96,20 +98,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     let (maps, method) = namespace::id_maps(linux, host)?;
     // Compiled first: a wrong filter is found before a cgroup or a process exists.
     let filter = crate::seccomp::filter(&mut plan, linux)?;
-    let context = Context {
-        bundle: request.bundle,
-        host,
-        namespaces: &namespaces,
-        maps: &maps,
-        cgroups: request.cgroups,
-        no_pivot: request.no_pivot,
-        memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
-        overlay: request.supervised.and_then(|s| s.overlay.as_ref()),
-        secrets: request.supervised.map_or(&[], |s| &s.secrets),
-        idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
-        own_cgroups: request.supervised.is_some(),
-        shared_memory: request.supervised.and_then(|s| s.shared_memory.as_deref()),
-    };
+    let context = context(request, host, &namespaces, &maps);
     let Early { opened, init_steps } = open_early(&mut plan, spec, &context)?;
     let init = request.supervised.is_some_and(|s| s.init);
     if init {
@@ -153,6 +142,29 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     privileges(&mut plan, process, role)?;
     crate::order::check(&plan)?;
     Ok(plan)
+}
+
+fn context<'a>(
+    request: &'a Request<'a>,
+    host: &'a Host,
+    namespaces: &'a Namespaces,
+    maps: &'a IdMaps,
+) -> Context<'a> {
+    Context {
+        bundle: request.bundle,
+        host,
+        namespaces,
+        maps,
+        cgroups: request.cgroups,
+        no_pivot: request.no_pivot,
+        memory_root: request.supervised.and_then(|s| s.memory_root.as_ref()),
+        overlay: request.supervised.and_then(|s| s.overlay.as_ref()),
+        secrets: request.supervised.map_or(&[], |s| &s.secrets),
+        idmap_root: request.supervised.is_some_and(|s| s.idmap_root),
+        own_cgroups: request.supervised.is_some(),
+        over: request.supervised.map_or(&[], |s| &s.over),
+        shared_memory: request.supervised.and_then(|s| s.shared_memory.as_deref()),
+    }
 }
 
 /// The end of a container that nothing runs in: its first process waits for its supervisor's end.

@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub idmap_root: bool,
     /// Whether cgroups other than the container's own stay out of sight: runc shows its caller's.
     pub own_cgroups: bool,
+    /// Overlays in the place of the bind mounts at these targets.
+    pub over: &'a [(String, OverlayRoot)],
     /// The namespace files of the container whose /dev/shm is shared.
     pub shared_memory: Option<&'a Path>,
 }
@@ -141,9 +143,11 @@ fn one(
         return Ok(());
     }
     if let Some(recursive) = bind_kind(mount, &options) {
-        let source = match slot {
-            Some(slot) => Source::Slot(slot),
-            None => Source::Path(source_path(n, mount, context)?),
+        let over = context.over.iter().find(|(at, _)| *at == mount.destination);
+        let source = match (over, slot) {
+            (Some((_, layers)), _) => Source::Overlay(layers.clone()),
+            (None, Some(slot)) => Source::Slot(slot),
+            (None, None) => Source::Path(source_path(n, mount, context)?),
         };
         let op = Op::Bind {
             source,

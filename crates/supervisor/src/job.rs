@@ -50,6 +50,9 @@ pub struct Job {
     /// Secrets, whose values are in [`SECRETS`].
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// Directories of the host under a layer of the container's own.
+    #[serde(default)]
+    pub over: Vec<Over>,
     /// Namespaces of other containers that it shares.
     #[serde(default)]
     pub joined: Vec<Joined>,
@@ -77,6 +80,25 @@ pub struct Job {
     /// `$XDG_RUNTIME_DIR` of the caller, where a user's systemd is found.
     pub runtime_dir: Option<String>,
 }
+
+/// A directory of the host that a container sees with changes of its own, which last for one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Over {
+    /// On the host.
+    pub source: PathBuf,
+    /// In the container.
+    pub target: String,
+}
+
+impl Over {
+    /// The directory of a container's `n`th, in the container's directory: `upper`, `work`, and where root mounts it.
+    pub fn place(n: usize) -> String {
+        format!("{OVER}/{n}")
+    }
+}
+
+/// Name of the directory of those.
+pub const OVER: &str = "over";
 
 /// A namespace of another container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,9 +198,24 @@ impl Job {
             init: self.init,
             network_defaults: self.network_defaults.clone(),
             held: false,
+            over: self.over_by_user(),
             neighbours: self.neighbours(),
             shared_memory: self.shared_memory(),
         }
+    }
+
+    /// Those that are to be mounted in the container's user namespace, as the root file system is.
+    fn over_by_user(&self) -> Vec<(String, OverlayRoot)> {
+        let root = |(n, over): (usize, &Over)| {
+            let place = self.bundle.join(Over::place(n));
+            let layers = OverlayRoot {
+                layers: vec![over.source.clone()],
+                upper: place.join("upper"),
+                work: place.join("work"),
+            };
+            (over.target.clone(), layers)
+        };
+        self.over.iter().enumerate().map(root).collect()
     }
 
     fn neighbours(&self) -> Vec<Neighbour> {

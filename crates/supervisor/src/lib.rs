@@ -14,8 +14,8 @@ mod streams;
 
 pub use client::{Connection, connect, start};
 pub use job::{
-    Exit, Job, Joined, LIFE, LOG, LogJob, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret,
-    SecretPlace, Started, read_life,
+    Exit, Job, Joined, LIFE, LOG, LogJob, OVER, Over, SCHEMA, SECRET_BYTES, SECRETS, SOCKET,
+    Secret, SecretPlace, Started, read_life,
 };
 pub use life::run;
 pub use log::{Line, LogFiles, Stream};

@@ -14,7 +14,7 @@ use crate::why::Setting;
 /// Version of the file, raised with every change of its form, so that a rewrite cannot lose what it does not know.
 /// Older ones are read: what was added later has a default. A newer one is refused without touching it.
 ///
-/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`. 4: `health`. 5: the job's `secrets`. 6: its `joined`.
+/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`. 4: `health`. 5: the job's `secrets`. 6: its `joined` and `over`.
 pub(crate) const SCHEMA: u32 = 6;
 
 /// A container as it was asked for.

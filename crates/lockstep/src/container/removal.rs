@@ -37,6 +37,9 @@ impl Store {
         if let Some(record) = record.filter(|record| record.auto_remove) {
             self.remove_anonymous(record)?;
         }
+        if let Some(record) = record {
+            self.drop_over(directory, record)?;
+        }
         let layered = record.is_none_or(|record| record.layered);
         if layered {
             self.give_layers_back(directory)?;
@@ -64,6 +67,15 @@ impl Store {
     fn give_layers_back(&self, directory: &Directory) -> Result<(), Failure> {
         let caller = crate::front::probe_caller()?;
         crate::stored::discard(&self.at.data, directory, &caller)
+    }
+
+    /// Changes that last for one run.
+    fn drop_over(&self, directory: &Directory, record: &Record) -> Result<(), Failure> {
+        if record.job.over.is_empty() {
+            return Ok(());
+        }
+        let caller = crate::front::probe_caller()?;
+        crate::stored::discard_over(&self.at.data, directory, (&caller, record.job.over.len()))
     }
 
     /// Repairs what killed commands and supervisors left; what somebody works on is let be. A container that
@@ -166,6 +178,7 @@ impl Store {
                 .map(|()| false);
         }
         end_in_runtime(runtime, &directory.id)?;
+        self.drop_over(directory, &record)?;
         directory.unlock()?;
         Ok(true)
     }

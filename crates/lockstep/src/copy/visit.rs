@@ -255,6 +255,7 @@ fn serve(
         if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
             front::mount_layers(directory, &layers)?;
         }
+        front::lay_over(front, directory, &mut job)?;
         let mut request = job.request()?;
         if let Some(supervised) = &mut request.supervised {
             supervised.held = true;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::{credential, file, random};
-use lockstep_oci::runtime::Spec;
+use lockstep_oci::runtime::{IdMapping, Spec};
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::clock;
 use lockstep_supervisor::{Connection, Exit, Job, LogJob};
@@ -184,6 +184,7 @@ fn fill(
     let unnamed = resolved.volumes.iter().filter(|volume| volume.anonymous);
     claimed.volumes = unnamed.map(|volume| volume.name.clone()).collect();
     crate::volume::make(store, &images, directory, &resolved.volumes, layers)?;
+    crate::volume::give(&images, caller, &resolved.given)?;
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }
@@ -239,6 +240,7 @@ fn job(
     Ok(Job {
         secrets: Vec::new(),
         joined: resolved.joined.clone(),
+        over: resolved.over.clone(),
         id: directory.id.clone(),
         state: store.runtime(),
         bundle: directory.path.clone(),
@@ -399,6 +401,7 @@ fn supervise(
             None => mount_layers(directory, &layers)?,
         }
     }
+    lay_over(front, directory, &mut job)?;
     let count = handed.len().to_string();
     let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
     let args = if handed.is_empty() { &args[..3] } else { &args };
@@ -427,10 +430,29 @@ pub(crate) fn mount_layers(directory: &Directory, layers: &OverlayRoot) -> Resul
 }
 
 fn mount_mapped(directory: &Directory, layers: &OverlayRoot, spec: &Spec) -> Result<(), Failure> {
+    crate::stored::mount_root(directory, layers, maps_of(spec))
+}
+
+/// Fresh layers over the directories of which the container changes copies.
+pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
+    if job.over.is_empty() {
+        return Ok(());
+    }
+    let caller = probe_caller()?;
+    let images = Images::new(&front.store()?.at.data, &caller);
+    crate::stored::prepare_over(&images, directory, &job.over)?;
+    if credential::euid() == 0 {
+        let spec = directory.spec()?;
+        let over = std::mem::take(&mut job.over);
+        crate::stored::mount_over(directory, &over, maps_of(&spec))?;
+    }
+    Ok(())
+}
+
+fn maps_of(spec: &Spec) -> Option<(&[IdMapping], &[IdMapping])> {
     let linux = spec.linux.as_ref();
     let maps = linux.map(|linux| (&*linux.uid_mappings, &*linux.gid_mappings));
-    let maps = maps.filter(|(users, _)| !users.is_empty());
-    crate::stored::mount_root(directory, layers, maps)
+    maps.filter(|(users, _)| !users.is_empty())
 }
 
 /// `--why`: every setting of the container that the command line would make; nothing is made.

@@ -33,7 +33,7 @@ pub(crate) use keeper::{
     KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,
 };
 pub(crate) use launch::{
-    Created, Launched, create, explain, launch, launch_new, mount_layers, resolve_only,
+    Created, Launched, create, explain, launch, launch_new, lay_over, mount_layers, resolve_only,
 };
 pub(crate) use neighbour::settle;
 pub(crate) use print::{note, print};

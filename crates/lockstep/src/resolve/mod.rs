@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use lockstep_oci::runtime::{Linux, Process, Root, Spec};
 use lockstep_plan::create::MemoryRoot;
-use lockstep_supervisor::Joined;
+use lockstep_supervisor::{Joined, Over};
 use serde::{Deserialize, Serialize};
 
 use crate::argv::Arguments;
@@ -157,6 +157,10 @@ pub(crate) struct Resolved {
     pub(crate) secrets: Vec<Wanted>,
     /// Volumes that have to exist.
     pub(crate) volumes: Vec<Volume>,
+    /// Paths of the host whose owners become these users and groups.
+    pub(crate) given: Vec<(PathBuf, (u32, u32))>,
+    /// Directories that the container changes a copy of.
+    pub(crate) over: Vec<Over>,
     pub(crate) health: Option<Check>,
     pub(crate) stop_signal: i32,
     pub(crate) stop_timeout_ms: u64,

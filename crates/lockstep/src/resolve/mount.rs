@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::number;
 use crate::why::Origin;
 
+mod disk;
 mod flag;
 mod own;
 

@@ -33,6 +33,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             init: args.flag("init"),
             network_defaults: resolved.network_defaults,
             held: false,
+            over: Vec::new(),
             neighbours: Vec::new(),
             shared_memory: resolved
                 .joined

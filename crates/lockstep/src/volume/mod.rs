@@ -1,6 +1,7 @@
 //! Volumes: directories of the store that outlive containers. A new one begins with what the image has at its target,
 //! with owners and all, as Docker's do.
 
+mod owner;
 mod record;
 mod removal;
 
@@ -12,10 +13,11 @@ use lockstep_image::{Overlay, overlay};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{durable, tree};
+use lockstep_oci::runtime::IdMapping;
 
 use crate::container::{Directory, Store};
 use crate::failure::{Doing, Failure};
-use crate::resolve::Volume;
+use crate::resolve::{Caller, Volume, default_maps};
 use crate::stored::{Images, ROOTFS, own_mounts};
 
 pub(crate) use record::Record;
@@ -50,6 +52,36 @@ pub(crate) fn make(
             store.write_volume_record(&volume.name, &record)?;
         }
     }
+    Ok(())
+}
+
+/// Gives what is at these paths of the host to these users and groups of the host. An ordinary user has the right to that in
+/// a user namespace with the ids that containers have.
+pub(crate) fn give(
+    images: &Images<'_>,
+    caller: &Caller,
+    given: &[(PathBuf, (u32, u32))],
+) -> Result<(), Failure> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let inside = |id: u32, maps: &[IdMapping]| match caller.maps_any_id() {
+        true => Ok(id),
+        false => maps
+            .iter()
+            .find_map(|map| {
+                let offset = id.checked_sub(map.host_id)?;
+                (offset < map.size).then(|| map.container_id + offset)
+            })
+            .ok_or_else(|| Failure::new(format!("id {id} of the host is not yours to give"))),
+    };
+    let (users, groups) = default_maps(caller);
+    images.inside(|_, _| {
+        for (path, (uid, gid)) in given {
+            owner::give(path, (inside(*uid, &users)?, inside(*gid, &groups)?))?;
+        }
+        Ok(Vec::new())
+    })?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod suite;
 mod config;
 mod copy;
 mod copy_attack;
+mod disk;
 mod flag;
 mod full;
 mod hardened;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ("copy", copy::CASES),
         ("copy_attack", copy_attack::CASES),
         ("config", config::CASES),
+        ("disk", disk::CASES),
         ("flag", flag::CASES),
         ("full", full::CASES),
         ("hardened", hardened::CASES),

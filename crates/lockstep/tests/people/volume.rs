@@ -62,7 +62,6 @@ fn options_are_obeyed(t: &Stage) {
     assert_eq!(with(":noexec", "/data/tool").code, 126);
     assert_ne!(with(":ro", "touch /data/x").code, 0);
     assert!(with(":sideways", "true").refused(125).contains("sideways"));
-    assert!(with(":O", "true").refused(125).contains("refused"));
     let long = format!("type=bind,src={},dst=/data,readonly", dir.display());
     assert_ne!(t.sh(&["--mount", &long], "touch /data/x").code, 0);
 }

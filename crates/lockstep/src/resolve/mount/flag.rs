@@ -181,6 +181,12 @@ fn from_host(
         options: options.iter().map(|option| (*option).to_owned()).collect(),
     });
     let (all, idmap) = options_of(input, out, (option, text), options)?;
+    let kept = (Path::new(&source), target);
+    if let Some(mount) =
+        super::disk::apply(input, out, (option, text, options), kept, (&all, idmap))?
+    {
+        return Ok(mount);
+    }
     let options: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut mount = mount(target, "bind", &source, &options);
     if idmap {
@@ -353,20 +359,8 @@ fn options_of(
                     "--{option} {text}: SELinux is off on this host, nothing to relabel"
                 ));
             }
-            "U" => {
-                return Err(refused(
-                    option,
-                    text,
-                    "owners are mapped by the mount (idmap) and never changed on disk",
-                ));
-            }
-            "O" => {
-                return Err(refused(
-                    option,
-                    text,
-                    "an overlay over a volume is not implemented yet",
-                ));
-            }
+            // What they ask for is done in `disk`.
+            "U" | "O" => {}
             other => {
                 return Err(Failure::new(format!(
                     "--{option} {text}: there is no option {other:?}"
@@ -377,7 +371,7 @@ fn options_of(
     Ok((all, idmap))
 }
 
-fn refused(option: &str, text: &str, why: &str) -> Failure {
+pub(super) fn refused(option: &str, text: &str, why: &str) -> Failure {
     Failure::new(format!("--{option} {text} is refused: {why}"))
 }
 

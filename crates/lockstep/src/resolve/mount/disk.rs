@@ -1,0 +1,151 @@
+//! What a volume's options do to the host's disk: `U` gives what is there to the container's user, `O` keeps every change
+//! away from it.
+
+use std::path::Path;
+
+use lockstep_oci::runtime::{IdMapping, Mount};
+use lockstep_supervisor::Over;
+
+use super::flag::refused;
+use super::mount;
+use crate::failure::Failure;
+use crate::resolve::{Input, Node, Resolved};
+use crate::why::Origin;
+
+/// Directories of the host's own, whose owners no container decides about; nor about those that contain one.
+const HOSTS: [&str; 30] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/mail",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+    "/var/lock",
+    "/run/lock",
+];
+/// Those of which nothing is anybody else's either.
+const WHOLE: [&str; 13] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
+    "/sbin", "/sys", "/usr",
+];
+
+/// Notes what has to be done before the container is started; the mount, where it is not the directory itself.
+pub(super) fn apply(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text, options): (&str, &str, &[&str]),
+    (source, target): (&Path, &str),
+    (all, idmap): (&[String], bool),
+) -> Result<Option<Mount>, Failure> {
+    match (options.contains(&"U"), options.contains(&"O")) {
+        (false, false) => Ok(None),
+        (true, true) => Err(refused(option, text, "U changes the disk and O does not")),
+        (true, false) => {
+            give(input, out, (option, text), source, idmap)?;
+            Ok(None)
+        }
+        (false, true) => {
+            // A volume is made later, and is a directory.
+            if let Some(Node::File | Node::Char(..) | Node::Block(..) | Node::Other) =
+                (input.sight.look)(source)?
+            {
+                return Err(refused(option, text, "an overlay is of directories"));
+            }
+            let over = Over {
+                source: source.to_owned(),
+                target: target.to_owned(),
+            };
+            let place = format!("{}/rootfs", Over::place(out.over.len()));
+            out.over.push(over);
+            let value = format!(
+                "{target}: changes last for one run, {} stays as it is",
+                source.display()
+            );
+            out.note("overlay", value, Origin::Flag, &format!("--{option}"));
+            let mut options: Vec<&str> = all.iter().map(String::as_str).collect();
+            options[0] = "bind";
+            Ok(Some(mount(target, "bind", &place, &options)))
+        }
+    }
+}
+
+fn give(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    source: &Path,
+    idmap: bool,
+) -> Result<(), Failure> {
+    let hosts = |list: &[&str]| list.iter().any(|own| source == Path::new(own));
+    let whole = WHOLE.iter().any(|own| source.starts_with(own));
+    if source == Path::new("/") || hosts(&HOSTS) || whole {
+        return Err(refused(
+            option,
+            text,
+            "the host needs the owners that its files have there",
+        )
+        .hint("give it a directory that is meant for the container"));
+    }
+    let own = (input.sight.own)();
+    let volumes = (input.sight.volumes)();
+    let hidden = own.directories.iter().chain(&own.program);
+    let mut hidden = hidden.filter(|own| own.starts_with(source));
+    if let Some(own) = hidden.next().filter(|_| !source.starts_with(&volumes)) {
+        let why = format!("{} is Lockstep's own", own.display());
+        return Err(refused(option, text, &why));
+    }
+    let linux = out.linux();
+    let maps = match idmap {
+        // The disk has the ids that the container sees.
+        true => (Vec::new(), Vec::new()),
+        false => (linux.uid_mappings.clone(), linux.gid_mappings.clone()),
+    };
+    let user = out.process().user.clone();
+    let (Some(uid), Some(gid)) = (outside(&maps.0, user.uid), outside(&maps.1, user.gid)) else {
+        return Err(refused(
+            option,
+            text,
+            "the container's user has no id on the host",
+        ));
+    };
+    let value = format!(
+        "{} and all in it become user {uid}'s and group {gid}'s on the disk",
+        source.display()
+    );
+    out.note("owner", value, Origin::Flag, &format!("--{option}"));
+    out.given.push((source.to_owned(), (uid, gid)));
+    Ok(())
+}
+
+/// The host's id behind one of the container's.
+fn outside(maps: &[IdMapping], id: u32) -> Option<u32> {
+    if maps.is_empty() {
+        return Some(id);
+    }
+    maps.iter().find_map(|map| {
+        let offset = id.checked_sub(map.container_id)?;
+        (offset < map.size).then(|| map.host_id.saturating_add(offset))
+    })
+}

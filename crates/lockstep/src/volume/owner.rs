@@ -1,0 +1,112 @@
+//! `:U`: what a container was given on the disk becomes its user's.
+//!
+//! The tree may be full of names that somebody chose. Each is opened by one component without following a link, nothing
+//! beyond the mount is entered, and what is changed is what was opened. A file that has a name outside of the tree as well
+//! (a hard link) is somebody else's business: then nothing is changed at all.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::{self, OFlags, Stat};
+use lockstep_kernel::metadata;
+use lockstep_kernel::tree::{self, Listing};
+
+use crate::failure::{Doing, Failure};
+
+/// Deepest tree whose owners are changed: each level has a descriptor open.
+const DEEPEST: usize = 200;
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+
+/// Gives everything at `path` to this user and group; what is theirs already is not touched.
+///
+/// # Errors
+///
+/// A file with a name outside; a tree that is too deep; what the kernel refuses. Each names the file.
+pub(crate) fn give(path: &Path, (uid, gid): (u32, u32)) -> Result<(), Failure> {
+    nothing_outside(path)?;
+    walk(path, &mut |opened, found, at| {
+        if (found.st_uid, found.st_gid) == (uid, gid) {
+            return Ok(());
+        }
+        metadata::chown_opened(opened, uid, gid).doing(|| format!("owner of {}", at.display()))
+    })
+}
+
+/// Names and links of each file that has several must be the same number.
+fn nothing_outside(path: &Path) -> Result<(), Failure> {
+    let mut several: HashMap<(u64, u64), (u64, PathBuf)> = HashMap::new();
+    walk(path, &mut |_, found, at| {
+        if found.st_nlink > 1 && found.st_mode & S_IFMT != S_IFDIR {
+            let missing = several
+                .entry((found.st_dev, found.st_ino))
+                .or_insert_with(|| (found.st_nlink, at.to_owned()));
+            missing.0 = missing.0.saturating_sub(1);
+        }
+        Ok(())
+    })?;
+    match several.into_values().find(|(missing, _)| *missing > 0) {
+        None => Ok(()),
+        Some((_, at)) => Err(Failure::new(format!(
+            "owner of {}: the file has another name outside of {}, so no owner was changed",
+            at.display(),
+            path.display()
+        ))
+        .hint("copy the file in the place of its hard link, or leave :U out")),
+    }
+}
+
+type Visit<'a> = dyn FnMut(&OwnedFd, &Stat, &Path) -> Result<(), Failure> + 'a;
+
+/// Visits `path` and everything below it in the same mount, directories before what is in them.
+fn walk(path: &Path, visit: &mut Visit<'_>) -> Result<(), Failure> {
+    let what = |at: &Path| {
+        let at = at.display().to_string();
+        move || at
+    };
+    let top =
+        file::openat(file::CWD, path, OFlags::PATH | OFlags::NOFOLLOW, 0).doing(what(path))?;
+    let mut at = path.to_owned();
+    let mut open: Vec<Listing> = Vec::new();
+    open.extend(enter(top, &at, visit)?);
+    while let Some(listing) = open.last_mut() {
+        let Some(name) = listing.next_name().doing(what(&at))? else {
+            open.pop();
+            at.pop();
+            continue;
+        };
+        let below = at.join(&name);
+        let found =
+            match tree::open_in_mount(listing.directory().doing(what(&at))?, Path::new(&name)) {
+                // Removed meanwhile, or a mount of its own.
+                Err(e) if e.is(&[Errno::ENOENT.0, Errno::EXDEV.0]) => continue,
+                other => other.doing(what(&below))?,
+            };
+        if let Some(deeper) = enter(found, &below, visit)? {
+            if open.len() == DEEPEST {
+                return Err(Failure::new(format!(
+                    "{} is deeper than {DEEPEST} directories",
+                    below.display()
+                )));
+            }
+            at = below;
+            open.push(deeper);
+        }
+    }
+    Ok(())
+}
+
+/// Visits what was opened; what is in it, if a directory.
+fn enter(opened: OwnedFd, at: &Path, visit: &mut Visit<'_>) -> Result<Option<Listing>, Failure> {
+    let what = || at.display().to_string();
+    let found = file::fstat(&opened).doing(what)?;
+    visit(&opened, &found, at)?;
+    if found.st_mode & S_IFMT != S_IFDIR {
+        return Ok(None);
+    }
+    let readable = file::openat(opened.as_fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY, 0);
+    readable.and_then(Listing::new).doing(what).map(Some)
+}
