@@ -147,6 +147,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l restart -d 'no
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-driver -d 'k8s-file (default) or none' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-opt -d 'max-size=BYTES, max-file=N' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -187,7 +190,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subgidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -196,7 +198,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l passwd-entry -
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l group-entry -d 'refused: /etc/group of the image is left alone' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l hosts-file -d 'refused: /etc/hosts is made from --add-host' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l seccomp-policy -d 'refused: a profile in an image\'s annotation is not obeyed yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroups -d 'refused: every container has a cgroup where this user may make one' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pod -d 'refused: pods are for engines of Kubernetes, which use lockstep-runc' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l requires -d 'refused: containers do not wait for others yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r
@@ -293,6 +294,9 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l restart -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-driver -d 'k8s-file (default) or none' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-opt -d 'max-size=BYTES, max-file=N' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pidfile -d 'write the first process\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -333,7 +337,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'refused: sd_notify is not implemented yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subgidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -342,7 +345,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l passwd-entr
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l group-entry -d 'refused: /etc/group of the image is left alone' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l hosts-file -d 'refused: /etc/hosts is made from --add-host' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l seccomp-policy -d 'refused: a profile in an image\'s annotation is not obeyed yet' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroups -d 'refused: every container has a cgroup where this user may make one' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pod -d 'refused: pods are for engines of Kubernetes, which use lockstep-runc' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l requires -d 'refused: containers do not wait for others yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rdt-class -d 'refused: resctrl groups are not offered here yet' -r

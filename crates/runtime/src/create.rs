@@ -187,7 +187,7 @@ impl Runtime<'_> {
         write_pid_file(request.pid_file.as_deref(), born.child.pid)
     }
 
-    fn finish(
+    pub(crate) fn finish(
         &self,
         request: &CreateRequest,
         prepared: &Prepared,

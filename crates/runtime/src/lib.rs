@@ -36,6 +36,7 @@ pub use cgroup::{OomCounter, Stats};
 pub use error::{Error, Kind, Result};
 pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;
+pub use notify::{Relay, tell_manager};
 pub use request::{
     CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings,
     Supervised,

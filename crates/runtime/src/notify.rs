@@ -116,6 +116,55 @@ impl Notify {
     }
 }
 
+/// The way of a program's word to the service manager through a process that has no rights: both ends are open.
+#[derive(Debug)]
+pub struct Relay {
+    notify: Notify,
+    manager: OwnedFd,
+}
+
+impl Relay {
+    /// Both ends; none where the service manager has none.
+    pub(crate) fn open(directory: &Directory, host: Option<&Path>) -> Result<Option<Relay>> {
+        let Some(notify) = Notify::bind(directory, host)? else {
+            return Ok(None);
+        };
+        let what = || format!("reaching the service manager at {}", notify.host.display());
+        let manager = socket::connect_datagram(&notify.host).during(what)?;
+        Ok(Some(Relay { notify, manager }))
+    }
+
+    /// Readable when the program has said something.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notify.as_fd()
+    }
+
+    /// Reads what must be there; whether the program is ready, which the manager has been told then, and there is no more to
+    /// pass on. A manager that does not read is not waited for.
+    pub fn pass_on(&self) -> Result<bool> {
+        if !self.notify.says_ready()? {
+            return Ok(false);
+        }
+        let what = || {
+            format!(
+                "telling {} that the program is ready",
+                self.notify.host.display()
+            )
+        };
+        socket::try_send(self.manager.as_fd(), b"READY=1\n").during(what)?;
+        Ok(true)
+    }
+}
+
+/// Tells the service manager at this address (`$NOTIFY_SOCKET`), and returns when it has read it or gives no sign that it
+/// does, 30 s later.
+pub fn tell_manager(host: &Path, text: &str) -> Result<()> {
+    let what = || format!("telling the service manager at {}", host.display());
+    let manager = socket::connect_datagram(host).during(what)?;
+    socket::send(manager.as_fd(), text.as_bytes(), &[]).during(what)?;
+    barrier(&manager, host)
+}
+
 /// The manager finds the unit by the sender's cgroup, so the sender has to live until it is read
 /// (sd_notify_barrier(3)).
 fn barrier(manager: &OwnedFd, host: &Path) -> Result<()> {

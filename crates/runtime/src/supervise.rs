@@ -7,6 +7,7 @@ use crate::Runtime;
 use crate::birth::Born;
 use crate::cgroup::{Cgroup, OomCounter};
 use crate::error::{Error, Kind, Result};
+use crate::notify::Relay;
 use crate::prepare::Prepared;
 use crate::request::CreateRequest;
 use lockstep_kernel::process::Child;
@@ -17,6 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Waiting {
     prepared: Prepared,
     born: Born,
+    relay: Option<Relay>,
 }
 
 /// A container whose program runs.
@@ -48,6 +50,11 @@ impl Waiting {
         Some((user.as_fd(), mount.as_fd()))
     }
 
+    /// What the program says to the service manager, where there is one.
+    pub fn take_relay(&mut self) -> Option<Relay> {
+        self.relay.take()
+    }
+
     /// What differs from the configuration.
     pub fn outcome(&self) -> &Outcome {
         &self.born.outcome
@@ -68,7 +75,19 @@ impl Runtime<'_> {
         }
         let mut prepared = self.prepare(request)?;
         let born = self.make(request, &mut prepared, false)?;
-        Ok(Waiting { prepared, born })
+        let host = request.notify_socket.as_deref();
+        let relay = self.root.container(&request.id);
+        let relay = relay.and_then(|directory| Relay::open(&directory, host));
+        let (relay, result) = match relay {
+            Ok(relay) => (relay, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.finish(request, &prepared, &born, result)?;
+        Ok(Waiting {
+            prepared,
+            born,
+            relay,
+        })
     }
 
     /// Lets the program begin; the caller may have given up its rights by now. Of a container that fails the

@@ -50,6 +50,9 @@ pub struct Job {
     /// Secrets, whose values are in [`SECRETS`].
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// The service manager's socket for what the program says (sd_notify(3)), in this start.
+    #[serde(default)]
+    pub notify_socket: Option<PathBuf>,
     /// Directories of the host under a layer of the container's own.
     #[serde(default)]
     pub over: Vec<Over>,
@@ -161,7 +164,7 @@ impl Job {
             no_new_keyring: false,
             preserve_fds: 0,
             listen_fds: 0,
-            notify_socket: None,
+            notify_socket: self.notify_socket.clone(),
             supervised: Some(self.supervised(Vec::new())),
         })
     }

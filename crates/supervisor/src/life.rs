@@ -9,7 +9,7 @@ use lockstep_kernel::{caller, event, exe, file, signal, socket};
 use lockstep_profile::seccomp::own::Turnover;
 use lockstep_runtime::error::For;
 use lockstep_runtime::{
-    Begun, CgroupDriver, CreateRequest, Error, Kind, OomCounter, Result, Runtime, Settings,
+    Begun, CgroupDriver, CreateRequest, Error, Kind, OomCounter, Relay, Result, Runtime, Settings,
 };
 
 use crate::client::Client;
@@ -68,6 +68,8 @@ struct Attended {
     streams: Streams,
     log: Option<Writer>,
     listener: OwnedFd,
+    /// What the program says to the service manager, until it has said that it is ready.
+    relay: Option<Relay>,
     signals: OwnedFd,
     life: OwnedFd,
     /// Keeps the container's lock.
@@ -107,7 +109,7 @@ fn begin(
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let waiting = runtime.make_waiting(&request(job, &directory, handed.len())?)?;
+    let mut waiting = runtime.make_waiting(&request(job, &directory, handed.len())?)?;
     // A pipe that this process held open would never end.
     drop(handed);
     let pid = waiting.pid();
@@ -121,6 +123,7 @@ fn begin(
         .map(|d| d.to_string())
         .collect();
     let oom = waiting.oom_counter()?;
+    let relay = waiting.take_relay();
     // The last moment before the program's first instruction: from here on nothing that it does finds rights here.
     lost.extend(confine(job.owner, turnover(job.log), log_directory)?);
     write_line(&life, &started(pid, &lost))?;
@@ -133,6 +136,7 @@ fn begin(
         streams,
         log,
         listener,
+        relay,
         signals,
         life,
         _directory: directory,
@@ -228,6 +232,7 @@ enum Watched {
     Exit,
     Signals,
     Listener,
+    Notification,
     Output(Stream),
     Input,
     Client(usize),
@@ -277,6 +282,9 @@ impl Attended {
         };
         watch(Watched::Listener, self.listener.as_fd(), false);
         watch(Watched::Signals, self.signals.as_fd(), false);
+        if let Some(relay) = &self.relay {
+            watch(Watched::Notification, relay.as_fd(), false);
+        }
         if self.exit.is_none() {
             watch(Watched::Exit, self.child.pidfd.as_fd(), false);
         }
@@ -322,6 +330,11 @@ impl Attended {
                 self.pass_on(*stream, buffer);
             }
             Watched::Listener => self.accept(),
+            // ECONNREFUSED: the manager has gone, and nobody is there to be told.
+            Watched::Notification => {
+                let said = self.relay.as_ref().map(Relay::pass_on);
+                self.relay.take_if(|_| !matches!(said, Some(Ok(false))));
+            }
             Watched::Signals => {
                 let number =
                     event::next_signal(self.signals.as_fd()).during(|| "signals".into())?;

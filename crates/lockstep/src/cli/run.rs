@@ -300,6 +300,22 @@ const LIFE: &[Opt] = &[
     value("log-driver", "DRIVER", "k8s-file (default) or none"),
     values("log-opt", "KEY=VALUE", "max-size=BYTES, max-file=N"),
     value("pidfile", "FILE", "write the first process's id to a file"),
+    value(
+        "conmon-pidfile",
+        "FILE",
+        "write the supervisor's id to a file",
+    ),
+    value(
+        "sdnotify",
+        "container|conmon|healthy|ignore",
+        "who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has \
+         begun or when it is healthy, nobody",
+    ),
+    value(
+        "cgroups",
+        "enabled|no-conmon",
+        "both are what is done: the supervisor stays in the caller's cgroup",
+    ),
 ];
 
 /// How the settings came about.
@@ -367,7 +383,6 @@ const REFUSED: &[Opt] = &[
         Takes::Text,
         "--init is this program's own, sealed in memory; no file of the host is executed in a container for it",
     ),
-    refused("sdnotify", Takes::Text, "sd_notify is not implemented yet"),
     refused(
         "systemd",
         Takes::Text,
@@ -407,11 +422,6 @@ const REFUSED: &[Opt] = &[
         "seccomp-policy",
         Takes::Text,
         "a profile in an image's annotation is not obeyed yet",
-    ),
-    refused(
-        "cgroups",
-        Takes::Text,
-        "every container has a cgroup where this user may make one",
     ),
     refused(
         "pod",

@@ -17,6 +17,6 @@ pub(crate) use directory::{Directory, Keeping, Status};
 pub(crate) use health::{Check, Health, OnFailure, Probe, Verdict};
 pub(crate) use lookup::no_container;
 pub(crate) use name::check as check_name;
-pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA};
+pub(crate) use record::{Record, Restart, SCHEMA as RECORD_SCHEMA, Sdnotify};
 pub(crate) use removal::{Found, end_in_runtime};
 pub(crate) use store::{Locations, Store};

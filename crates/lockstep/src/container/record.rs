@@ -14,8 +14,8 @@ use crate::why::Setting;
 /// Version of the file, raised with every change of its form, so that a rewrite cannot lose what it does not know.
 /// Older ones are read: what was added later has a default. A newer one is refused without touching it.
 ///
-/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`. 4: `health`. 5: the job's `secrets`. 6: its `joined` and `over`.
-pub(crate) const SCHEMA: u32 = 6;
+/// 2: older versions of this program would have lost `user`. 3: `image_id`, `entrypoint`, `mounts`. 4: `health`. 5: the job's `secrets`. 6: its `joined` and `over`. 7: `sdnotify`.
+pub(crate) const SCHEMA: u32 = 7;
 
 /// A container as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub(crate) struct Record {
     /// How its health is asked for, where it is.
     #[serde(default)]
     pub(crate) health: Option<Check>,
+    /// Who tells the service manager that it is ready.
+    #[serde(default)]
+    pub(crate) sdnotify: Sdnotify,
     /// How often it was started again without being asked.
     pub(crate) restarts: u32,
     /// What its supervisor is told.
@@ -76,6 +79,33 @@ pub(crate) enum Restart {
     OnFailure(u32),
     Always,
     UnlessStopped,
+}
+
+/// Who tells a service manager (sd_notify(3)) that a container is ready; Podman's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sdnotify {
+    /// The program itself.
+    #[default]
+    Container,
+    /// We, when it has begun.
+    Conmon,
+    /// We, when its health check has succeeded.
+    Healthy,
+    /// Nobody.
+    Ignore,
+}
+
+impl Sdnotify {
+    pub(crate) fn parse(text: &str) -> Option<Sdnotify> {
+        Some(match text {
+            "container" => Sdnotify::Container,
+            "conmon" => Sdnotify::Conmon,
+            "healthy" => Sdnotify::Healthy,
+            "ignore" => Sdnotify::Ignore,
+            _ => return None,
+        })
+    }
 }
 
 /// What a record's text says; `None` when its writer was killed in the middle. An error names field and value.

@@ -207,6 +207,7 @@ fn fill(
         restart: restart(args)?,
         block: claimed.block,
         health: resolved.health.clone(),
+        sdnotify: super::notify::mode(args, resolved.health.is_some())?,
         restarts: 0,
         job: Job {
             secrets,
@@ -241,6 +242,7 @@ fn job(
         secrets: Vec::new(),
         joined: resolved.joined.clone(),
         over: resolved.over.clone(),
+        notify_socket: None,
         id: directory.id.clone(),
         state: store.runtime(),
         bundle: directory.path.clone(),
@@ -391,6 +393,7 @@ fn supervise(
 ) -> Result<Launched, Failure> {
     let mut job = Job {
         attached,
+        notify_socket: super::notify::for_program(record),
         ..record.job.clone()
     };
     super::neighbour::settle(front, directory, &mut job)?;

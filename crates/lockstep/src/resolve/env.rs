@@ -25,7 +25,10 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     }
     if args.flag("env-host") {
         for (name, value) in (input.sight.variables)() {
-            set(&mut env, format!("{name}={value}"));
+            // The caller's own word to the service manager; --sdnotify says what the container has of it.
+            if name != "NOTIFY_SOCKET" {
+                set(&mut env, format!("{name}={value}"));
+            }
         }
     }
     for entry in given(args, input.sight.read, input.sight.variable)? {

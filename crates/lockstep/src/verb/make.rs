@@ -36,9 +36,11 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if detached {
         mask.restore().doing(|| "restoring signals".into())?;
         keep(front, &record, &launched)?;
+        front::tell_manager(front, &record, &launched, true)?;
         print(&format!("{}\n", record.id))?;
         return Ok(0);
     }
+    front::tell_manager(front, &record, &launched, false)?;
     attend(front, args, &record, launched, &streams, &keys)
 }
 
@@ -131,10 +133,14 @@ fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
             crate::escape::text(downgrade)
         ));
     }
-    if let Some(path) = args.path("pidfile") {
-        let text = launched.pid.to_string();
-        let made = lockstep_kernel::caller::create_new(&path, text.as_bytes(), 0o644);
-        made.doing(|| format!("--pidfile {}", path.display()))?;
+    let pids = [
+        ("pidfile", launched.pid),
+        ("conmon-pidfile", launched.supervisor.pid),
+    ];
+    for (option, pid) in pids {
+        if let Some(path) = args.path(option) {
+            front::write_pid(option, &path, pid)?;
+        }
     }
     Ok(())
 }
@@ -205,6 +211,7 @@ pub(super) fn start(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let _mask = front::block_signals()?;
     let launched = launch(front, &directory, &record, true)?;
     drop(directory);
+    front::tell_manager(front, &record, &launched, false)?;
     let streams = Streams {
         stdin: interactive,
         shown: [true; 2],
@@ -221,7 +228,8 @@ pub(super) fn begin(front: &Front, typed: &str) -> Result<(), Failure> {
     };
     let launched = launch(front, &directory, &record, false)?;
     drop(directory);
-    keep(front, &record, &launched)
+    keep(front, &record, &launched)?;
+    front::tell_manager(front, &record, &launched, true)
 }
 
 const RUNS: &str = "runs already";

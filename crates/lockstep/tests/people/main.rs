@@ -26,6 +26,7 @@ mod life;
 mod limit;
 mod look;
 mod neighbour;
+mod notify;
 mod own_binary;
 mod record;
 mod restart;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         ("limit", limit::CASES),
         ("look", look::CASES),
         ("neighbour", neighbour::CASES),
+        ("notify", notify::CASES),
         ("own_binary", own_binary::CASES),
         ("secret", secret::CASES),
         ("record", record::CASES),
