@@ -441,7 +441,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -s t -l timestam
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l details -d 'refused: lines have no further attributes'
 complete -c lockstep -n "__fish_lockstep_using_subcommand logs" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of; either by default' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l type -d 'what the names are of; any by default, in this order' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -s s -l size -d 'refused: the size of a container\'s own files is not computed'
 complete -c lockstep -n "__fish_lockstep_using_subcommand inspect" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container-inspect" -s f -l format -d 'json or a Go template as {{.State.Status}}' -r

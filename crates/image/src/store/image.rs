@@ -122,8 +122,12 @@ impl Store {
         Ok(images)
     }
 
-    /// The image of a manifest, with all its names.
-    pub(super) fn image(&self, manifest: &Digest) -> Result<Option<Image>> {
+    /// The image of a manifest, with all its names; `None` where it is not in the store.
+    ///
+    /// # Errors
+    ///
+    /// A record or its configuration cannot be read.
+    pub fn image(&self, manifest: &Digest) -> Result<Option<Image>> {
         let Some(record) = self.record(manifest)? else {
             return Ok(None);
         };

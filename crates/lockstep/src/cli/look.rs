@@ -67,8 +67,8 @@ pub(crate) const INSPECT: Verb = on_containers(
         INSPECTING,
         &[value(
             "type",
-            "container|image",
-            "what the names are of; either by default",
+            "container|image|volume",
+            "what the names are of; any by default, in this order",
         )],
     ],
 );

@@ -15,7 +15,7 @@ mod rows;
 mod template;
 
 pub(super) use age::{age, instant, milliseconds_since, seconds, since};
-pub(super) use filter::{Filters, fits, labelled};
+pub(super) use filter::{Criteria, Filters, expression, labelled, yes};
 pub(super) use rows::{columns, shown};
 pub(super) use template::Template;
 
@@ -55,23 +55,24 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let by_state = filters.have(&["status", "exited"]);
     let all = args.flag("all") || newest.is_some() || by_state;
     let found = front.containers()?;
+    let criteria = criteria(front, &filters)?;
     let mut rows = front.with_runtime(front.store()?, |runtime| {
         let mut rows = Vec::new();
-        for one in found {
+        for one in &found {
             let Found {
                 directory,
                 record,
                 status,
             } = one;
-            let phase = Phase::of(runtime, &directory, &record, &status)?;
+            let phase = Phase::of(runtime, directory, record, status)?;
             if !all && phase != Phase::Restarting && !matches!(status, Status::Running(_)) {
                 continue;
             }
-            let health = health(&directory, &record, &status)?.map(|health| health.verdict);
-            let now = (&status, phase, health);
-            if passes(front, &record, now, &filters)? {
-                let row = row(&record, now, args.flag("no-trunc"));
-                rows.push((record.created, row));
+            let health = health(directory, record, status)?.map(|health| health.verdict);
+            let now = (status, phase, health);
+            if criteria.pass(&(record, now)) {
+                let row = row(record, now, args.flag("no-trunc"));
+                rows.push((record.created.clone(), row));
             }
         }
         Ok(rows)
@@ -267,51 +268,66 @@ const KEYS: [&str; 16] = [
     "until", "volume", "network", "publish", "expose", "command",
 ];
 
-fn passes(
+fn criteria<'a>(
     front: &Front,
-    record: &Record,
-    (status, phase, health): Now<'_>,
-    filters: &Filters<'_>,
-) -> Result<bool, Failure> {
+    filters: &Filters<'a>,
+) -> Result<Criteria<'a, (&'a Record, Now<'a>)>, Failure> {
     let made =
         |typed: &str| -> Result<String, Failure> { Ok(front.store()?.find(typed)?.1.created) };
-    filters.pass(|key, value| {
+    let has = |record: &Record, value: &str| labelled(value, |key| record.labels.get(key));
+    filters.mean::<(&Record, Now<'_>)>(|key, value| {
         Ok(match key {
-            "id" => record.id.starts_with(value),
-            "name" => fits(value, &record.name)?,
-            "status" => state(status, phase) == value,
-            "exited" => {
-                matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
+            "id" => Box::new(move |(record, _)| record.id.starts_with(value)),
+            "name" => {
+                let fits = expression(value)?;
+                Box::new(move |(record, _)| fits(&record.name))
             }
-            "health" => health.map_or("none".into(), |verdict| verdict.to_string()) == value,
-            "ancestor" => is_of(front, record, value)?,
-            "before" => record.created < made(value)?,
-            "since" => record.created > made(value)?,
-            "until" => seconds(&record.created) < Some(instant("--filter until", value)?),
-            "volume" => record
-                .mounts
-                .iter()
-                .any(|mount| source(mount) == value || mount.target == value),
-            "network" => network(record) == value,
-            "command" => fits(value, &record.command.join(" "))?,
-            "label" => labelled(value, |key| record.labels.get(key)),
-            "label!" => !labelled(value, |key| record.labels.get(key)),
-            _ => false,
+            "status" => Box::new(move |(_, (status, phase, _))| state(status, *phase) == value),
+            "exited" => Box::new(move |(_, (status, ..))| {
+                matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
+            }),
+            "health" => Box::new(move |(_, (.., health))| {
+                health.map_or("none".into(), |verdict| verdict.to_string()) == value
+            }),
+            "ancestor" => {
+                let id = id_of(front, value)?;
+                Box::new(move |(record, _)| {
+                    record.image == value || (id.is_some() && record.image_id == id)
+                })
+            }
+            "before" => {
+                let other = made(value)?;
+                Box::new(move |(record, _)| record.created < other)
+            }
+            "since" => {
+                let other = made(value)?;
+                Box::new(move |(record, _)| record.created > other)
+            }
+            "until" => {
+                let until = instant("--filter until", value)?;
+                Box::new(move |(record, _)| seconds(&record.created) < Some(until))
+            }
+            "volume" => Box::new(move |(record, _)| {
+                let mut mounts = record.mounts.iter();
+                mounts.any(|mount| source(mount) == value || mount.target == value)
+            }),
+            "network" => Box::new(move |(record, _)| network(record) == value),
+            "command" => {
+                let fits = expression(value)?;
+                Box::new(move |(record, _)| fits(&record.command.join(" ")))
+            }
+            "label" => Box::new(move |(record, _)| has(record, value)),
+            "label!" => Box::new(move |(record, _)| !has(record, value)),
+            _ => Box::new(|_| false),
         })
     })
 }
 
-/// Whether a container is of an image: by what was typed for both, or by what the store calls so.
-fn is_of(front: &Front, record: &Record, typed: &str) -> Result<bool, Failure> {
-    if record.image == typed {
-        return Ok(true);
-    }
-    let Some(id) = &record.image_id else {
-        return Ok(false);
-    };
+/// The id of the image that the store calls so, if there is one.
+fn id_of(front: &Front, typed: &str) -> Result<Option<String>, Failure> {
     match super::image::with(front, |images| super::image::find(images, typed)) {
-        Ok(image) => Ok(image.id().to_string() == *id),
-        Err(failure) if failure.code == NO_CONTAINER => Ok(false),
+        Ok(image) => Ok(Some(image.id().to_string())),
+        Err(failure) if failure.code == NO_CONTAINER => Ok(None),
         Err(failure) => Err(failure),
     }
 }

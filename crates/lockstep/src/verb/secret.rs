@@ -7,7 +7,7 @@ use lockstep_supervisor::SECRET_BYTES;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Filters, age, fits, shown};
+use super::list::{Filters, age, expression, shown};
 use crate::argv::Arguments;
 use crate::container::check_name;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
@@ -92,12 +92,17 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let texts = args.texts("filter")?;
     let filters = Filters::parse(&texts, &["name", "id"])?;
     let mut rows = Vec::new();
+    let criteria = filters.mean::<About>(|key, value| {
+        Ok(match key {
+            "id" => Box::new(move |about| about.id.starts_with(value)),
+            _ => {
+                let fits = expression(value)?;
+                Box::new(move |about| fits(&about.name))
+            }
+        })
+    })?;
     for about in Secrets::open(front.store()?)?.all()? {
-        let passes = filters.pass(|key, value| match key {
-            "id" => Ok(about.id.starts_with(value)),
-            _ => fits(value, &about.name),
-        })?;
-        if passes {
+        if criteria.pass(&about) {
             rows.push(Row {
                 id: about.id,
                 name: about.name,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{Filters, fits, instant, labelled, seconds, shown};
+use super::list::{Criteria, Filters, expression, instant, labelled, seconds, shown, yes};
 use crate::argv::Arguments;
 use crate::container::{Store, check_name};
 use crate::failure::{Doing, Failure, NO_CONTAINER};
@@ -76,11 +76,13 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let store = front.store()?;
     let texts = args.texts("filter")?;
     let filters = Filters::parse(&texts, &KEYS)?;
+    let criteria = criteria(store, &filters)?;
     let mut rows = Vec::new();
     for name in store.volume_names()? {
         let record = store.volume_record(&name)?;
-        if passes(store, &name, &record, &filters)? {
-            rows.push(row(store, name, record)?);
+        let volume = (name, record);
+        if criteria.pass(&volume) {
+            rows.push(row(store, volume)?);
         }
     }
     let heading = ["DRIVER", "VOLUME NAME"];
@@ -95,7 +97,7 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn row(store: &Store, name: String, record: Record) -> Result<Row, Failure> {
+fn row(store: &Store, (name, record): Named) -> Result<Row, Failure> {
     let labels: Vec<String> = record
         .labels
         .iter()
@@ -111,30 +113,36 @@ fn row(store: &Store, name: String, record: Record) -> Result<Row, Failure> {
     })
 }
 
-fn passes(
-    store: &Store,
-    name: &str,
-    record: &Record,
-    filters: &Filters<'_>,
-) -> Result<bool, Failure> {
-    let yes = |key: &str, value: &str| match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Failure::new(format!(
-            "--filter {key}= takes true or false, not {value:?}"
-        ))),
-    };
-    let made = seconds(&record.created);
-    filters.pass(|key, value| {
+/// A volume as filters look at it.
+type Named = (String, Record);
+
+fn criteria<'a>(store: &Store, filters: &Filters<'a>) -> Result<Criteria<'a, Named>, Failure> {
+    let has = |record: &Record, value: &str| labelled(value, |key| record.labels.get(key));
+    filters.mean::<Named>(|key, value| {
         Ok(match key {
-            "name" => fits(value, name)?,
-            "dangling" => store.volume_users(name)?.is_empty() == yes(key, value)?,
-            "anonymous" => record.anonymous == yes(key, value)?,
-            "driver" => value == DRIVER,
-            "since" => made > seconds(&existing(store, value)?.created),
-            "until" => made.is_some() && made < Some(instant("--filter until", value)?),
-            "label" => labelled(value, |key| record.labels.get(key)),
-            _ => !labelled(value, |key| record.labels.get(key)),
+            "name" => {
+                let fits = expression(value)?;
+                Box::new(move |(name, _)| fits(name))
+            }
+            "dangling" => {
+                let (used, wanted) = (store.used_volumes()?, yes(key, value)?);
+                Box::new(move |(name, _)| used.contains(name) != wanted)
+            }
+            "anonymous" => {
+                let wanted = yes(key, value)?;
+                Box::new(move |(_, record)| record.anonymous == wanted)
+            }
+            "driver" => Box::new(move |_| value == DRIVER),
+            "since" => {
+                let other = seconds(&existing(store, value)?.created);
+                Box::new(move |(_, record)| seconds(&record.created) > other)
+            }
+            "until" => {
+                let until = instant("--filter until", value)?;
+                Box::new(move |(_, record)| seconds(&record.created).is_some_and(|at| at < until))
+            }
+            "label" => Box::new(move |(_, record)| has(record, value)),
+            _ => Box::new(move |(_, record)| !has(record, value)),
         })
     })
 }
@@ -197,14 +205,13 @@ pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let store = front.swept()?;
     let texts = args.texts("filter")?;
     let filters = Filters::parse(&texts, &["label", "label!", "until"])?;
+    let criteria = criteria(store, &filters)?;
     for name in store.volume_names()? {
         let record = store.volume_record(&name)?;
         let meant = record.anonymous || args.flag("all");
-        if meant
-            && passes(store, &name, &record, &filters)?
-            && store.remove_volume(&name, None)?.is_empty()
-        {
-            print(&format!("{name}\n"))?;
+        let volume = (name, record);
+        if meant && criteria.pass(&volume) && store.remove_volume(&volume.0, None)?.is_empty() {
+            print(&format!("{}\n", volume.0))?;
         }
     }
     Ok(0)

@@ -1,5 +1,6 @@
 //! The end of volumes: who has one keeps it, and one that goes is out of sight at once.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use lockstep_abi::errno::Errno;
@@ -78,6 +79,13 @@ impl Store {
             users.extend(record.filter(|record| has(record, name)));
         }
         Ok(users)
+    }
+
+    /// The volumes that some container has, of those that can be read.
+    pub(crate) fn used_volumes(&self) -> Result<BTreeSet<String>, Failure> {
+        let all = self.all()?.into_iter();
+        let mounts = all.flat_map(|(_, record)| record.mounts);
+        Ok(mounts.filter_map(|mount| mount.volume).collect())
     }
 
     /// The containers that have a volume, of those that can be read.

@@ -6,6 +6,7 @@ use crate::stage::{Output, Stage, USER, output};
 
 crate::cases![
     a_file_is_typed_before_the_command_line,
+    a_volume_of_a_file_is_one_of_the_binds,
     the_user_s_goes_beyond_the_machine_s,
     a_mistake_is_named_with_its_line,
     files_of_others_are_refused,
@@ -31,6 +32,18 @@ fn with(t: &Stage, text: &str, prepare: &str, command: &Command) -> Output {
 
 fn as_root(t: &Stage, text: &str, args: &[&str]) -> Output {
     with(t, text, "", &t.command(args))
+}
+
+fn a_volume_of_a_file_is_one_of_the_binds(t: &Stage) {
+    let shared = t.dir.join("shared");
+    std::fs::create_dir(&shared).expect("a directory");
+    let bind = format!("{}:/shared", shared.display());
+    let text = format!("[run]\nvolume = \"{bind}\"\n");
+    let typed = format!("{}:/typed", shared.display());
+    let args = ["create", "--name", "c", "-v", &typed, "host:", "true"];
+    as_root(t, &text, &args).text();
+    let binds = t.field("c", "{{json .HostConfig.Binds}}");
+    assert_eq!(binds, format!("[\"{bind}\",\"{typed}\"]"));
 }
 
 fn a_file_is_typed_before_the_command_line(t: &Stage) {

@@ -6,7 +6,7 @@ use super::age_of;
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::stored::Images;
-use crate::verb::list::{Filters, instant, labelled};
+use crate::verb::list::{Criteria, Filters, instant, labelled, yes};
 
 const KEYS: [&str; 10] = [
     "reference",
@@ -42,42 +42,47 @@ pub(super) fn chosen(images: &Images<'_>, args: &Arguments) -> Result<Vec<Image>
     }
     let by_name = !args.words(0)?.is_empty() || filters.have(&["reference"]);
     all.retain(|image| !by_name || !image.names.is_empty());
-    let mut kept = Vec::new();
-    for image in all {
-        if passes(images, &image, &filters)? {
-            kept.push(image);
-        }
-    }
-    Ok(kept)
+    let criteria = criteria(images, &filters)?;
+    all.retain(|image| criteria.pass(image));
+    Ok(all)
 }
 
-fn passes(images: &Images<'_>, image: &Image, filters: &Filters<'_>) -> Result<bool, Failure> {
-    let made = age_of(image);
+fn criteria<'a>(
+    images: &Images<'_>,
+    filters: &Filters<'a>,
+) -> Result<Criteria<'a, Image>, Failure> {
     let of = |typed: &str| -> Result<u64, Failure> { Ok(age_of(&super::find(images, typed)?)) };
-    let labels = &image.config.config.labels;
-    filters.pass(|key, value| {
+    let has = |image: &Image, value: &str| {
+        let labels = &image.config.config.labels;
+        labelled(value, |key| labels.get(key))
+    };
+    filters.mean::<Image>(|key, value| {
         Ok(match key {
             // The names have been chosen by it.
-            "reference" => true,
-            "dangling" => match value {
-                "true" | "1" => image.names.is_empty(),
-                "false" | "0" => !image.names.is_empty(),
-                _ => {
-                    return Err(Failure::new(format!(
-                        "--filter dangling= takes true or false, not {value:?}"
-                    )));
-                }
-            },
-            "label" => labelled(value, |key| labels.get(key)),
-            "label!" => !labelled(value, |key| labels.get(key)),
-            "before" => made < of(value)?,
-            "since" | "after" => made > of(value)?,
-            "until" => made < instant("--filter until", value)?,
-            "id" => image
-                .id()
-                .hex()
-                .starts_with(value.trim_start_matches("sha256:")),
-            _ => image.digest().to_string().starts_with(value),
+            "reference" => Box::new(|_| true),
+            "dangling" => {
+                let wanted = yes(key, value)?;
+                Box::new(move |image| image.names.is_empty() == wanted)
+            }
+            "label" => Box::new(move |image| has(image, value)),
+            "label!" => Box::new(move |image| !has(image, value)),
+            "before" => {
+                let other = of(value)?;
+                Box::new(move |image| age_of(image) < other)
+            }
+            "since" | "after" => {
+                let other = of(value)?;
+                Box::new(move |image| age_of(image) > other)
+            }
+            "until" => {
+                let until = instant("--filter until", value)?;
+                Box::new(move |image| age_of(image) < until)
+            }
+            "id" => {
+                let digits = value.trim_start_matches("sha256:");
+                Box::new(move |image| image.id().hex().starts_with(digits))
+            }
+            _ => Box::new(move |image| image.digest().to_string().starts_with(value)),
         })
     })
 }

@@ -187,7 +187,8 @@ fn host_config(record: &Record, spec: &Value) -> Value {
     let (policy, most) = record.restart.words();
     let asked = |option: &str| -> Vec<&str> {
         let all = record.settings.iter();
-        all.filter(|setting| setting.change == option && setting.origin == Origin::Flag)
+        all.filter(|setting| matches!(setting.origin, Origin::Flag | Origin::Config))
+            .filter(|setting| setting.change == option)
             .map(|setting| setting.value.as_str())
             .collect()
     };

@@ -10,11 +10,8 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
     let found = crate::verb::image::with(front, |images| {
         let found = crate::verb::image::find(images, typed)?;
         // Found by a name it has that name alone; here all of them are shown.
-        let all = images.open()?.images()?;
-        let same = all
-            .into_iter()
-            .find(|image| image.digest() == found.digest());
-        Ok(same.unwrap_or(found))
+        let whole = images.open()?.image(found.digest())?;
+        Ok(whole.unwrap_or(found))
     })?;
     Ok(describe(&found))
 }

@@ -34,15 +34,33 @@ impl<'a> Filters<'a> {
         self.0.iter().any(|(key, _)| keys.contains(key))
     }
 
+    /// What each of them means, found out once for a whole list: names are resolved, times and expressions read.
+    pub(in crate::verb) fn mean<T>(
+        &self,
+        mut meaning: impl FnMut(&'a str, &'a str) -> Result<Holds<'a, T>, Failure>,
+    ) -> Result<Criteria<'a, T>, Failure> {
+        let of = |(key, value): &(&'a str, &'a str)| Ok((*key, meaning(key, value)?));
+        self.0
+            .iter()
+            .map(of)
+            .collect::<Result<_, _>>()
+            .map(Criteria)
+    }
+}
+
+/// Whether something has what a filter asks for.
+pub(in crate::verb) type Holds<'a, T> = Box<dyn Fn(&T) -> bool + 'a>;
+
+/// Filters that know what they mean.
+pub(in crate::verb) struct Criteria<'a, T>(Vec<(&'a str, Holds<'a, T>)>);
+
+impl<T> Criteria<'_, T> {
     /// Whether something passes: filters of one key are alternatives, those of labels and of different keys have to hold
     /// together, as Docker has it.
-    pub(in crate::verb) fn pass(
-        &self,
-        mut holds: impl FnMut(&str, &str) -> Result<bool, Failure>,
-    ) -> Result<bool, Failure> {
+    pub(in crate::verb) fn pass(&self, one: &T) -> bool {
         let mut keys: Vec<(&str, bool)> = Vec::new();
-        for (key, value) in &self.0 {
-            let held = holds(key, value)?;
+        for (key, holds) in &self.0 {
+            let held = holds(one);
             let together = key.starts_with("label");
             match keys.iter_mut().find(|(known, _)| known == key) {
                 Some((_, all)) if together => *all &= held,
@@ -50,7 +68,7 @@ impl<'a> Filters<'a> {
                 None => keys.push((key, held)),
             }
         }
-        Ok(keys.iter().all(|(_, held)| *held))
+        keys.iter().all(|(_, held)| *held)
     }
 }
 
@@ -66,10 +84,21 @@ pub(in crate::verb) fn labelled<'l>(
 }
 
 /// A regular expression of a name, which fits anywhere unless it is anchored.
-pub(in crate::verb) fn fits(pattern: &str, name: &str) -> Result<bool, Failure> {
+pub(in crate::verb) fn expression(pattern: &str) -> Result<impl Fn(&str) -> bool, Failure> {
     let expression = regex_lite::Regex::new(pattern)
         .map_err(|error| Failure::new(format!("--filter name={pattern}: {error}")))?;
-    Ok(expression.is_match(name))
+    Ok(move |name: &str| expression.is_match(name))
+}
+
+/// A value that says yes or no.
+pub(in crate::verb) fn yes(key: &str, value: &str) -> Result<bool, Failure> {
+    match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Failure::new(format!(
+            "--filter {key}= takes true or false, not {value:?}"
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -80,17 +109,17 @@ mod tests {
     fn one_key_has_alternatives_and_labels_have_none() {
         let pass = |texts: &[&str]| {
             let known = ["name", "status", "label", "label!"];
-            Filters::parse(texts, &known).and_then(|filters| {
-                filters.pass(|key, value| {
-                    Ok(matches!(
-                        (key, value),
-                        ("name", "a" | "b")
-                            | ("status", "up")
-                            | ("label", "x=1" | "y")
-                            | ("label!", "z")
-                    ))
-                })
-            })
+            let criteria = Filters::parse(texts, &known)?.mean(|key, value| {
+                let held = matches!(
+                    (key, value),
+                    ("name", "a" | "b")
+                        | ("status", "up")
+                        | ("label", "x=1" | "y")
+                        | ("label!", "z")
+                );
+                Ok(Box::new(move |(): &()| held))
+            })?;
+            Ok::<bool, Failure>(criteria.pass(&()))
         };
         assert_eq!(pass(&["name=a", "name=c", "status=up"]), Ok(true));
         assert_eq!(pass(&["name=a", "status=down"]), Ok(false));
@@ -103,6 +132,7 @@ mod tests {
 
     #[test]
     fn names_are_matched_by_expressions() {
+        let fits = |pattern: &str, name: &str| expression(pattern).map(|fits| fits(name));
         assert_eq!(fits("eb", "web"), Ok(true));
         assert_eq!(fits("^web$", "web2"), Ok(false));
         assert_eq!(fits("w.*2", "web2"), Ok(true));
