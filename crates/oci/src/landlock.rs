@@ -52,6 +52,38 @@ pub struct Ruleset {
     pub scoped: Scope,
 }
 
+impl Ruleset {
+    /// Names of what is handled and not known to a kernel with this Landlock ABI (landlock(7), "Limitations by ABI"):
+    /// what is lost there. Bits without a name are newer than all of them.
+    #[must_use]
+    pub fn beyond(&self, abi: u32) -> Vec<String> {
+        let mut lost = Vec::new();
+        let known = |since: u32| abi >= since;
+        for (right, name) in AccessFs::NAMED {
+            let since = match *right {
+                AccessFs::REFER => 2,
+                AccessFs::TRUNCATE => 3,
+                AccessFs::IOCTL_DEV => 5,
+                _ => 1,
+            };
+            if self.handled_access_fs.contains(*right) && !known(since) {
+                lost.push((*name).to_owned());
+            }
+        }
+        for (right, name) in AccessNet::NAMED {
+            if self.handled_access_net.contains(*right) && !known(4) {
+                lost.push((*name).to_owned());
+            }
+        }
+        for (scope, name) in Scope::NAMED {
+            if self.scoped.contains(*scope) && !known(6) {
+                lost.push((*name).to_owned());
+            }
+        }
+        lost
+    }
+}
+
 /// Exceptions to what a domain handles.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

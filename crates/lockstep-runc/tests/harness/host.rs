@@ -37,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) lsms: Vec<String>,
     /// The effective capabilities of this process, one bit each.
     pub(crate) capabilities: u64,
+    /// Version and patch level of the kernel.
+    pub(crate) kernel: (u32, u32),
 }
 
 impl Host {
@@ -64,6 +66,7 @@ impl Host {
             controllers,
             lsms: active_lsms(),
             capabilities: u64::from_str_radix(&capabilities, 16).expect("CapEff is hexadecimal"),
+            kernel: kernel(),
         }
     }
 
@@ -77,6 +80,15 @@ impl Host {
         std::env::var_os("PATH")
             .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
     }
+}
+
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release
+        .split(['.', '-', '+'])
+        .map_while(|part| part.trim().parse().ok());
+    let version = numbers.next().expect("a version");
+    (version, numbers.next().unwrap_or(0))
 }
 
 fn cgroup_mounts() -> (CgroupLayout, BTreeMap<String, PathBuf>) {

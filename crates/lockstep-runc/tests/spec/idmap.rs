@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Test, View, cases, mounts_of};
+use crate::harness::{Bundle, Host, Test, View, cases, mounts_of};
 
 cases! {
     mapping_of_the_mount: "runc 1.1.5 has no id-mapped mounts",
@@ -151,6 +151,10 @@ fn own_mapping_in_a_user_namespace(t: &Test) {
 }
 
 fn tree(t: &Test) -> (View, PathBuf) {
+    t.need(
+        Host::get().kernel >= (6, 3),
+        "tmpfs can be id-mapped since Linux 6.3",
+    );
     let tree = t.subdir("tree");
     let at = tree.display();
     let script = format!(

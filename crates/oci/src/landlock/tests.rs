@@ -1,6 +1,6 @@
 //! The annotation: both spellings, what comes out again, and every refusal.
 
-use super::{AccessFs, AccessNet, Scope, parse};
+use super::{AccessFs, AccessNet, Ruleset, Scope, parse};
 
 #[test]
 fn names_and_numbers_are_the_same_bits() {
@@ -76,4 +76,22 @@ fn refusals() {
             "{error:?} does not contain {message:?}"
         );
     }
+}
+
+#[test]
+fn what_an_older_kernel_loses_has_names() {
+    let ruleset = Ruleset {
+        handled_access_fs: AccessFs::from_bits(
+            AccessFs::EXECUTE.bits() | AccessFs::REFER.bits() | AccessFs::TRUNCATE.bits(),
+        ),
+        handled_access_net: AccessNet::BIND_TCP,
+        scoped: Scope::SIGNAL,
+    };
+    assert_eq!(
+        ruleset.beyond(1),
+        ["refer", "truncate", "bind_tcp", "signal"]
+    );
+    assert_eq!(ruleset.beyond(3), ["bind_tcp", "signal"]);
+    assert_eq!(ruleset.beyond(5), ["signal"]);
+    assert!(ruleset.beyond(6).is_empty());
 }

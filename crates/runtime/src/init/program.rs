@@ -8,6 +8,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::landlock::{self, Domain, Enforced};
 use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
+use lockstep_oci::landlock::{AccessFs, AccessNet, Ruleset, Scope};
 use lockstep_plan::step::{HandOver, LandlockDomain};
 use lockstep_plan::{Downgrade, RootPath, Slot};
 use std::os::fd::AsFd;
@@ -98,22 +99,23 @@ impl Init<'_> {
                 .paths
                 .push((self.root()?.locate(path.as_path()).during(what)?, *access));
         }
-        match landlock::restrict(domain).during(|| "Landlock domain".into())? {
-            Enforced::Fully => {}
-            Enforced::Partially => {
-                self.downgrade_landlock("partly enforced by this kernel's Landlock ABI")
-            }
-            Enforced::Not => self.downgrade_landlock("not enforced: this kernel has no Landlock"),
+        let enforced =
+            landlock::restrict(domain).during(|| format!("Landlock domain{}", unknown(wanted)))?;
+        if enforced != Enforced::Fully {
+            let lost = match landlock::abi() {
+                0 => "not enforced: this kernel has no Landlock".to_owned(),
+                abi => format!(
+                    "partly enforced: Landlock ABI {abi} of this kernel is{}",
+                    unknown(wanted)
+                ),
+            };
+            self.outcome.downgrades.push(Downgrade {
+                because: "/annotations/org.lockstep.landlock".into(),
+                lost,
+                call: "landlock_restrict_self()".into(),
+            });
         }
         Ok(())
-    }
-
-    fn downgrade_landlock(&mut self, lost: &str) {
-        self.outcome.downgrades.push(Downgrade {
-            because: "/annotations/org.lockstep.landlock".into(),
-            lost: lost.into(),
-            call: "landlock_restrict_self()".into(),
-        });
     }
 
     /// After this, execve closes everything but the standard streams and what is handed over.
@@ -241,4 +243,19 @@ fn program_error(program: &str, call: &lockstep_kernel::Error) -> Error {
     };
     error.reason = None;
     error
+}
+
+/// " without NAME, ...": what of a domain this kernel's Landlock does not know. Empty if it knows all.
+fn unknown(wanted: &LandlockDomain) -> String {
+    let ruleset = Ruleset {
+        handled_access_fs: AccessFs::from_bits(wanted.handled_fs),
+        handled_access_net: AccessNet::from_bits(wanted.handled_net),
+        scoped: Scope::from_bits(wanted.scoped),
+    };
+    let abi = u32::try_from(landlock::abi()).unwrap_or(0);
+    let names = ruleset.beyond(abi);
+    if abi == 0 || names.is_empty() {
+        return String::new();
+    }
+    format!(" without {}", names.join(", "))
 }
