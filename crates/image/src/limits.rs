@@ -14,6 +14,8 @@ pub struct Limits {
     pub layer_bytes: u64,
     /// Bytes of one file, holes included: a sparse file costs nothing until somebody copies it.
     pub file_bytes: u64,
+    /// Bytes behind the end of a layer's archive, which is where padding may be and nothing else.
+    pub tail_bytes: u64,
     /// Uncompressed bytes for each compressed one, once a layer has more than 64 MiB uncompressed.
     pub compression_ratio: u64,
     /// Components of a path.
@@ -42,6 +44,7 @@ impl Default for Limits {
             entries: 1 << 20,
             layer_bytes: 64 << 30,
             file_bytes: 64 << 30,
+            tail_bytes: 16 << 20,
             compression_ratio: 400,
             depth: 255,
             path_bytes: 4096,

@@ -88,6 +88,12 @@ impl<R: Read, W: Write> Digesting<R, W> {
         Ok(())
     }
 
+    /// The same behind the end of an archive, where there is nothing to read.
+    pub(crate) fn drain_tail(&mut self, most: u64) -> Result<()> {
+        let found = io::copy(&mut self.by_ref().take(most + 1), &mut io::sink())?;
+        crate::limits::check("tail_bytes", found, most)
+    }
+
     /// Digest and length of what has passed, and the reader.
     pub(crate) fn finish(self) -> (Digest, u64, R) {
         (self.digester.finish(), self.count.get(), self.inner)

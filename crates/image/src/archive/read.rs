@@ -55,7 +55,7 @@ impl<'a, R: BufRead> Reader<'a, R> {
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
-            let size = number("size", header.entry_size())?;
+            let size = size(&header)?;
             match header.entry_type().as_byte() {
                 b'L' => extensions.long_name = Some(terminated(self.extension(size)?)),
                 b'K' => extensions.long_link = Some(terminated(self.extension(size)?)),
@@ -164,7 +164,7 @@ impl<'a, R: BufRead> Reader<'a, R> {
         let kind = kind(header)?;
         let stored = match pax.size {
             Some(size) => size,
-            None => number("size", header.entry_size())?,
+            None => size(header)?,
         };
         let path = pax
             .path
@@ -358,6 +358,16 @@ fn number<T>(field: &str, value: std::io::Result<T>) -> Result<T> {
     value.map_err(|_words_of_the_library| {
         Error::invalid(format!("tar: the field `{field}` of a header is no number"))
     })
+}
+
+/// The library takes a negative number in base 256 (its second bit is the sign) for a large one.
+fn size(header: &tar::Header) -> Result<u64> {
+    if header.as_old().size[0] & 0xc0 == 0xc0 {
+        return Err(Error::invalid(
+            "tar: the field `size` of a header is negative",
+        ));
+    }
+    number("size", header.entry_size())
 }
 
 fn modified(header: &tar::Header) -> Result<(i64, u32)> {

@@ -27,6 +27,12 @@ impl AsFd for Layer {
     }
 }
 
+/// How many of these layers, uppermost first, anything is seen of.
+pub(super) fn visible(layers: &[Layer]) -> usize {
+    let opaque = layers.iter().position(|layer| layer.unpacked.opaque);
+    opaque.map_or(layers.len(), |last| last + 1)
+}
+
 /// What stands beside a layer's tree.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct LayerFile {
@@ -36,6 +42,8 @@ pub(super) struct LayerFile {
     pub skipped_devices: u64,
     pub skipped_xattrs: u64,
     pub skipped_owners: u64,
+    #[serde(default)]
+    pub opaque: bool,
 }
 
 impl LayerFile {
@@ -47,6 +55,7 @@ impl LayerFile {
             skipped_devices: unpacked.skipped.devices,
             skipped_xattrs: unpacked.skipped.xattrs,
             skipped_owners: unpacked.skipped.owners,
+            opaque: unpacked.opaque,
         }
     }
 
@@ -59,6 +68,7 @@ impl LayerFile {
                 xattrs: self.skipped_xattrs,
                 owners: self.skipped_owners,
             },
+            opaque: self.opaque,
         }
     }
 }
@@ -124,6 +134,8 @@ impl Store {
             found.into_iter().map(|(layer, _)| layer).collect()
         };
         ready.reverse();
+        let seen = visible(&ready);
+        ready.truncate(seen);
         Ok(ready)
     }
 

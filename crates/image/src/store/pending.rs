@@ -4,7 +4,7 @@
 //! next command.
 
 use super::disk::tmp;
-use super::layer::{Layer, LayerFile, layer_path};
+use super::layer::{Layer, LayerFile, layer_path, visible};
 use super::record::{blob_path, chain_id};
 use super::{Guard, Store};
 use crate::error::{During, Error, Kind, Result};
@@ -208,7 +208,10 @@ impl<'a> Pending<'a> {
             None => None,
         };
         let mut archive = archive.into_inner();
-        archive.drain()?;
+        match &layer {
+            Some(_) => archive.drain_tail(self.store.limits.tail_bytes)?,
+            None => archive.drain()?,
+        }
         let (found, _, bounded) = archive.finish();
         verify("uncompressed layer", diff_id, &found)?;
         let mut raw = bounded.into_inner().into_inner().into_inner();
@@ -232,7 +235,8 @@ impl<'a> Pending<'a> {
         let disk = &self.store.disk;
         let path = tmp(temporary);
         let tree = disk.open_directory(&format!("{path}/tree"))?;
-        let below = self.layers.iter().map(file::duplicate);
+        let below = &self.layers[..visible(&self.layers)];
+        let below = below.iter().map(file::duplicate);
         let below: Vec<OwnedFd> = below
             .collect::<Result<_, _>>()
             .during(|| "layers below".to_owned())?;

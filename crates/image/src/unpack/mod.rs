@@ -55,6 +55,8 @@ pub struct Unpacked {
     pub bytes: u64,
     /// What could not be done here, and was left out.
     pub skipped: Skipped,
+    /// Whether its root is opaque: nothing of the layers below is to be seen. Overlay does not ask a root.
+    pub opaque: bool,
 }
 
 /// Unpacks an uncompressed archive, up to its end; the stream's rest is left unread.
@@ -68,6 +70,7 @@ pub fn unpack<R: BufRead>(archive: R, to: &Destination<'_>) -> Result<Unpacked> 
     let mut layer = Layer {
         to,
         places: Places::new(to)?,
+        whiteouts: false,
         done: Unpacked::default(),
     };
     while let Some(entry) = reader.next()? {
@@ -77,13 +80,17 @@ pub fn unpack<R: BufRead>(archive: R, to: &Destination<'_>) -> Result<Unpacked> 
             .entry(&entry, &mut reader)
             .within(|| format!("entry {}", shown(&entry.path)))?;
     }
-    layer.places.finish()?;
+    if layer.places.finish()? && layer.whiteouts {
+        whiteout::clear_hidden(to)?;
+    }
     Ok(layer.done)
 }
 
 struct Layer<'a> {
     to: &'a Destination<'a>,
     places: Places<'a>,
+    /// Whether it has made one.
+    whiteouts: bool,
     done: Unpacked,
 }
 
@@ -128,7 +135,7 @@ impl Layer<'_> {
                 Found::Whiteout => {
                     self.replace(parent, name)?;
                     file::mkdirat(parent, name, 0o700).during(what)?;
-                    self.mark_opaque(parent, name)?;
+                    self.places.mark_opaque(parent, name)?;
                 }
                 Found::Other => {
                     self.replace(parent, name)?;

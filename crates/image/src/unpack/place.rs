@@ -18,7 +18,9 @@ use std::rc::Rc;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
 pub(super) struct Places<'a> {
-    to: &'a Destination<'a>,
+    pub(super) to: &'a Destination<'a>,
+    /// Whether a directory was marked as opaque.
+    pub(super) opaque: bool,
     root: Root,
     current: Option<Current>,
 }
@@ -43,6 +45,7 @@ impl<'a> Places<'a> {
         }
         Ok(Places {
             to,
+            opaque: false,
             root: Root::new(root),
             current: None,
         })
@@ -117,7 +120,7 @@ impl<'a> Places<'a> {
                 Err(e) if e.is(&[Errno::EEXIST.0]) && super::whiteout::is_there(&above, name) => {
                     file::unlink(&*above, name).during(what)?;
                     file::mkdirat(&*above, name, 0o755).during(what)?;
-                    super::whiteout::mark_opaque(self.to, &above, name)?;
+                    self.mark_opaque(&above, name)?;
                 }
                 Err(e) if e.is(&[Errno::EEXIST.0]) => {
                     let message = format!("{} is no directory, or leads nowhere", path.display());
@@ -175,8 +178,10 @@ impl<'a> Places<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.forget()
+    /// Whether a directory was marked as opaque.
+    pub(super) fn finish(&mut self) -> Result<bool> {
+        self.forget()?;
+        Ok(self.opaque)
     }
 }
 

@@ -5,12 +5,14 @@
 //! (image-spec layer.md).
 
 use super::name::Whiteout;
+use super::place::Places;
 use super::{Destination, Found, Layer};
 use crate::error::{During, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::root::Root;
+use lockstep_kernel::tree::Listing;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,15 +31,19 @@ impl Layer<'_> {
     ) -> Result<()> {
         let name = match whiteout {
             Whiteout::Ignored => return Ok(()),
-            Whiteout::Opaque => return mark_opaque(self.to, parent, Path::new(".")),
+            Whiteout::Opaque => {
+                self.done.opaque |= parents.is_empty();
+                return self.places.mark_opaque(parent, Path::new("."));
+            }
             Whiteout::Name(name) => Path::new(OsStr::from_bytes(name)),
         };
         if !self.may_be_below(parents, name)? {
             return Ok(());
         }
+        self.whiteouts = true;
         match file::mknodat(parent, name, NodeKind::Char, 0, (0, 0)) {
             Err(e) if e.is(&[Errno::EEXIST.0]) => match self.kind_of(parent, name)? {
-                Found::Directory => mark_opaque(self.to, parent, name),
+                Found::Directory => self.places.mark_opaque(parent, name),
                 Found::Whiteout | Found::Other => Ok(()),
             },
             other => other
@@ -53,10 +59,6 @@ impl Layer<'_> {
             () if is_whiteout(&stat) => Found::Whiteout,
             () => Found::Other,
         })
-    }
-
-    pub(super) fn mark_opaque(&self, parent: &OwnedFd, name: &Path) -> Result<()> {
-        mark_opaque(self.to, parent, name)
     }
 
     /// Whether a layer below could have the name. In a directory that only this layer has, overlay would list
@@ -98,16 +100,59 @@ pub(super) fn is_there(parent: &OwnedFd, name: &Path) -> bool {
     file::stat(parent, name, false).is_ok_and(|stat| is_whiteout(&stat))
 }
 
-/// Hides everything below this directory, if there is anything to hide.
-pub(super) fn mark_opaque(to: &Destination<'_>, parent: &OwnedFd, name: &Path) -> Result<()> {
-    if to.below.is_empty() {
-        return Ok(());
+impl Places<'_> {
+    /// Hides everything below this directory, if there is anything to hide.
+    pub(super) fn mark_opaque(&mut self, parent: &OwnedFd, name: &Path) -> Result<()> {
+        if self.to.below.is_empty() {
+            return Ok(());
+        }
+        self.opaque = true;
+        inode::set_xattr_at(parent.as_fd(), name, attribute(self.to), b"y")
+            .during(|| "marking a directory as opaque".to_owned())
     }
-    let attribute = if to.user_xattrs {
-        "user.overlay.opaque"
-    } else {
-        "trusted.overlay.opaque"
-    };
-    inode::set_xattr_at(parent.as_fd(), name, attribute, b"y")
-        .during(|| "marking a directory as opaque".to_owned())
+}
+
+fn attribute(to: &Destination<'_>) -> &'static str {
+    match to.user_xattrs {
+        true => "user.overlay.opaque",
+        false => "trusted.overlay.opaque",
+    }
+}
+
+/// Removes the whiteouts below opaque directories, in whichever order an archive brought the two: there is nothing
+/// left to hide, and overlay lists them as files that cannot be opened.
+pub(super) fn clear_hidden(to: &Destination<'_>) -> Result<()> {
+    let what = || "whiteouts in opaque directories".to_owned();
+    let root = file::openat(to.directory, ".", DIRECTORY, 0).during(what)?;
+    clear(root, false, attribute(to)).during(what)
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW);
+
+/// A layer is at most `Limits::depth` deep, and so are descriptors and stack.
+fn clear(dir: OwnedFd, hidden: bool, attribute: &str) -> lockstep_kernel::Result<()> {
+    let hidden = hidden || inode::xattr(&dir, attribute)?.is_some();
+    let times = file::fstat(&dir)?;
+    let mut names = Listing::new(dir)?;
+    let mut removed = false;
+    while let Some(name) = names.next_name()? {
+        let (dir, name) = (names.directory()?, Path::new(&name));
+        let stat = file::stat(dir, name, false)?;
+        if hidden && is_whiteout(&stat) {
+            file::unlink(dir, name)?;
+            removed = true;
+        } else if is_directory(&stat) {
+            clear(file::openat(dir, name, DIRECTORY, 0)?, hidden, attribute)?;
+        }
+    }
+    if removed {
+        let time = (
+            times.st_mtime,
+            u32::try_from(times.st_mtime_nsec).unwrap_or(0),
+        );
+        inode::set_times(names.directory()?, time, time)?;
+    }
+    Ok(())
 }

@@ -54,7 +54,11 @@ fn headers(stage: &Stage) {
                 letters.end(),
                 invalid("`size` of a header is no number"),
             ),
-            ("negative", negative.end(), Err((Kind::Limit, "file_bytes"))),
+            (
+                "negative",
+                negative.end(),
+                Err((Kind::Invalid, "is negative")),
+            ),
             ("huge", huge.end(), Err((Kind::Limit, "file_bytes"))),
             (
                 "cut-header",

@@ -171,7 +171,7 @@ fn bombs(stage: &Stage) {
         Kind::Limit,
         "compression_ratio",
     );
-    // What follows the archive's end counts too.
+    // What follows the archive's end is bounded too.
     let mut trailing = Tar::new().file("f", "x").end();
     trailing.resize(80 << 20, 0);
     let packed = best(&trailing);
@@ -179,7 +179,7 @@ fn bombs(stage: &Stage) {
         "trailing",
         Layout::new().compressed(&trailing, packed, gz),
         Kind::Limit,
-        "compression_ratio",
+        "tail_bytes",
     );
     // A window of 2 GiB makes the reader allocate as much.
     let mut window = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");

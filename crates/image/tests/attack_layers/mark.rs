@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("whiteouts_hide_only_layers_below", ALL, below_only),
     ("opaque_hides_only_layers_below", ALL, opaque),
     ("needless_whiteouts_are_not_made", ALL, needless),
+    ("opaque_directories_have_no_whiteouts", ALL, opaque_alone),
     ("missing_directories_are_as_below", ALL, implied),
     ("overlays_own_attributes_are_left_out", ALL, attributes),
     ("duplicates_leave_the_last", ALL, duplicates),
@@ -47,6 +48,35 @@ fn malformed(stage: &Stage) {
             ),
         ],
     );
+}
+
+/// Overlay lists a whiteout in a directory that merges nothing as a file that cannot be opened.
+fn opaque_alone(stage: &Stage) {
+    stage.outside();
+    let (opaque, whiteout) = ("d/.wh..wh..opq", "d/.wh.old");
+    for (name, tar) in [
+        ("before", Tar::new().file(whiteout, "").file(opaque, "")),
+        ("after", Tar::new().file(opaque, "").file(whiteout, "")),
+        (
+            "replaced",
+            Tar::new().file(".wh.d", "").dir("d").file(whiteout, ""),
+        ),
+        (
+            "implied",
+            Tar::new()
+                .file(whiteout, "")
+                .file("d/new", "n")
+                .file(".wh.d", ""),
+        ),
+        (
+            "root",
+            Tar::new().file(".wh..wh..opq", "").file(whiteout, ""),
+        ),
+    ] {
+        let root = upper(stage, name, tar);
+        assert!(root.join("d").is_dir(), "{name}");
+        assert!(!is_there(&root, "d/old"), "{name}");
+    }
 }
 
 /// A layer with `d/{old,keep}` and `f`.
