@@ -156,7 +156,7 @@ fn choose(options: &Options) -> Result<Vec<&'static Group>, Failure> {
         .collect())
 }
 
-/// Installs packages and builds the release binary once for all groups.
+/// Installs packages and builds the release binaries once for all groups.
 fn prepare(context: &Context, logs: &Path) -> Result<Row, Failure> {
     let started = Instant::now();
     let mut skips = Vec::new();
@@ -164,12 +164,15 @@ fn prepare(context: &Context, logs: &Path) -> Result<Row, Failure> {
         println!("packages: {failure}");
         skips.push(("packages".to_owned(), failure.to_string()));
     }
-    let mut build = Command::new("cargo");
-    build
-        .args(["build", "--release", "-p", "lockstep-runc"])
-        .current_dir(&context.root);
+    // Each alone: Cargo unites the features of what is built together.
+    let builds = ["lockstep-runc", "lockstep"].map(|name| {
+        let mut build = Command::new("cargo");
+        build.args(["build", "--release", "-p", name]);
+        build.current_dir(&context.root);
+        build
+    });
     let log = logs.join("prepare.log");
-    let mut counts = execute::execute(vec![build], &log, Duration::from_secs(900))?;
+    let mut counts = execute::execute(builds.into(), &log, Duration::from_secs(1800))?;
     counts.skipped += skips.len() as u64;
     let row = Row {
         name: "prepare",
@@ -267,6 +270,11 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
         .env("LOCKSTEP_SKIPS", skips)
         .env("LOCKSTEP_TEST_RUNTIME", context.release_binary());
     command.env("LOCKSTEP_TEST_VARIANTS", variants::folder(&context.target));
+    if group.name == "kill-walk" {
+        // A debug build makes other calls.
+        let program = crate::release_binary(&context.target, "lockstep");
+        command.env("LOCKSTEP_TEST_PROGRAM", program);
+    }
     // A snapshot that differs is a failure, never a new snapshot.
     command
         .env("INSTA_UPDATE", "no")

@@ -171,7 +171,8 @@ pub fn inside(
     flags: u64,
     f: impl FnOnce() -> Vec<u8>,
 ) -> Result<(Vec<u8>, process::Exit)> {
-    let (mapped, map) = crate::socket::pipe()?;
+    // No pipe: writing to one whose reader was killed would take this process along (SIGPIPE).
+    let (mapped, map) = crate::socket::pair()?;
     let (answer, write) = crate::socket::pipe()?;
     let child = match process::clone(flags | libc::CLONE_NEWUSER as u64, None)? {
         Side::Child => {
@@ -183,7 +184,7 @@ pub fn inside(
     drop((mapped, write));
     let written = write_maps(proc, child.pid, maps, mapper)
         .map_err(|(_, error)| error)
-        .and_then(|()| file::write_fd(&map, b"."));
+        .and_then(|()| crate::socket::send(map.as_fd(), b".", &[]));
     drop(map);
     let answer = file::read_fd(answer, 1 << 20);
     let ended = process::wait(child.pid, false)?;

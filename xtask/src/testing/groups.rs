@@ -142,7 +142,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "kill-walk",
-        needs: &["strace"],
+        needs: &["gcc"],
         prefixes: &["kill", "fail", "walk"],
         sample: 5,
         minutes: (6, 150),

@@ -1,6 +1,6 @@
 /* Runs a command under ptrace(2) and disturbs one system call of it, or of a process that it makes.
  *
- *   stepper REPORT count|kill|ERRNO PROCESS NR OCCURRENCE PROGRAM COMMAND...
+ *   stepper [-a] REPORT count|kill|ERRNO PROCESS NR OCCURRENCE PROGRAM COMMAND...
  *
  * PROCESS is the ordinal of the process in the order of birth (0 is the command), NR the call's number, OCCURRENCE how
  * often this process has made this call before. A point is named so, and not by its ordinal among all calls, because
@@ -8,8 +8,9 @@
  *
  * Counting starts when COMMAND executes PROGRAM: what stands before that (env, setpriv, a shell) is a wrapper, and so
  * are its children. A further process is left alone as soon as it executes a program: that is the container's, or a
- * hook. REPORT gets a line "call PROCESS NR OCCURRENCE" for each call when counting, "hit OBJECT" when the
- * disturbance happened, "left PID" for each process that outlives the command. The exit status is the command's.
+ * hook; unless it executes PROGRAM too, or a copy of it. REPORT gets a line "call PROCESS NR OCCURRENCE" for each call
+ * when counting, "hit OBJECT" when the disturbance happened, "left PID" for each process that outlives the command. The
+ * exit status is the command's. With -a all processes are followed to their ends, not only to that of the command.
  *
  * C, because the tests may hold no unsafe code, and strace counts calls for each process but disturbs all. */
 #define _GNU_SOURCE
@@ -29,13 +30,17 @@
 
 enum { PROCESSES = 64, CALLS = 512, SECONDS = 40, TIMEOUT = 99, USAGE = 98, NO_EXEC = 97, NO_TRACE = 96, LOST = 95 };
 
-struct traced { pid_t pid; int counting, failing; unsigned seen[CALLS]; };
+/* The kernel's own, between itself and a tracer: the call is made again (include/linux/errno.h). */
+enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
+
+/* `current` is the call that it is in, `again` one that the kernel makes once more. */
+struct traced { pid_t pid; int counting, failing; long long current, again; unsigned seen[CALLS]; };
 static struct traced all[PROCESSES];
 static int known;
 static FILE *report;
 
 /* What is to be done, and where. */
-static int count, slay, error, process, done;
+static int count, slay, error, process, done, whole;
 static long long number;
 static unsigned occurrence;
 
@@ -55,6 +60,7 @@ static struct traced *admit(pid_t pid)
 	one = &all[known++];
 	one->pid = pid;
 	one->counting = known > 1;
+	one->current = one->again = -1;
 	return one;
 }
 
@@ -105,12 +111,13 @@ static void object(pid_t pid, const struct ptrace_syscall_info *info, char *text
 
 static void forget(struct traced *one) { one->pid = 0; }
 
+/* The program, or a sealed copy of it in memory, which has its size. */
 static int executes(pid_t pid, const struct stat *program)
 {
 	char link[64];
 	struct stat now;
 	snprintf(link, sizeof link, "/proc/%d/exe", pid);
-	return stat(link, &now) == 0 && now.st_ino == program->st_ino && now.st_dev == program->st_dev;
+	return stat(link, &now) == 0 && now.st_size == program->st_size;
 }
 
 static void disturb(struct traced *one, const struct ptrace_syscall_info *info)
@@ -133,25 +140,46 @@ static void disturb(struct traced *one, const struct ptrace_syscall_info *info)
 	ptrace(PTRACE_SETREGS, one->pid, 0, &regs);
 }
 
-static void on_call(struct traced *one)
+/* A call begins. One that the kernel makes again was counted when it was made first. */
+static void on_entry(struct traced *one, const struct ptrace_syscall_info *info)
 {
-	struct ptrace_syscall_info info;
-	ptrace(PTRACE_GET_SYSCALL_INFO, one->pid, sizeof info, &info);
-	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && one->counting && info.entry.nr < CALLS) {
-		int ordinal = (int)(one - all);
-		long long nr = (long long)info.entry.nr;
-		unsigned at = one->seen[nr]++;
-		if (count)
-			fprintf(report, "call %d %lld %u\n", ordinal, nr, at);
-		else if (ordinal == process && nr == number && at == occurrence)
-			disturb(one, &info);
-	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && one->failing) {
+	int ordinal = (int)(one - all);
+	long long nr = (long long)info->entry.nr;
+	int repeated = one->again >= 0 && (nr == one->again || nr == SYS_restart_syscall);
+	one->current = repeated ? one->again : nr;
+	one->again = -1;
+	if (repeated || nr >= CALLS)
+		return;
+	unsigned at = one->seen[nr]++;
+	if (count)
+		fprintf(report, "call %d %lld %u\n", ordinal, nr, at);
+	else if (ordinal == process && nr == number && at == occurrence)
+		disturb(one, info);
+}
+
+static void on_exit_of_call(struct traced *one, const struct ptrace_syscall_info *info)
+{
+	long long value = info->exit.rval;
+	if (one->failing) {
 		struct user_regs_struct regs;
 		ptrace(PTRACE_GETREGS, one->pid, 0, &regs);
 		regs.rax = -error;
 		ptrace(PTRACE_SETREGS, one->pid, 0, &regs);
 		one->failing = 0;
+	} else if (value == -ERESTARTSYS || value == -ERESTARTNOINTR || value == -ERESTARTNOHAND ||
+		   value == -ERESTART_RESTARTBLOCK) {
+		one->again = one->current;
 	}
+}
+
+static void on_call(struct traced *one)
+{
+	struct ptrace_syscall_info info;
+	ptrace(PTRACE_GET_SYSCALL_INFO, one->pid, sizeof info, &info);
+	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && one->counting)
+		on_entry(one, &info);
+	else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+		on_exit_of_call(one, &info);
 }
 
 static const long BEFORE = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
@@ -164,20 +192,23 @@ static int stops(const struct traced *one)
 	return one->counting && (count || searched || one->failing);
 }
 
-/* Follows all processes until the first has ended; its exit status. */
+/* Follows all processes until the first has ended, or all; the first's exit status. */
 static int follow(pid_t first, const struct stat *program)
 {
-	int status;
+	int status, result = LOST;
 	for (;;) {
 		pid_t pid = waitpid(-1, &status, __WALL);
 		if (pid < 0)
-			return LOST;
+			return result;
 		struct traced *one = admit(pid);
 		if (WIFEXITED(status) || WIFSIGNALED(status)) {
 			if (one)
 				forget(one);
-			if (pid == first)
-				return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			if (pid == first) {
+				result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+				if (!whole)
+					return result;
+			}
 			continue;
 		}
 		int event = status >> 16, sig = WSTOPSIG(status), pass = 0;
@@ -186,7 +217,7 @@ static int follow(pid_t first, const struct stat *program)
 			return LOST;
 		} else if (sig == (SIGTRAP | 0x80)) {
 			on_call(one);
-		} else if (event == PTRACE_EVENT_EXEC && pid != first) {
+		} else if (event == PTRACE_EVENT_EXEC && pid != first && !executes(pid, program)) {
 			ptrace(PTRACE_DETACH, pid, 0, 0);
 			forget(one);
 			/* Still reported as left, if it outlives the command. */
@@ -211,6 +242,9 @@ static int follow(pid_t first, const struct stat *program)
 int main(int argc, char **argv)
 {
 	struct stat program;
+	whole = argc > 1 && !strcmp(argv[1], "-a");
+	argc -= whole;
+	argv += whole;
 	if (argc < 8 || stat(argv[6], &program) < 0)
 		return USAGE;
 	report = fopen(argv[1], "w");

@@ -1,13 +1,11 @@
-//! Compiles and calls the ptrace stepper, and reads its report.
+//! Calls the ptrace stepper, and reads its report. The walks of `lockstep` include this file too.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
-use crate::harness::{Test, build};
-
-const SOURCE: &str = include_str!("stepper.c");
+pub(crate) const SOURCE: &str = include_str!("stepper.c");
 
 /// What happens at a point.
 #[derive(Clone, Copy, Debug)]
@@ -65,42 +63,68 @@ pub(crate) struct Hit {
 /// Exit code of the stepper when the command did not end in time.
 pub(crate) const HUNG: i32 = 99;
 
-/// Runs `command`, which executes `program` sooner or later, and disturbs that at `point`.
-pub(crate) fn step(
-    test: &Test,
-    what: Disturbance,
-    point: Point,
-    program: &Path,
-    command: &[String],
-) -> Ended {
-    let report = test.dir.join("report");
-    let stderr = test.dir.join("stepped.stderr");
-    // A new one each time: the runtime gives standard streams to the container's user.
-    drop(std::fs::remove_file(&stderr));
-    let status = Command::new(compiled(test))
-        .arg(&report)
-        .arg(what.to_string())
-        .args([point.process, point.call, point.occurrence].map(|n| n.to_string()))
-        .arg(program)
-        .args(command)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::null())
-        // A file, because a detached container keeps the descriptor.
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(&stderr).expect("a file in the test's directory"))
-        .status()
-        .expect("the stepper can be started");
-    let mut ended = Ended {
-        code: status.code().unwrap_or(-1),
-        stderr: String::from_utf8_lossy(&std::fs::read(&stderr).unwrap_or_default()).into_owned(),
-        ..Ended::default()
-    };
-    let text = std::fs::read_to_string(&report).unwrap_or_default();
-    for line in text.lines() {
-        read_line(line, &mut ended);
+/// How far processes are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To the end of the command; what it leaves behind goes on by itself.
+    ItsEnd,
+    /// To the end of each of them, but for the container's.
+    TheirEnds,
+}
+
+/// A stepper and its place.
+pub(crate) struct Stepper<'a> {
+    /// [`SOURCE`], compiled.
+    pub(crate) binary: &'a Path,
+    /// Where its report and the command's output are.
+    pub(crate) dir: &'a Path,
+    pub(crate) until: Until,
+    /// The program whose calls count.
+    pub(crate) program: &'a Path,
+}
+
+impl Stepper<'_> {
+    /// Runs `command`, which executes the program sooner or later, and disturbs that at `point`.
+    pub(crate) fn step<S: AsRef<OsStr>>(
+        &self,
+        what: Disturbance,
+        point: Point,
+        command: &[S],
+    ) -> Ended {
+        let report = self.dir.join("report");
+        let stderr = self.dir.join("stepped.stderr");
+        // A new one each time: the runtime gives standard streams to the container's user.
+        drop(std::fs::remove_file(&stderr));
+        let mut stepper = Command::new(self.binary);
+        if self.until == Until::TheirEnds {
+            stepper.arg("-a");
+        }
+        let status = stepper
+            .arg(&report)
+            .arg(what.to_string())
+            .args([point.process, point.call, point.occurrence].map(|n| n.to_string()))
+            .arg(self.program)
+            .args(command)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null())
+            // A file, because a detached container keeps the descriptor.
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).expect("a file in the test's directory"))
+            .status()
+            .expect("the stepper can be started");
+        let said = std::fs::read(&stderr).unwrap_or_default();
+        let mut ended = Ended {
+            code: status.code().unwrap_or(-1),
+            stderr: String::from_utf8_lossy(&said).into_owned(),
+            ..Ended::default()
+        };
+        let text = std::fs::read_to_string(&report).unwrap_or_default();
+        for line in text.lines() {
+            read_line(line, &mut ended);
+        }
+        ended
     }
-    ended
 }
 
 fn read_line(line: &str, ended: &mut Ended) {
@@ -119,13 +143,5 @@ fn read_line(line: &str, ended: &mut Ended) {
         }),
         ("left", &[pid]) => ended.left.push(pid),
         _ => {}
-    }
-}
-
-fn compiled(test: &Test) -> &'static Path {
-    static STEPPER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match STEPPER.get_or_init(|| build("stepper", SOURCE, &["-static"])) {
-        Ok(path) => path,
-        Err(reason) => test.skip(reason),
     }
 }

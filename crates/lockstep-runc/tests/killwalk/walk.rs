@@ -1,16 +1,17 @@
 //! A walk: one verb in one setting, undisturbed once to learn its calls, then disturbed at each of them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
 
 use crate::agents::Agents;
-use crate::harness::{Bundle, Case, Host, Output, Sample, Test, Used, View, hold, in_view};
+use crate::harness::{Bundle, Case, Host, Output, Sample, Test, Used, View, build, hold, in_view};
 use crate::left;
 use crate::setting::Setting;
-use crate::stepper::{self, Disturbance, Ended, HUNG, Hit, Point};
+use crate::stepper::{self, Disturbance, Ended, HUNG, Hit, Point, Stepper, Until};
 use crate::verb::{Begin, Verb};
 
 /// A kind of walk: what is done at each point, and what must be true then.
@@ -228,7 +229,13 @@ impl<'t> Walk<'t> {
             self.test.state_root().display().to_string(),
         ];
         argv.extend(self.arguments(self.verb));
-        stepper::step(self.test, what, point, runtime, &in_view(&self.view, argv))
+        let stepper = Stepper {
+            binary: compiled(self.test),
+            dir: &self.test.dir,
+            until: Until::ItsEnd,
+            program: runtime,
+        };
+        stepper.step(what, point, &in_view(&self.view, argv))
     }
 
     /// Where the container's state is.
@@ -267,4 +274,12 @@ impl<'t> Walk<'t> {
 /// The name of a system call of this architecture.
 pub(crate) fn name_of(call: u32) -> &'static str {
     syscall::name(Arch::X86_64, call).unwrap_or("unknown")
+}
+
+fn compiled(test: &Test) -> &'static Path {
+    static STEPPER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match STEPPER.get_or_init(|| build("stepper", stepper::SOURCE, &["-static"])) {
+        Ok(path) => path,
+        Err(reason) => test.skip(reason),
+    }
 }

@@ -21,7 +21,6 @@ crate::cases![
     the_copying_processes_are_confined,
     a_kernel_without_landlock,
     killed_at_any_moment,
-    killed_at_their_calls,
 ];
 
 const CANARY: &str = "canary-of-the-host";
@@ -501,108 +500,4 @@ fn killed_at_any_moment(t: &Stage) {
         drop(std::fs::remove_dir_all(&to));
         inside(t, "c", "rm -rf /tmp/into/new");
     }
-}
-
-const STEPPER: &str = include_str!("../../../lockstep-runc/tests/killwalk/stepper.c");
-
-/// Kills each of the processes of a copy at each of its calls, one at a time: whoever is left tidies up.
-fn killed_at_their_calls(t: &Stage) {
-    let stepper = t.compiled("stepper", STEPPER);
-    up(t, "c", &[]);
-    inside(
-        t,
-        "c",
-        "mkdir /tmp/into; mkdir /tmp/tree; echo 1 > /tmp/tree/1; echo 2 > /tmp/tree/2",
-    );
-    let small = t.dir.join("small");
-    std::fs::create_dir(&small).expect("a directory");
-    std::fs::write(small.join("1"), "1").expect("a file");
-    let out = t.dir.join("out");
-    std::fs::create_dir(&out).expect("a directory");
-    // Of a container that does not run, the one that holds it for the moment too.
-    t.call(&["create", "--name", "s", "-v", "v:/mnt", "host:", "true"])
-        .text();
-    for (from, to) in [
-        ("c:/tmp/tree".to_owned(), format!("{}/new", out.display())),
-        (small.display().to_string(), "c:/tmp/into/new".to_owned()),
-        (
-            small.join("1").display().to_string(),
-            "s:/mnt/new".to_owned(),
-        ),
-    ] {
-        walk(t, &stepper, (&from, &to), &out);
-    }
-}
-
-fn walk(t: &Stage, stepper: &Path, (from, to): (&str, &str), out: &Path) {
-    let report = t.dir.join("report");
-    let run = |what: &str, point: [u32; 3]| {
-        let copy = t.command(&["cp", from, to]);
-        let mut stepped = Command::new(stepper);
-        stepped.arg(&report).arg(what);
-        stepped.args(point.map(|number| number.to_string()));
-        stepped
-            .arg(copy.get_program())
-            .arg(copy.get_program())
-            .args(copy.get_args());
-        let code = output(stepped, b"").code;
-        assert!(
-            !(95..=99).contains(&code),
-            "{what} {point:?}: the stepper says {code}"
-        );
-        std::fs::read_to_string(&report).unwrap_or_default()
-    };
-    let tidy = || {
-        drop(std::fs::remove_dir_all(out.join("new")));
-        drop(t.call(&["exec", "c", "rm", "-rf", "/tmp/into/new"]));
-    };
-    let counted = run("count", [0; 3]);
-    tidy();
-    let points: Vec<[u32; 3]> = counted
-        .lines()
-        .filter_map(|line| {
-            let mut numbers = line
-                .strip_prefix("call ")?
-                .split(' ')
-                .map(|word| word.parse().ok());
-            Some([numbers.next()??, numbers.next()??, numbers.next()??])
-        })
-        .collect();
-    let processes = points.iter().map(|point| point[0]).max();
-    assert!(
-        points.len() > 200 && processes >= Some(2),
-        "{} points",
-        points.len()
-    );
-    let mut hits = 0;
-    // Nine hundred points take ten minutes: without a sample some of them stand for all, with one of 100 % each is taken.
-    let step = match crate::suite::Sample::is_full() {
-        true => points.len().div_ceil(120),
-        false => 1,
-    };
-    let takes =
-        |point: &&[u32; 3]| crate::suite::Sample::takes_point(&format!("{from} {to} {point:?}"));
-    let taken: Vec<_> = points.iter().filter(takes).step_by(step).collect();
-    for point in &taken {
-        let text = run("kill", **point);
-        hits += usize::from(text.contains("hit"));
-        let state = t.dir.join("root-state/runtime");
-        // Only the one that runs is there: whoever is left of a copy has ended the one that was held.
-        let held = || std::fs::read_dir(&state).into_iter().flatten().count() > 1;
-        assert!(until(|| !held()), "{point:?}: a container is still held");
-        assert!(
-            until(|| unfinished(t, out).is_empty()),
-            "{point:?}: {:?}",
-            unfinished(t, out)
-        );
-        tidy();
-    }
-    println!(
-        "cp {from} {to}: killed at {hits} of {} points, {processes:?} processes",
-        points.len()
-    );
-    assert!(hits * 10 >= taken.len() * 8, "{hits} of {}", taken.len());
-    // The next commands find everything in order.
-    t.call(&["cp", from, to]).text();
-    tidy();
 }
