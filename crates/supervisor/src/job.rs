@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use lockstep_plan::create::{MemoryRoot, Neighbour, Supervised};
 use lockstep_plan::secret::{self as plan, Hidden};
 use lockstep_plan::step::OverlayRoot;
-use lockstep_runtime::{ContainerId, CreateRequest};
+use lockstep_runtime::{ContainerId, CreateRequest, Error, Kind, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Name of the socket in the container's directory.
@@ -153,7 +154,7 @@ pub struct LogJob {
 
 impl Job {
     /// What the runtime is asked for; without the secrets, of which only a program has a use.
-    pub fn request(&self) -> lockstep_runtime::Result<CreateRequest> {
+    pub fn request(&self) -> Result<CreateRequest> {
         Ok(CreateRequest {
             id: ContainerId::parse(&self.id)?,
             bundle: self.bundle.clone(),
@@ -288,13 +289,68 @@ impl Exit {
 }
 
 /// What [`LIFE`] says so far; a line that was cut short by a full disk or a kill is none.
-pub fn read_life(text: &[u8]) -> (Option<Started>, Option<Exit>) {
+///
+/// # Errors
+///
+/// A line of another version, or one that is whole and none of ours: what it means is not known, so nothing may be done
+/// that would write over it.
+pub fn read_life(text: &[u8]) -> Result<(Option<Started>, Option<Exit>)> {
     let mut lines = text.split(|b| *b == b'\n');
-    let started = lines
-        .next()
-        .and_then(|line| serde_json::from_slice(line).ok());
-    let exit = lines
-        .next()
-        .and_then(|line| serde_json::from_slice(line).ok());
-    (started, exit)
+    let started = read_line(lines.next().unwrap_or_default())?;
+    let exit = read_line(lines.next().unwrap_or_default())?;
+    Ok((started, exit))
+}
+
+fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>> {
+    #[derive(Deserialize)]
+    struct Header {
+        schema: u32,
+    }
+    let wrong = |text: String| Error::new(Kind::Invalid, text);
+    let header = serde_json::from_slice::<Header>(line);
+    if let Ok(Header { schema }) = header
+        && schema != SCHEMA
+    {
+        let text = format!("schema {schema} is not {SCHEMA}, which this version reads");
+        return Err(wrong(text));
+    }
+    match serde_json::from_slice(line) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_data() => Err(wrong(error.to_string())),
+        Err(_cut_off) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_of_another_version_is_not_taken_for_none() {
+        let started = r#"{"schema":1,"pid":7,"at":"then","downgrades":[]}"#;
+        let exit = r#"{"schema":1,"status":3,"at":"now","asked":false}"#;
+        let read = |text: &str| read_life(text.as_bytes());
+        let (from, to) = read(&format!("{started}\n{exit}\n")).expect("a life");
+        assert_eq!((from.expect("it").pid, to.expect("it").status), (7, 3));
+        assert_eq!(read("").expect("none"), (None, None));
+        // Without a beginning: it could not be started.
+        assert!(read(&format!("\n{exit}\n")).expect("an end").1.is_some());
+        // Cut short by a kill.
+        for end in 0..exit.len() {
+            let text = format!("{started}\n{}", &exit[..end]);
+            assert_eq!(read(&text).expect("a life").1, None, "{text}");
+        }
+        for (wrong, word) in [
+            (started.replacen('1', "2", 1), "schema 2"),
+            (
+                format!("{started}\n{}", exit.replacen('1', "99", 1)),
+                "schema 99",
+            ),
+            (started.replace('7', "\"7\""), "expected i32"),
+            ("{\"schema\":1}".into(), "`pid`"),
+        ] {
+            let error = read(&wrong).expect_err(&wrong).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
 }

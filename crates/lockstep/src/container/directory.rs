@@ -202,13 +202,15 @@ impl Directory {
         let Some(text) = self.read(RECORD)? else {
             return Ok(None);
         };
-        record::parse(&text).map_err(|failure| {
-            let text = format!("{RECORD} of container {}: {}", self.id, failure.message);
-            let short: String = self.id.chars().take(12).collect();
-            Failure::new(text).hint(format!(
-                "use the version of lockstep that made it, or remove it with lockstep rm -f {short}"
-            ))
-        })
+        record::parse(&text).map_err(|failure| self.unreadable(RECORD, &failure.message))
+    }
+
+    /// A file that another version wrote, or nobody.
+    fn unreadable(&self, name: &str, why: &str) -> Failure {
+        let short: String = self.id.chars().take(12).collect();
+        Failure::new(format!("{name} of container {}: {why}", self.id)).hint(format!(
+            "use the version of lockstep that made it, or remove it with lockstep rm -f {short}"
+        ))
     }
 
     /// Removes the record: the directory is no container's from now on.
@@ -281,7 +283,7 @@ impl Directory {
     /// What its supervisor has recorded.
     pub(crate) fn life(&self) -> Result<(Option<Started>, Option<Exit>), Failure> {
         let text = self.read(LIFE)?.unwrap_or_default();
-        Ok(read_life(&text))
+        read_life(&text).map_err(|error| self.unreadable(LIFE, &error.to_string()))
     }
 
     /// Records an end that no supervisor could record.

@@ -34,7 +34,7 @@ fn named(front: &Front, args: &Arguments) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for id in store.ids()? {
         if let Some(directory) = store.by_id(&id)?
-            && matches!(directory.status()?, Status::Running(_))
+            && matches!(directory.status(), Ok(Status::Running(_)))
         {
             names.push(id);
         }

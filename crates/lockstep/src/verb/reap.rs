@@ -53,7 +53,11 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
             continue;
         }
         // Asked under the lock, so that none is removed that somebody has just started, or is about to.
-        let status = directory.status_locked()?;
+        let Ok(status) = directory.status_locked() else {
+            // Another version's, of which the sweep has told.
+            directory.unlock()?;
+            continue;
+        };
         let over = matches!(status, Status::Created | Status::Exited(..));
         match directory.record() {
             Ok(Some(record)) if over && !directory.is_restarting(&record, &status)? => {
@@ -86,9 +90,7 @@ fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
     let store = front.store()?;
     let directory = store.locate(typed)?;
     let record = record(&directory, typed, force)?;
-    if let Status::Running(_) = directory.status()?
-        && !force
-    {
+    if !force && matches!(directory.status()?, Status::Running(_)) {
         return Err(in_use(typed, "runs"));
     }
     // Also of one that has ended: its supervisor may be waiting for a reader of the output.

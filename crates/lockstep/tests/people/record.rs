@@ -13,6 +13,7 @@ crate::cases![
     a_broken_record_stops_nobody_else,
     force_removes_what_cannot_be_read,
     what_cannot_be_read_keeps_its_volumes,
+    a_newer_life_is_left_alone,
 ];
 
 const FIRST: &str = include_str!("../data/schema-1/record.json");
@@ -164,4 +165,49 @@ fn what_cannot_be_read_keeps_its_volumes(t: &Stage) {
     std::fs::write(&path, text).expect("the test's own");
     t.call(&["rm", "has"]).text();
     t.call(&["volume", "rm", "kept"]).text();
+}
+
+/// Whether it runs, and how it ended, is not known; above all not that it never began.
+fn a_newer_life_is_left_alone(t: &Stage) {
+    let record = created(t, "new");
+    t.call(&["start", "new"]).text();
+    let id = t.field("new", "{{.Id}}");
+    t.call(&["stop", "-t", "0", "new"]).text();
+    let path = record.with_file_name("life.json");
+    let text = std::fs::read_to_string(&path).expect("a life");
+    t.call(&["run", "-d", "--name", "good", "host:", "sleep", "1000"])
+        .text();
+    created(t, "over");
+    for newer in [
+        text.replacen("{\"schema\":1,", "{\"schema\":2,\"unheard\":[],", 1),
+        text.replacen("\n{\"schema\":1,", "\n{\"schema\":99,", 1),
+    ] {
+        assert_ne!(text, newer);
+        std::fs::write(&path, &newer).expect("the test's own");
+        for line in [
+            &["start", "new"][..],
+            &["inspect", "new"],
+            &["stop", "new"],
+            &["wait", "new"],
+            &["rm", "new"],
+            &["cp", "/dev/null", "new:/tmp/x"],
+        ] {
+            let said = t.call(line).refused(125);
+            assert!(
+                said.contains("life.json") && said.contains("schema"),
+                "{said}"
+            );
+        }
+        let listed = t.call(&["ps", "-a", "--format", "{{.Names}}"]);
+        assert!(listed.stderr.contains("life.json"), "{listed:?}");
+        assert!(!listed.text().contains("new"));
+        assert!(t.call(&["stats", "--no-stream"]).text().contains("good"));
+        assert_eq!(std::fs::read_to_string(&path).expect("a life"), newer);
+    }
+    // What is over goes, and this one with force alone.
+    let pruned = t.call(&["container", "prune", "-f"]).text();
+    assert!(!pruned.is_empty() && !pruned.contains(&id), "{pruned}");
+    t.call(&["rm", "-f", "new"]).text();
+    assert!(!record.exists());
+    t.call(&["stop", "-t", "0", "-a"]).text();
 }
