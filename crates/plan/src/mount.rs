@@ -10,10 +10,10 @@ pub use source::{Opened, open_sources};
 use crate::create::MemoryRoot;
 use crate::mount_options::Options;
 use crate::namespace::Namespaces;
-use crate::step::{HostPath, IdMaps, Op, OverlayRoot, Plan, RootPath, Slot, Source};
+use crate::step::{HostPath, IdMaps, Links, Op, OverlayRoot, Plan, RootPath, Slot, Source};
 use crate::{Error, Host, Result};
 use lockstep_abi::mount::*;
-use lockstep_oci::runtime::{Linux, Mount, RootfsPropagation, Spec};
+use lockstep_oci::runtime::{Linux, Mount, Root, RootfsPropagation, Spec};
 use source::{bind_kind, source_path};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,16 @@ pub struct Context<'a> {
     pub shared_memory: Option<&'a Path>,
 }
 
+impl Context<'_> {
+    /// Our own tool names a root file system by a path without links; one of its own directory's is relative.
+    fn root_links(&self, root: &Root) -> Links {
+        match self.own_cgroups && Path::new(&root.path).is_absolute() {
+            true => Links::None,
+            false => Links::All,
+        }
+    }
+}
+
 /// Plans everything from the first mount to the read-only paths, all below the root descriptor.
 pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>) -> Result<()> {
     let linux = spec.linux.clone().unwrap_or_default();
@@ -78,7 +88,10 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         (Some(_), ..) => Source::Memory,
         (None, Some(overlay), _) => Source::Overlay(overlay.clone()),
         (None, None, Some(slot)) => Source::Slot(slot),
-        (None, None, None) => Source::Path(HostPath::new(context.bundle, &root.path)),
+        (None, None, None) => Source::Path(
+            HostPath::new(context.bundle, &root.path),
+            context.root_links(root),
+        ),
     };
     let hooked = spec
         .hooks
@@ -147,12 +160,11 @@ fn one(
         let source = match (over, slot) {
             (Some((_, layers)), _) => Source::Overlay(layers.clone()),
             (None, Some(slot)) => Source::Slot(slot),
-            (None, None) => Source::Path(source_path(n, mount, context)?),
+            (None, None) => Source::Path(source_path(n, mount, context)?, options.source_links),
         };
         let op = Op::Bind {
             source,
             recursive,
-            source_nofollow: options.source_nofollow,
             attributes: options.attributes,
             target,
             nofollow: options.target_nofollow,

@@ -1,5 +1,6 @@
 //! The option strings of a mount (config.md, "Linux mount options") as kernel flags.
 
+use crate::step::Links;
 use lockstep_abi::mount::*;
 use serde::Serialize;
 
@@ -44,8 +45,8 @@ pub struct Options {
     pub copy_up: bool,
     /// `idmap` (false) or `ridmap` (true).
     pub idmap: Option<bool>,
-    /// `src-nofollow`.
-    pub source_nofollow: bool,
+    /// `src-nofollow`, `src-nosymlinks`.
+    pub source_links: Links,
     /// `dest-nofollow`.
     pub target_nofollow: bool,
 }
@@ -135,7 +136,8 @@ impl Options {
             "tmpcopyup" => self.copy_up = true,
             "idmap" => self.idmap = Some(false),
             "ridmap" => self.idmap = Some(true),
-            "src-nofollow" => self.source_nofollow = true,
+            "src-nofollow" => self.source_links = Links::NotTheLast,
+            "src-nosymlinks" => self.source_links = Links::None,
             "dest-nofollow" => self.target_nofollow = true,
             _ => self.take_flag(option),
         }

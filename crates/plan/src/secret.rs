@@ -74,7 +74,6 @@ pub(crate) fn plan(plan: &mut Plan, secrets: &[Secret]) -> Result<()> {
     let op = Op::Bind {
         source: Source::Secrets(secrets.to_vec()),
         recursive: false,
-        source_nofollow: false,
         attributes: Attributes {
             set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
             ..Attributes::default()

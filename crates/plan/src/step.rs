@@ -4,8 +4,8 @@ mod operand;
 mod plan;
 
 pub use operand::{
-    CgroupView, Device, DeviceKind, HandOver, HostPath, IdMap, IdMaps, LandlockDomain, MapMethod,
-    OverlayRoot, RootPath, Slot, Source,
+    CgroupView, Device, DeviceKind, HandOver, HostPath, IdMap, IdMaps, LandlockDomain, Links,
+    MapMethod, OverlayRoot, RootPath, Slot, Source,
 };
 pub use plan::Plan;
 
@@ -62,7 +62,7 @@ pub enum Op {
         slot: Slot,
         source: HostPath,
         recursive: bool,
-        nofollow: bool,
+        links: Links,
         /// Whether mounts made below the copy appear in the source too.
         peer: bool,
         idmap: Option<(IdMaps, bool)>,
@@ -146,7 +146,6 @@ pub enum Op {
     Bind {
         source: Source,
         recursive: bool,
-        source_nofollow: bool,
         attributes: Attributes,
         target: RootPath,
         nofollow: bool,

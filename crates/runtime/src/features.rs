@@ -165,6 +165,7 @@ const MOUNT_OPTIONS: &[&str] = &[
     "silent",
     "slave",
     "src-nofollow",
+    "src-nosymlinks",
     "strictatime",
     "suid",
     "symfollow",

@@ -30,6 +30,7 @@ cases! {
     recursive_nosymfollow: "runc 1.1.5 has no rnosymfollow",
     plain_ro_is_not_recursive,
     src_nofollow: "an option that runc 1.1.5 lacks",
+    src_nosymlinks: "an option of our own",
     dest_nofollow: "an option that runc 1.1.5 lacks",
 }
 
@@ -319,6 +320,25 @@ fn src_nofollow(t: &Test) {
         file.display().to_string(),
         "the link was followed"
     );
+}
+
+fn src_nosymlinks(t: &Test) {
+    let file = t.file("target", "the target");
+    let dir = t.subdir("real");
+    std::fs::write(dir.join("f"), "below").expect("own directory");
+    symlink(&file, t.dir.join("link")).expect("own directory");
+    symlink(&dir, t.dir.join("way")).expect("own directory");
+    let show = |source: &str| {
+        let source = t.dir.join(source);
+        t.sh("cat /m")
+            .bind(&source, "/m", &["src-nosymlinks"])
+            .run()
+    };
+    assert_eq!(show("target").ok().text(), "the target");
+    assert_eq!(show("real/f").ok().text(), "below");
+    for source in ["link", "way/f"] {
+        show(source).fails_with(&["ELOOP", source]);
+    }
 }
 
 fn dest_nofollow(t: &Test) {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::stage::Stage;
+use crate::stage::{Output, Stage, USER, output};
 
 crate::cases![
     owners_are_the_same_on_both_sides,
@@ -16,6 +16,8 @@ crate::cases![
     hosts,
     wrong_mounts_are_refused,
     devices,
+    a_link_that_came_later_is_not_followed,
+    a_user_s_neither,
 ];
 
 fn owners_are_the_same_on_both_sides(t: &Stage) {
@@ -255,4 +257,59 @@ fn devices(t: &Stage) {
             .refused(125)
             .contains("no device")
     );
+}
+
+/// A directory of the host, one below it, and a link to it beside a secret of somebody else's.
+fn chosen(t: &Stage) -> std::path::PathBuf {
+    let top = t.dir.join("top");
+    for (dir, text) in [("top/way/data", "chosen"), ("other/data", "of others")] {
+        std::fs::create_dir_all(t.dir.join(dir)).expect("a directory");
+        std::fs::write(t.dir.join(dir).join("f"), text).expect("a file");
+    }
+    // Root may have named it by a link, which is resolved then.
+    std::os::unix::fs::symlink("way/data", top.join("named")).expect("a link");
+    top
+}
+
+fn swapped(t: &Stage, call: &dyn Fn(&[&str]) -> Output) {
+    let top = chosen(t);
+    let named = format!("{}:/data:ro", top.join("named").display());
+    let run = ["host:", "cat", "/data/f"];
+    call(&[&["create", "--name", "v", "-v", &named][..], &run].concat()).text();
+    assert_eq!(call(&["start", "-a", "v"]).text(), "chosen");
+    for (place, other) in [("way/data", "../../other/data"), ("way", "../other")] {
+        let (place, kept) = (top.join(place), top.join("kept"));
+        std::fs::rename(&place, &kept).expect("own directory");
+        std::os::unix::fs::symlink(other, &place).expect("a link");
+        let said = call(&["start", "-a", "v"]);
+        assert!(said.code != 0 && said.stdout.is_empty(), "{said:?}");
+        assert!(said.stderr.contains("symbolic link"), "{said:?}");
+        std::fs::remove_file(&place).expect("own link");
+        std::fs::rename(&kept, &place).expect("own directory");
+    }
+    assert_eq!(call(&["start", "-a", "v"]).text(), "chosen");
+}
+
+/// Whoever may write to the directory above could have another one mounted at the next start.
+fn a_link_that_came_later_is_not_followed(t: &Stage) {
+    swapped(t, &|args| t.call(args));
+    // A root file system that is a directory of the host is no other case.
+    let (root, kept) = (t.dir.join("root"), t.dir.join("kept"));
+    std::fs::create_dir(&root).expect("a directory");
+    let image = format!("rootfs:{}", root.display());
+    t.call(&["create", "--name", "r", &image, "/no/program"])
+        .text();
+    std::fs::rename(&root, kept).expect("own directory");
+    std::os::unix::fs::symlink("other", &root).expect("a link");
+    let said = t.call(&["start", "-a", "r"]);
+    assert!(said.stderr.contains("symbolic link"), "{said:?}");
+}
+
+fn a_user_s_neither(t: &Stage) {
+    let mine = |path: &std::path::Path| {
+        std::os::unix::fs::chown(path, Some(USER), Some(USER)).expect("an owner");
+    };
+    mine(&t.dir);
+    let first = Some(1_500_000_000);
+    swapped(t, &|args| output(t.user_command(first, args), b""));
 }

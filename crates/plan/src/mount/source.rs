@@ -50,7 +50,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
                 slot: here,
                 source,
                 recursive: true,
-                nofollow: false,
+                links: context.root_links(root),
                 peer: false,
                 idmap: context.idmap_root.then(|| (context.maps.clone(), true)),
             },
@@ -80,7 +80,7 @@ pub fn open_sources(plan: &mut Plan, spec: &Spec, context: &Context<'_>) -> Resu
             slot: here,
             source,
             recursive,
-            nofollow: options.source_nofollow,
+            links: options.source_links,
             peer: wants_shared(spec) && shares(&options),
             idmap,
         };

@@ -75,11 +75,23 @@ pub enum MapMethod {
     OneId,
 }
 
+/// Which symbolic links on the way to a host path are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Links {
+    /// All, as path_resolution(7) does.
+    #[default]
+    All,
+    /// All but one at its end.
+    NotTheLast,
+    /// None: it had none when it was chosen, and one that has come since is somebody else's choice.
+    None,
+}
+
 /// Where the tree of a bind mount comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Source {
     /// Opened by the init process by its host path, before the root changes.
-    Path(HostPath),
+    Path(HostPath, Links),
     /// Opened by an earlier step.
     Slot(Slot),
     /// A new file system in memory that nobody else has.

@@ -10,7 +10,7 @@ use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, process};
-use lockstep_plan::step::{IdMap, OverlayRoot, Source};
+use lockstep_plan::step::{IdMap, Links, OverlayRoot, Source};
 use lockstep_plan::{HostPath, Op, RootPath, mount_options};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) fn open_source(proc: BorrowedFd<'_>, op: &Op) -> Result<OwnedFd> {
     let Op::OpenTree {
         source,
         recursive,
-        nofollow,
+        links,
         peer,
         idmap,
         ..
@@ -41,8 +41,7 @@ pub(crate) fn open_source(proc: BorrowedFd<'_>, op: &Op) -> Result<OwnedFd> {
     };
     let recursive = *recursive;
     let path = source.as_path();
-    let tree = mount::open_tree(file::CWD, path, recursive, *nofollow)
-        .during(|| format!("opening mount source {}", path.display()))?;
+    let tree = open_path(path, recursive, *links)?;
     if !*peer {
         // A copy of a shared mount is its peer: what is mounted in the container would appear on the host.
         let cut = Attributes {
@@ -70,6 +69,22 @@ pub(crate) fn open_source(proc: BorrowedFd<'_>, op: &Op) -> Result<OwnedFd> {
             })?;
     }
     Ok(tree)
+}
+
+fn open_path(path: &Path, recursive: bool, links: Links) -> Result<OwnedFd> {
+    let opened = match links {
+        Links::All => mount::open_tree(file::CWD, path, recursive, false),
+        Links::NotTheLast => mount::open_tree(file::CWD, path, recursive, true),
+        Links::None => mount::open_tree_without_links(path, recursive),
+    };
+    let swapped = matches!(&opened, Err(e) if links == Links::None && e.is(&[Errno::ELOOP.0]));
+    let opened = opened.during(|| format!("opening mount source {}", path.display()));
+    opened.map_err(|e| match swapped {
+        true => {
+            e.hint("a symbolic link has taken the place of a directory or file that was chosen")
+        }
+        false => e,
+    })
 }
 
 /// Plan's map lines as the kernel room takes them.
@@ -112,7 +127,7 @@ const ROOT_IN_MEMORY: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 impl Init<'_> {
     /// Attaches the root file system in this namespace and keeps its descriptor.
     pub(super) fn attach_root(&mut self, source: &Source, at: &HostPath) -> Result<()> {
-        let tree = self.tree(source, true, false)?;
+        let tree = self.tree(source, true)?;
         mount::attach_at(&tree, file::CWD, at.as_path())
             .during(|| "attaching the root file system".into())?;
         self.root_elsewhere = at.as_path() != Path::new("/");
@@ -120,14 +135,13 @@ impl Init<'_> {
         Ok(())
     }
 
-    fn tree(&mut self, source: &Source, recursive: bool, nofollow: bool) -> Result<OwnedFd> {
+    fn tree(&mut self, source: &Source, recursive: bool) -> Result<OwnedFd> {
         match source {
             Source::Slot(slot) => self
                 .slots
                 .remove(slot)
                 .ok_or_else(|| Error::new(Kind::Invalid, format!("{slot:?} was not opened"))),
-            Source::Path(path) => mount::open_tree(file::CWD, path.as_path(), recursive, nofollow)
-                .during(|| format!("opening mount source {}", path.as_path().display())),
+            Source::Path(path, links) => open_path(path.as_path(), recursive, *links),
             Source::Memory => {
                 let data = ["mode=755".to_owned()];
                 filesystem("tmpfs", "rootfs", &data, ROOT_IN_MEMORY)
@@ -189,7 +203,6 @@ impl Init<'_> {
         let Op::Bind {
             source,
             recursive,
-            source_nofollow,
             attributes,
             target,
             nofollow,
@@ -201,7 +214,7 @@ impl Init<'_> {
             return self.secrets(secrets, op);
         }
         let what = || format!("bind-mounting at {}", target.as_path().display());
-        let tree = self.tree(source, *recursive, *source_nofollow)?;
+        let tree = self.tree(source, *recursive)?;
         let directory = file::fstat(&tree).during(what)?.st_mode & S_IFMT == S_IFDIR;
         if directory {
             self.attach_directory(&tree, target, *nofollow)?;

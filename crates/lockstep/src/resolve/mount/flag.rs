@@ -187,7 +187,11 @@ fn from_host(
     {
         return Ok(mount);
     }
-    let options: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut options: Vec<&str> = all.iter().map(String::as_str).collect();
+    if by_path {
+        // It has none now. What was looked at for Lockstep's own is what is mounted, at every start.
+        options.push("src-nosymlinks");
+    }
     let mut mount = mount(target, "bind", &source, &options);
     if idmap {
         mount.options.push("ridmap".into());
