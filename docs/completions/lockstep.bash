@@ -264,7 +264,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__create)
-            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --conmon-pidfile --sdnotify --cgroups --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --gpus --init-path --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-l -i -t -a -e -w -u -h -v -m -c -p -P -q --rm --cidfile --replace --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --gpus --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --conmon-pidfile --sdnotify --cgroups --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --init-path --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +371,10 @@ _lockstep() {
                     return 0
                     ;;
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -742,10 +746,6 @@ _lockstep() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --gpus)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --init-path)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1084,7 +1084,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__plan)
-            opts="-i -t -a -e -w -u -h -v -m -c --json --host --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
+            opts="-i -t -a -e -w -u -h -v -m -c --json --host --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --gpus --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --why --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1171,6 +1171,10 @@ _lockstep() {
                     return 0
                     ;;
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1516,7 +1520,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__run)
-            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --preserve-fds --preserve-fd --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --conmon-pidfile --sdnotify --cgroups --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --gpus --init-path --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
+            opts="-d -l -i -t -a -e -w -u -h -v -m -c -p -P -q --detach --detach-keys --rm --sig-proxy --cidfile --replace --preserve-fds --preserve-fd --name --label --label-file --annotation --interactive --tty --attach --env --env-file --env-host --unsetenv --unsetenv-all --workdir --user --group-add --umask --entrypoint --init --stop-signal --stop-timeout --timeout --cap-add --cap-drop --security-opt --privileged --device --gpus --device-cgroup-rule --sysctl --network --net --userns --uidmap --gidmap --pid --ipc --uts --cgroupns --hostname --domainname --add-host --no-hosts --read-only --read-only-tmpfs --volume --volumes-from --image-volume --mount --secret --tmpfs --rootfs --shm-size --pids-limit --memory --memory-swap --memory-reservation --memory-swappiness --cpus --cpu-shares --cpu-quota --cpu-period --cpuset-cpus --cpuset-mems --blkio-weight --blkio-weight-device --device-read-bps --device-write-bps --device-read-iops --device-write-iops --ulimit --oom-score-adj --oom-kill-disable --cgroup-parent --cgroup-conf --restart --log-driver --log-opt --pidfile --conmon-pidfile --sdnotify --cgroups --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-start-interval --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --why --publish --publish-all --expose --ip --ip6 --mac-address --network-alias --link --link-local-ip --dns --dns-option --dns-opt --dns-search --pull --platform --arch --os --variant --authfile --tls-verify --quiet --disable-content-trust --isolation --runtime --storage-opt --volume-driver --init-path --systemd --subuidname --subgidname --hostuser --passwd-entry --group-entry --hosts-file --seccomp-policy --pod --requires --rdt-class --personality --chrootdirs --kernel-memory --cpu-rt-runtime --cpu-rt-period --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1635,6 +1639,10 @@ _lockstep() {
                     return 0
                     ;;
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2003,10 +2011,6 @@ _lockstep() {
                     return 0
                     ;;
                 --volume-driver)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --gpus)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

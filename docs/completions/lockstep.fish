@@ -100,7 +100,8 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l timeout -d 'st
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cap-add -d 'a capability more, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cap-drop -d 'a capability less, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device -d 'a device, or one by its vendor\'s name (CDI) as vendor.com/class=name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'as --device nvidia.com/gpu=ID for each' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l network -d 'none by default: a loopback of its own' -r
@@ -188,7 +189,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l isolation -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -247,7 +247,8 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l timeout -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cap-add -d 'a capability more, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cap-drop -d 'a capability less, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device -d 'a device, or one by its vendor\'s name (CDI) as vendor.com/class=name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'as --device nvidia.com/gpu=ID for each' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l network -d 'none by default: a loopback of its own' -r
@@ -335,7 +336,6 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l isolation -
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l runtime -d 'refused: Lockstep makes its containers itself; lockstep-runc serves other engines' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l storage-opt -d 'refused: the root file system has no size limit of its own yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l volume-driver -d 'refused: volumes have no drivers' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l gpus -d 'refused: device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and bring the driver\'s libraries with -v' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init-path -d 'refused: --init is this program\'s own, sealed in memory; no file of the host is executed in a container for it' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l systemd -d 'refused: systemd inside a container is not set up yet' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l subuidname -d 'refused: the subordinate ids are those of the caller' -r
@@ -586,7 +586,8 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l timeout -d 's
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cap-add -d 'a capability more, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l cap-drop -d 'a capability less, or all' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l security-opt -d 'no-new-privileges[=false], seccomp=FILE|unconfined|builtin, apparmor=NAME, label=..., mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device -d 'a device' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device -d 'a device, or one by its vendor\'s name (CDI) as vendor.com/class=name' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l gpus -d 'as --device nvidia.com/gpu=ID for each' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l device-cgroup-rule -d 'a rule of the device cgroup, as \'c 1:3 rwm\'' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l sysctl -d 'a sysctl of the container\'s own namespaces' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l network -d 'none by default: a loopback of its own' -r

@@ -151,7 +151,16 @@ pub(super) const PRIVILEGE: &[Opt] = &[
          unmask=PATHS|ALL, systempaths=unconfined, proc-opts=OPTIONS",
     ),
     flag("privileged", "give nearly everything back, and say what"),
-    values("device", "HOST[:INSIDE[:rwm]]", "a device"),
+    values(
+        "device",
+        "HOST[:INSIDE[:rwm]]",
+        "a device, or one by its vendor's name (CDI) as vendor.com/class=name",
+    ),
+    value(
+        "gpus",
+        "all|N|device=ID,...",
+        "as --device nvidia.com/gpu=ID for each",
+    ),
     values(
         "device-cgroup-rule",
         "RULE",
@@ -372,12 +381,6 @@ const REFUSED: &[Opt] = &[
         "the root file system has no size limit of its own yet",
     ),
     refused("volume-driver", Takes::Text, "volumes have no drivers"),
-    refused(
-        "gpus",
-        Takes::Text,
-        "device descriptions of vendors (CDI) are not read yet; name each file with --device, as --device /dev/nvidia0, and \
-         bring the driver's libraries with -v",
-    ),
     refused(
         "init-path",
         Takes::Text,

@@ -1,5 +1,6 @@
 //! Where Lockstep keeps its things, and which of the host's files are its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use lockstep_abi::errno::Errno;
@@ -9,7 +10,7 @@ use super::{Front, absolute, environment};
 use crate::config::Config;
 use crate::container::Locations;
 use crate::failure::{Doing, Failure};
-use crate::resolve::Own;
+use crate::resolve::{DESCRIPTIONS, Described, Own, description};
 
 /// Most bytes of a configuration file.
 const MOST: usize = 1 << 20;
@@ -68,6 +69,34 @@ impl Front {
             program: file::readlink(file::CWD, "/proc/self/exe").ok(),
         }
     }
+}
+
+/// What vendors say of their devices, from the files in the directories for it. A description is believed as a configuration
+/// is: nobody but root and the user may have written it.
+pub(super) fn descriptions() -> Result<Vec<Described>, Failure> {
+    let mut all = Vec::new();
+    for (rank, place) in DESCRIPTIONS.iter().enumerate() {
+        let names = match file::list(file::CWD, place) {
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => continue,
+            other => other.doing(|| (*place).into())?,
+        };
+        for name in names {
+            let path = Path::new(place).join(&name);
+            let spec = match path.extension().and_then(OsStr::to_str) {
+                Some("json") => match read_own(&path) {
+                    Ok(Some(text)) => description::parse(text.as_bytes()),
+                    Ok(None) => continue,
+                    Err(failure) => Err(failure.message),
+                },
+                Some("yaml" | "yml") => {
+                    Err("YAML is not read, JSON is (nvidia-ctk cdi generate --format=json)".into())
+                }
+                _ => continue,
+            };
+            all.push(Described { path, rank, spec });
+        }
+    }
+    Ok(all)
 }
 
 /// Reads the configuration files: the machine's, then the user's.

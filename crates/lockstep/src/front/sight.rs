@@ -66,6 +66,7 @@ impl<'a> Eyes<'a> {
                 // Its absence is a mistake in the line and no answer of it.
                 Ok(found.map_err(|failure| failure.code(OURS))?.1.mounts)
             },
+            descriptions: &super::place::descriptions,
             neighbour: &|typed| super::neighbour::find(self.front, typed),
             variable: &|name| super::environment(name)?.into_string().ok(),
             variables: &|| {

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use lockstep_oci::runtime::{Device, DeviceCgroup, DeviceCgroupType, DeviceType};
+use lockstep_oci::runtime::{Device, DeviceCgroup, DeviceCgroupType, DeviceType, Mount};
 
+use super::cdi::spec;
 use super::{Input, Node, Resolved, wrong};
 use crate::failure::Failure;
 use crate::why::Origin;
 
-pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+pub(super) fn apply(
+    input: &Input<'_>,
+    vendors: &[spec::Node],
+    out: &mut Resolved,
+) -> Result<(), Failure> {
     let deny = DeviceCgroup {
         allow: false,
         access: Some("rwm".into()),
@@ -16,19 +21,34 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     };
     let mut rules = vec![deny];
     for text in input.args.texts("device")? {
-        let (device, access) = device(input, text)?;
-        rules.push(DeviceCgroup {
-            allow: true,
-            kind: Some(match device.kind {
-                DeviceType::Block => DeviceCgroupType::Block,
-                _ => DeviceCgroupType::Char,
-            }),
-            major: device.major,
-            minor: device.minor,
-            access: Some(access),
-        });
-        out.note("linux.devices", text, Origin::Flag, "--device");
-        out.linux().devices.push(device);
+        if text.starts_with('/') || !text.contains('=') {
+            let wanted = typed(text)?;
+            one(
+                input,
+                out,
+                &mut rules,
+                (&format!("--device {text}"), &wanted),
+            )?;
+            out.note("linux.devices", text, Origin::Flag, "--device");
+        }
+    }
+    for node in vendors {
+        let wanted = described(node)?;
+        let known = |wanted: &Wanted<'_>| {
+            let linux = out.spec.linux.iter();
+            let mut paths = linux.flat_map(|linux| &linux.devices).map(|d| &*d.path);
+            paths.any(|path| path == wanted.inside)
+        };
+        if known(&wanted) {
+            continue;
+        }
+        let what = format!("a vendor's device {}", node.path);
+        let (_, number) = one(input, out, &mut rules, (&what, &wanted))?;
+        same_device(node, number).map_err(|why| Failure::new(format!("{what}: {why}")))?;
+        if node.uid.is_some() || node.gid.is_some() || node.file_mode.is_some() {
+            out.warn(format!("{what} has the owner and mode of the host's file"));
+        }
+        out.note("linux.devices", &*node.path, Origin::Flag, "--device");
     }
     for text in input.args.texts("device-cgroup-rule")? {
         rules.push(
@@ -44,54 +64,117 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     Ok(())
 }
 
-fn device(input: &Input<'_>, text: &str) -> Result<(Device, String), Failure> {
+/// A device file of the host, and where it is to be.
+struct Wanted<'a> {
+    host: &'a str,
+    inside: &'a str,
+    access: &'a str,
+}
+
+fn is_access(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b"rwm".contains(&b))
+}
+
+fn typed(text: &str) -> Result<Wanted<'_>, Failure> {
     let parts: Vec<&str> = text.split(':').collect();
-    let access = |text: &str| !text.is_empty() && text.bytes().all(|b| b"rwm".contains(&b));
-    let (host, inside, mode) = match parts.as_slice() {
-        [name] if name.contains('=') => {
-            return Err(Failure::new(format!(
-                "--device {text} is refused: CDI devices are not implemented yet"
-            )));
-        }
+    let (host, inside, access) = match parts.as_slice() {
         [host] => (*host, *host, "rwm"),
-        [host, mode] if access(mode) && !mode.starts_with('/') => (*host, *host, *mode),
+        [host, mode] if is_access(mode) && !mode.starts_with('/') => (*host, *host, *mode),
         [host, inside] => (*host, *inside, "rwm"),
-        [host, inside, mode] if access(mode) => (*host, *inside, *mode),
+        [host, inside, mode] if is_access(mode) => (*host, *inside, *mode),
         _ => return Err(wrong("device", text, "HOST[:INSIDE[:rwm]]")),
     };
     if !host.starts_with('/') || !inside.starts_with('/') {
         return Err(wrong("device", text, "absolute paths"));
     }
+    Ok(Wanted {
+        host,
+        inside,
+        access,
+    })
+}
+
+fn described(node: &spec::Node) -> Result<Wanted<'_>, Failure> {
+    let access = node.permissions.as_deref().unwrap_or("rwm");
+    if !is_access(access) {
+        return Err(Failure::new(format!(
+            "a vendor's device {}: permissions {access:?} are not of r, w and m",
+            node.path
+        )));
+    }
+    Ok(Wanted {
+        host: node.host_path.as_deref().unwrap_or(&node.path),
+        inside: &node.path,
+        access,
+    })
+}
+
+/// A description may say which device it means, and the file of that name is perhaps another by now.
+fn same_device(node: &spec::Node, (major, minor): (u32, u32)) -> Result<(), String> {
+    let given = (node.major, node.minor);
+    let other =
+        |given: Option<i64>, found: u32| given.is_some_and(|given| given != i64::from(found));
+    match other(given.0, major) || other(given.1, minor) {
+        true => Err(format!(
+            "the host's file is {major}:{minor}, the description says {}:{}",
+            given.0.unwrap_or_default(),
+            given.1.unwrap_or_default()
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Brings one device in; its type and number.
+fn one(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    rules: &mut Vec<DeviceCgroup>,
+    (what, wanted): (&str, &Wanted<'_>),
+) -> Result<(DeviceType, (u32, u32)), Failure> {
+    let Wanted {
+        host,
+        inside,
+        access,
+    } = *wanted;
     let (kind, major, minor) = match (input.sight.look)(Path::new(host))? {
         Some(Node::Char(major, minor)) => (DeviceType::Char, major, minor),
         Some(Node::Block(major, minor)) => (DeviceType::Block, major, minor),
-        Some(_) => {
-            return Err(Failure::new(format!(
-                "--device {text}: {host} is no device"
-            )));
-        }
-        None => {
-            return Err(Failure::new(format!(
-                "--device {text}: {host} does not exist"
-            )));
-        }
+        Some(_) => return Err(Failure::new(format!("{what}: {host} is no device"))),
+        None => return Err(Failure::new(format!("{what}: {host} does not exist"))),
     };
-    // In a user namespace a device file is the host's, bound, so it has one name on both sides.
-    if host != inside {
-        return Err(Failure::new(format!(
-            "--device {text} is refused: a device keeps its path, because a user namespace can only bind the host's"
-        )));
-    }
-    let device = Device {
-        kind,
-        path: inside.into(),
+    rules.push(DeviceCgroup {
+        allow: true,
+        kind: Some(match kind {
+            DeviceType::Block => DeviceCgroupType::Block,
+            _ => DeviceCgroupType::Char,
+        }),
         major: Some(major.into()),
         minor: Some(minor.into()),
-        file_mode: None,
-        uid: None,
-        gid: None,
-    };
-    Ok((device, mode.into()))
+        access: Some(access.into()),
+    });
+    if host == inside {
+        out.linux().devices.push(Device {
+            kind: kind.clone(),
+            path: inside.into(),
+            major: Some(major.into()),
+            minor: Some(minor.into()),
+            file_mode: None,
+            uid: None,
+            gid: None,
+        });
+    } else {
+        // In a user namespace a device file is the host's, bound; under another name that is a mount like any other.
+        out.spec.mounts.push(Mount {
+            destination: inside.into(),
+            kind: Some("bind".into()),
+            source: Some((input.sight.absolute)(Path::new(host))?),
+            options: ["bind", "nosuid", "noexec", "private"]
+                .map(String::from)
+                .into(),
+            ..Mount::default()
+        });
+    }
+    Ok((kind, (major, minor)))
 }
 
 /// `c 1:3 rwm`, where `*` stands for every number.

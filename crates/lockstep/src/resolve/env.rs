@@ -10,7 +10,11 @@ use crate::why::Origin;
 /// Where programs are looked for when the image does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+pub(super) fn apply(
+    input: &Input<'_>,
+    vendors: &[String],
+    out: &mut Resolved,
+) -> Result<(), Failure> {
     let args = input.args;
     let mut env = vec![PATH.to_owned()];
     if out.process().terminal {
@@ -30,6 +34,11 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
                 set(&mut env, format!("{name}={value}"));
             }
         }
+    }
+    for entry in vendors {
+        let name = entry.split('=').next().unwrap_or_default();
+        out.note("process.env", name, Origin::Flag, "--device");
+        set(&mut env, entry.clone());
     }
     for entry in given(args, input.sight.read, input.sight.variable)? {
         let name = entry.split('=').next().unwrap_or_default().to_owned();

@@ -4,6 +4,7 @@
 //! invent it. Each setting is noted with its origin, for `--why` and `inspect`.
 
 mod capability;
+mod cdi;
 mod device;
 mod env;
 mod health;
@@ -36,6 +37,7 @@ use crate::failure::Failure;
 use crate::secret::Wanted;
 use crate::why::{Origin, Setting};
 
+pub(crate) use cdi::{DIRECTORIES as DESCRIPTIONS, Described, spec as description};
 pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
 pub(crate) use join::{Neighbour, named as neighbours, path as joined_path};
@@ -110,6 +112,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) image_file: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// What another container was given.
     pub(crate) mounts_of: &'a dyn Fn(&str) -> Result<Vec<Brought>, Failure>,
+    /// What vendors say of their devices.
+    pub(crate) descriptions: &'a dyn Fn() -> Result<Vec<Described>, Failure>,
     /// A container whose namespaces are shared.
     pub(crate) neighbour: &'a dyn Fn(&str) -> Result<Neighbour, Failure>,
     /// A variable of the caller's environment.
@@ -218,14 +222,15 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
     userns::apply(input, &mut out)?;
     process::apply(input, &mut out)?;
     secret::apply(input, &mut out)?;
-    env::apply(input, &mut out)?;
+    let vendors = cdi::edits(input, &mut out)?;
+    env::apply(input, &vendors.env, &mut out)?;
     user::apply(input, &mut out)?;
     let granted = capability::apply(input, &mut out)?;
     seccomp::apply(input, &options, granted, &mut out)?;
     security::apply(input, &options, &mut out);
-    mount::apply(input, &options, &mut out)?;
+    mount::apply(input, (&options, &vendors), &mut out)?;
     path::apply(input, &options, &mut out);
-    device::apply(input, &mut out)?;
+    device::apply(input, &vendors.device_nodes, &mut out)?;
     limit::apply(input, &mut out)?;
     health::apply(input, &mut out)?;
     for text in input.args.texts("annotation")? {

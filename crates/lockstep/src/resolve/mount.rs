@@ -7,6 +7,7 @@ use std::path::Path;
 use lockstep_oci::runtime::{Mount, NamespaceType};
 use lockstep_plan::create::MemoryRoot;
 
+use super::cdi::spec::{self, Edits};
 use super::image::Source;
 use super::security::Options;
 use super::{Input, Resolved, wrong};
@@ -22,7 +23,7 @@ pub(crate) use own::Mounts;
 
 pub(super) fn apply(
     input: &Input<'_>,
-    options: &Options,
+    (options, vendors): (&Options, &Edits),
     out: &mut Resolved,
 ) -> Result<(), Failure> {
     let mut wanted = flag::mounts(input, out)?;
@@ -30,6 +31,13 @@ pub(super) fn apply(
         .iter()
         .map(|mount| mount.destination.clone())
         .collect();
+    wanted.extend(super::cdi::mounts(input, out, (vendors, &targets))?);
+    targets.extend(
+        vendors
+            .mounts
+            .iter()
+            .map(|mount| mount.container_path.clone()),
+    );
     wanted.extend(flag::from_others(input, out, &mut targets)?);
     wanted.extend(flag::of_image(input, out, &targets)?);
     // Parents first, whatever the order on the command line.
@@ -53,6 +61,18 @@ pub(super) fn apply(
     mounts.extend(wanted);
     out.spec.mounts = mounts;
     Ok(())
+}
+
+/// A mount that a vendor's description asks for, held to what one of the command line is.
+pub(super) fn from_description(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    wanted: &spec::Mount,
+    options: &[&str],
+) -> Result<Mount, Failure> {
+    let text = format!("(vendor's mount of {})", wanted.host_path);
+    let (source, target) = (&*wanted.host_path, &*wanted.container_path);
+    flag::from_host(input, out, ("device", &text), source, target, options)
 }
 
 fn root(

@@ -95,6 +95,7 @@ impl World {
                 absolute: &|path| Ok(path.display().to_string()),
                 image_file: &|_| None,
                 mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
+                descriptions: &|| Ok(Vec::new()),
                 neighbour: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 variable: &|_| None,
                 variables: &Vec::new,

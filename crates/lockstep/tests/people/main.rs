@@ -34,6 +34,7 @@ mod secret;
 mod secrets;
 mod stream;
 mod user;
+mod vendor;
 mod volume;
 mod volumes;
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         ("secrets", secrets::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
+        ("vendor", vendor::CASES),
         ("volume", volume::CASES),
         ("volumes", volumes::CASES),
     ];

@@ -140,7 +140,7 @@ fn is_target(path: &str) -> bool {
             .all(|c| matches!(c, std::path::Component::Normal(_)))
 }
 
-fn from_host(
+pub(super) fn from_host(
     input: &Input<'_>,
     out: &mut Resolved,
     (option, text): (&str, &str),
