@@ -44,6 +44,7 @@ fn host(choice: u8) -> Host {
         apparmor: choice & 32 != 0,
         selinux: choice & 64 != 0,
         landlock_abi: i32::from(choice & 7),
+        apparmor_confined: choice & 4 != 0,
         kcore: choice & 64 != 0,
         resctrl: (choice & 32 != 0).then(|| "/sys/fs/resctrl".into()),
         cgroup,

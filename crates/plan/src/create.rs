@@ -99,6 +99,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
     // Compiled first: a wrong filter is found before a cgroup or a process exists.
     let filter = crate::seccomp::filter(&mut plan, linux)?;
     let context = context(request, host, &namespaces, &maps);
+    plan.mount_label = mount::label(linux).map(str::to_owned);
     let Early { opened, init_steps } = open_early(&mut plan, spec, &context)?;
     let init = request.supervised.is_some_and(|s| s.init);
     if init {
@@ -113,7 +114,7 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         (&maps, method),
         request.supervised.and_then(|s| s.owner),
     )?;
-    own_things(&mut plan, &namespaces, request);
+    own_things(&mut plan, &namespaces, process, request);
     plan.steps.extend(init_steps);
     let hooks = spec.hooks.clone().unwrap_or_default();
     file_systems(&mut plan, spec, &opened, &context, &hooks)?;
@@ -329,13 +330,14 @@ fn raise_limits(plan: &mut Plan, process: &Process, host: &Host) {
     }
 }
 
-fn own_things(plan: &mut Plan, namespaces: &Namespaces, request: &Request<'_>) {
+fn own_things(plan: &mut Plan, namespaces: &Namespaces, process: &Process, request: &Request<'_>) {
     if !request.no_keyring {
         // ENOSYS: a kernel without keyrings has none to protect. EDQUOT: a quota of the user's, not a hole.
         plan.init_best_effort(
             "<session keyring>",
             Op::JoinKeyring {
                 name: format!("_ses.{}", request.id),
+                label: crate::process::label(process),
             },
         );
     }

@@ -68,6 +68,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
         "<session keyring>",
         Op::JoinKeyring {
             name: format!("_ses.{}", request.id),
+            label: crate::process::label(process),
         },
     );
     // Always: whoever shares the caller's session could type into its terminal (TIOCSTI).

@@ -21,6 +21,9 @@ pub struct Host {
     pub set_groups: bool,
     /// Whether AppArmor is on.
     pub apparmor: bool,
+    /// Whether the caller is confined by an AppArmor profile itself.
+    #[serde(default)]
+    pub apparmor_confined: bool,
     /// Whether SELinux is on.
     pub selinux: bool,
     /// Landlock ABI version; 0 where there is none.

@@ -247,6 +247,14 @@ fn propagation_only(
     Ok(())
 }
 
+/// The SELinux label of the container's file systems.
+pub(crate) fn label(linux: &Linux) -> Option<&str> {
+    linux
+        .mount_label
+        .as_deref()
+        .filter(|label| !label.is_empty())
+}
+
 fn filesystem(
     n: usize,
     mount: &Mount,
@@ -277,21 +285,24 @@ fn filesystem(
         ));
     }
     data.extend(options.superblock);
-    if let Some(label) = &linux.mount_label {
-        if !context.host.selinux {
-            return Err(Error::new(
-                "/linux/mountLabel",
-                label,
-                "SELinux is not enabled on this host",
-            ));
-        }
-        if !matches!(kind.as_str(), "proc" | "sysfs") {
-            data.push(format!("context={label}"));
-        }
+    let label = label(linux);
+    if let Some(label) = label.filter(|_| !context.host.selinux) {
+        let reason = "SELinux is not enabled on this host";
+        return Err(Error::new("/linux/mountLabel", label, reason));
     }
+    let user = context.namespaces.enters_user() || context.host.user_namespace;
+    // The kernel's own files keep the kernel's labels. Message queues are a file system that is there before it is
+    // mounted (mq_overview(7)): it takes a label as any file does, from its owner, which root of a user namespace
+    // is not.
+    let (option, root_label) = match kind.as_str() {
+        "proc" | "sysfs" => (None, None),
+        "mqueue" if user => (None, None),
+        "mqueue" => (None, label.map(str::to_owned)),
+        _ => (label, None),
+    };
+    data.extend(option.map(|label| format!("context={label}")));
     // sysfs shows the network namespace's devices and so belongs to its owner; without one of our own the
     // kernel refuses it in a user namespace, and the host's tree is bound instead.
-    let user = context.namespaces.enters_user() || context.host.user_namespace;
     let fallback = (kind == "sysfs" && user && !context.namespaces.new_network())
         .then(|| HostPath::new(Path::new("/"), "/sys"));
     Ok(Op::Mount {
@@ -303,5 +314,6 @@ fn filesystem(
         copy_up: options.copy_up,
         nofollow: options.target_nofollow,
         fallback,
+        root_label,
     })
 }

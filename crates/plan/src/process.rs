@@ -348,6 +348,11 @@ fn give_up(plan: &mut Plan, process: &Process, role: &Role<'_>, sets: Sets, extr
     );
 }
 
+/// The label of what the process makes that is not a file.
+pub(crate) fn label(process: &Process) -> Option<String> {
+    process.selinux_label.clone().filter(|l| !l.is_empty())
+}
+
 fn security_modules(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Result<()> {
     let at = role.pointer;
     if let Some(profile) = process.apparmor_profile.as_ref().filter(|p| !p.is_empty()) {
@@ -358,10 +363,18 @@ fn security_modules(plan: &mut Plan, process: &Process, role: &Role<'_>) -> Resu
                 "apparmor is not enabled on this host, the profile would not be enforced",
             ));
         }
+        let (name, asked) = match profile.strip_prefix('&') {
+            Some(name) => (name, true),
+            None => (profile.as_str(), false),
+        };
+        // Under no_new_privs a confined process may not change to a profile that is no subset of its own: the
+        // two together are one.
+        let demanded = role.host.apparmor_confined && process.no_new_privileges;
         plan.init(
             format!("{at}/apparmorProfile"),
             Op::ApparmorOnExec {
-                profile: profile.clone(),
+                profile: name.to_owned(),
+                stack: asked || demanded,
             },
         );
     }

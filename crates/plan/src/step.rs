@@ -114,8 +114,9 @@ pub enum Op {
     JoinHierarchies,
     /// Become uid and gid 0 of the new user namespace.
     BecomeRoot { groups: bool },
-    /// A session keyring of its own, so that the caller's keys stay behind.
-    JoinKeyring { name: String },
+    /// A session keyring of its own, so that the caller's keys stay behind; SELinux lets the container use it by
+    /// its label.
+    JoinKeyring { name: String, label: Option<String> },
     /// A session of its own.
     NewSession,
     /// Leave further namespaces after the cgroups are joined.
@@ -141,6 +142,8 @@ pub enum Op {
         copy_up: bool,
         nofollow: bool,
         fallback: Option<HostPath>,
+        /// SELinux label of its root, where the file system takes no `context=`.
+        root_label: Option<String>,
     },
     /// Bind-mount a host tree.
     Bind {
@@ -234,8 +237,8 @@ pub enum Op {
     SetPersonality { persona: u64 },
     /// umask(2).
     SetUmask { mask: u32 },
-    /// AppArmor profile of the next execve.
-    ApparmorOnExec { profile: String },
+    /// AppArmor profile of the next execve; stacked, it confines besides the caller's own.
+    ApparmorOnExec { profile: String, stack: bool },
     /// SELinux label of the next execve.
     SelinuxOnExec { label: String },
     /// prctl(PR_SET_NO_NEW_PRIVS).

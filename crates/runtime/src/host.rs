@@ -1,6 +1,6 @@
 //! Probes what planning needs to know of this host, and no more: each fact costs system calls.
 
-use crate::error::{For, Result};
+use crate::error::{Error, For, Result};
 use lockstep_kernel::{capability, credential, file};
 use lockstep_oci::runtime::{Linux, NamespaceType, Process, Spec};
 use lockstep_plan::Host;
@@ -33,6 +33,14 @@ pub(crate) fn probe_further(
     let confined = spec
         .annotations
         .contains_key(lockstep_oci::landlock::ANNOTATION);
+    let selinux = labelled && selinux();
+    if selinux {
+        let process = process.and_then(|p| p.selinux_label.as_deref());
+        let mounts = linux.and_then(|l| l.mount_label.as_deref());
+        known_label("/process/selinuxLabel", process)?;
+        known_label("/linux/mountLabel", mounts)?;
+    }
+    let apparmor = process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor();
     let mounts = read(proc, "self/mountinfo")?;
     let inside = in_user_namespace(proc)?;
     Ok(Host {
@@ -43,8 +51,9 @@ pub(crate) fn probe_further(
         // Only root's containers without a user namespace of their own are planned differently inside one.
         user_namespace: !new_user && inside,
         set_groups: !inside || !read(proc, "self/setgroups")?.starts_with("deny"),
-        apparmor: process.is_some_and(|p| p.apparmor_profile.is_some()) && apparmor(),
-        selinux: labelled && selinux(),
+        apparmor,
+        apparmor_confined: apparmor && apparmor_confined(proc)?,
+        selinux,
         landlock_abi: if confined {
             lockstep_kernel::landlock::abi()
         } else {
@@ -64,6 +73,7 @@ pub(crate) fn probe_all(proc: BorrowedFd<'_>) -> Result<Host> {
     let mounts = read(proc, "self/mountinfo")?;
     Ok(Host {
         apparmor: apparmor(),
+        apparmor_confined: apparmor() && apparmor_confined(proc)?,
         selinux: selinux(),
         landlock_abi: lockstep_kernel::landlock::abi(),
         resctrl: resctrl(&mounts),
@@ -141,6 +151,45 @@ pub(crate) fn apparmor() -> bool {
     }
     file::read(file::CWD, "/sys/module/apparmor/parameters/enabled", 16)
         .is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// Whether this process is confined by an AppArmor profile; the newer file first (Linux 5.8).
+fn apparmor_confined(proc: BorrowedFd<'_>) -> Result<bool> {
+    let read = |path: &str| file::read_at_once(proc, path, 4096);
+    let current = match read("self/attr/apparmor/current") {
+        Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => read("self/attr/current"),
+        other => other,
+    };
+    let current = current.during(|| "the caller's own AppArmor profile".into())?;
+    Ok(!current.starts_with(b"unconfined"))
+}
+
+/// Asks the loaded policy whether it knows a label: what the kernel would say at its use is EINVAL alone.
+fn known_label(pointer: &str, label: Option<&str>) -> Result<()> {
+    use lockstep_abi::errno::Errno;
+    let Some(label) = label.filter(|label| !label.is_empty()) else {
+        return Ok(());
+    };
+    match file::write(file::CWD, "/sys/fs/selinux/context", label.as_bytes()) {
+        Err(e) if e.is(&[Errno::EINVAL.0]) => {
+            let message = format!("the loaded SELinux policy does not know the label {label:?}");
+            Err(Error::call(message, &e).asked(pointer).hint(
+                "a user, role, type or level in it is not of this policy; `seinfo` lists what is",
+            ))
+        }
+        // Who may not ask is told by the kernel when the label is used.
+        Err(e)
+            if e.is(&[
+                Errno::EACCES.0,
+                Errno::EPERM.0,
+                Errno::ENOENT.0,
+                Errno::EROFS.0,
+            ]) =>
+        {
+            Ok(())
+        }
+        other => other.during(|| format!("asking whether the policy knows {label:?}")),
+    }
 }
 
 /// Whether SELinux is on (its file system is mounted).

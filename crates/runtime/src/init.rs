@@ -103,8 +103,10 @@ impl Init<'_> {
             Op::Await(barrier) => self.wait(*barrier),
             Op::JoinHierarchies => self.join_hierarchies(),
             Op::BecomeRoot { groups } => become_root(*groups),
-            Op::JoinKeyring { name } => {
-                process::join_session_keyring(name).during(|| "session keyring".into())
+            Op::JoinKeyring { name, label } => {
+                setting::labelling_keys(self.proc, label.as_deref(), || {
+                    process::join_session_keyring(name).during(|| "session keyring".into())
+                })
             }
             Op::NewSession => new_session(),
             Op::Unshare { flags } => {
@@ -167,7 +169,9 @@ impl Init<'_> {
                 schedule::personality(*persona).during(|| "personality".into())
             }
             Op::SetUmask { mask } => self.set_umask(*mask),
-            Op::ApparmorOnExec { profile } => setting::apparmor_on_exec(self.proc, profile),
+            Op::ApparmorOnExec { profile, stack } => {
+                setting::apparmor_on_exec(self.proc, profile, *stack)
+            }
             Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc, label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
             Op::DropBounding { keep } => privilege::drop_bounding(*keep),

@@ -4,6 +4,7 @@
 //! (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
 
 use crate::error::{Error, For, Kind, Result};
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::mount::{PROC_SUPER_MAGIC, filesystem_type};
 use lockstep_kernel::{self as kernel, file};
 #[cfg(lockstep_weak)]
@@ -34,20 +35,31 @@ pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()>
     file::write(proc, format!("sys/{path}"), value.as_bytes()).during(|| format!("sysctl {key:?}"))
 }
 
-/// AppArmor profile of the next execve; the newer file first (Linux 5.8).
-pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<()> {
-    let text = format!("exec {profile}");
+/// AppArmor profile of the next execve; the newer file first (Linux 5.8). Stacked (Linux 4.13) it confines besides
+/// the profile that the caller has.
+pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str, stack: bool) -> Result<()> {
+    let how = if stack { "stack" } else { "exec" };
+    let text = format!("{how} {profile}");
     #[cfg(lockstep_weak)]
     let by_path = weak_proc();
     #[cfg(lockstep_weak)]
     let proc = by_path.as_ref().map_or(proc, AsFd::as_fd);
-    match file::write(proc, "self/attr/apparmor/exec", text.as_bytes()) {
-        Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => {
-            file::write(proc, "self/attr/exec", text.as_bytes())
-                .during(|| format!("AppArmor profile {profile:?}"))
-        }
-        other => other.during(|| format!("AppArmor profile {profile:?}")),
-    }
+    let written = match file::write(proc, "self/attr/apparmor/exec", text.as_bytes()) {
+        // No such profile is the same error number as no such file.
+        Err(e) if e.is(&[Errno::ENOENT.0]) => file::write(proc, "self/attr/exec", text.as_bytes()),
+        other => other,
+    };
+    written
+        .during(|| format!("AppArmor profile {profile:?}"))
+        .map_err(|e| match e.errno() {
+            Some("ENOENT") => e.hint(format!(
+                "no profile {profile:?} is loaded into this kernel: apparmor_parser -r FILE loads one"
+            )),
+            Some("EACCES" | "EPERM") => e.hint(
+                "the profile that confines the caller has no change_profile rule for it",
+            ),
+            _ => e,
+        })
 }
 
 /// What is at /proc now, whatever it is.
@@ -61,6 +73,25 @@ fn weak_proc() -> Option<OwnedFd> {
 pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
     file::write(proc, "self/attr/exec", label.as_bytes())
         .during(|| format!("SELinux label {label:?}"))
+}
+
+/// Makes keys that bear a label: without it they are the runtime's, and the container may not use them.
+pub(crate) fn labelling_keys(
+    proc: BorrowedFd<'_>,
+    label: Option<&str>,
+    make: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let Some(label) = label else {
+        return make();
+    };
+    let set = |text: &str| {
+        file::write(proc, "self/attr/keycreate", text.as_bytes())
+            .during(|| format!("SELinux label {label:?} of keys"))
+    };
+    set(label)?;
+    make()?;
+    // An empty line takes it away again; a program that may not set it would keep it for ever.
+    set("\n")
 }
 
 /// oom_score_adj of a process. Lowering it needs CAP_SYS_RESOURCE.

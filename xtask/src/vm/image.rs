@@ -40,6 +40,9 @@ const PACKAGES: &[&str] = &[
     "uidmap",
 ];
 
+/// The SELinux module that Lockstep comes with.
+const CONTAINER_POLICY: &str = include_str!("../../../crates/profile/src/selinux/container.cil");
+
 /// Files put over the packages: path, mode, text.
 const FILES: &[(&str, u32, &str)] = &[
     ("vm/init", 0o755, include_str!("guest/init")),
@@ -61,6 +64,8 @@ const FILES: &[(&str, u32, &str)] = &[
         0o644,
         "SELINUX=permissive\nSELINUXTYPE=default\n",
     ),
+    // Debian's policy has no domain for containers.
+    ("vm/lockstep-container.cil", 0o644, CONTAINER_POLICY),
     // The user of rootless tests: systemd starts its manager at boot.
     ("var/lib/systemd/linger/u", 0o644, ""),
 ];
@@ -91,6 +96,7 @@ pub(crate) fn build(target: &Path, kernels: &[Built]) -> Result<PathBuf, Failure
         include_str!("guest/job"),
         include_str!("guest/vmjob.service"),
         include_str!("guest/vm.target"),
+        CONTAINER_POLICY,
     ];
     inputs.extend(kernels.iter().map(|kernel| kernel.package.as_str()));
     let folder = cache::folder(target, "root", &inputs, |folder| make(folder, kernels))?;
@@ -128,6 +134,8 @@ fn make(folder: &Path, kernels: &[Built]) -> Result<(), Failure> {
         output(&mut copy)?;
     }
     inside(&root, "useradd -m -u 1000 -s /bin/sh u && ldconfig")?;
+    // Before the labels, which are asked of the policy.
+    inside(&root, "semodule -n -i /vm/lockstep-container.cil")?;
     label::label(&root)?;
     let mut pack = Command::new("mke2fs");
     pack.args(["-q", "-t", "ext4", "-O", "^has_journal", "-b", "4096", "-d"]);

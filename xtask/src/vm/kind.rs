@@ -31,8 +31,8 @@ pub(crate) struct Kind {
 const ALL: &[&str] = &["lockstep-runc spec"];
 /// Where a security module may refuse what the others allow.
 const LABELLED: &[&str] = &[
-    "lockstep-runc spec apparmor",
-    "lockstep-runc spec label",
+    "lockstep-runc spec apparmor::",
+    "lockstep-runc spec selinux::",
     "lockstep-runc spec process::",
     "lockstep-runc spec exec::",
     "lockstep-runc spec lifecycle::",

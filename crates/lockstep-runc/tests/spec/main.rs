@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod apparmor;
 mod bind;
 mod capability;
 mod cgroup;
@@ -41,6 +42,7 @@ mod propagation;
 mod rootless;
 mod schema;
 mod seccomp;
+mod selinux;
 mod service;
 mod state;
 mod systemd;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
 /// All tests, by file.
 fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
     vec![
+        ("apparmor", apparmor::cases()),
         ("bind", bind::cases()),
         ("capability", capability::cases()),
         ("cgroup", cgroup::cases()),
@@ -90,6 +93,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("rootless", rootless::cases()),
         ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),
+        ("selinux", selinux::cases()),
         ("service", service::cases()),
         ("state", state::cases()),
         ("systemd", systemd::cases()),

@@ -1,9 +1,9 @@
-//! `maskedPaths`, `readonlyPaths`, `sysctl`, `rootfsPropagation`, `personality`, `mountLabel`,
+//! `maskedPaths`, `readonlyPaths`, `sysctl`, `rootfsPropagation`, `personality`,
 //! `intelRdt`, `memoryPolicy`: what `linux` changes about the view of the kernel.
 
 use serde_json::json;
 
-use crate::harness::{Host, Test, View, cases, mounts_of};
+use crate::harness::{Test, View, cases, mounts_of};
 
 cases! {
     masked_file_reads_empty,
@@ -31,8 +31,6 @@ cases! {
     personality_linux32: "runc 1.1.5 has no personality",
     personality_linux: "runc 1.1.5 has no personality",
     personality_unknown_refused: "runc 1.1.5 has no personality",
-    mount_label,
-    mount_label_refused_where_off,
     intel_rdt_refused_without_resctrl: "runc 1.1.5 drops closID without a word",
     memory_policy_modes: "runc 1.1.5 has no memoryPolicy",
     memory_policy_flags: "runc 1.1.5 has no memoryPolicy",
@@ -309,39 +307,6 @@ fn personality_unknown_refused(t: &Test) {
         .set("/linux/personality", flags)
         .run()
         .fails_with(&["personality"]);
-}
-
-fn mount_label(t: &Test) {
-    let on = Host::get().lsms.iter().any(|lsm| lsm == "selinux");
-    t.need(on, "selinux is not among the active LSMs");
-    let label = "system_u:object_r:container_file_t:s0:c17,c42";
-    let pid = t.sleeper().set("/linux/mountLabel", label).started().pid();
-    let mounts = mounts_of(pid);
-    for point in ["/dev", "/dev/shm"] {
-        let mount = mounts
-            .iter()
-            .find(|mount| mount.point == point)
-            .expect("mounted");
-        assert!(mount.super_options.contains(label), "{mount:?}");
-    }
-}
-
-fn mount_label_refused_where_off(t: &Test) {
-    t.need(
-        !Host::get().lsms.iter().any(|lsm| lsm == "selinux"),
-        "SELinux is on here",
-    );
-    let output = t
-        .sh("true")
-        .set(
-            "/linux/mountLabel",
-            "system_u:object_r:container_file_t:s0:c1,c2",
-        )
-        .run();
-    if t.peer_is_other() {
-        t.skip("runc 1.1.5 was built without SELinux or ignores the label");
-    }
-    output.fails_with(&["mountLabel"]);
 }
 
 fn intel_rdt_refused_without_resctrl(t: &Test) {

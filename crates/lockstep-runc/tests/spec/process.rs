@@ -55,11 +55,6 @@ cases! {
     exec_cpu_affinity_initial: "runc 1.1.5 has no execCPUAffinity",
     exec_cpu_affinity_in_the_process_of_exec: "runc 1.1.5 has no execCPUAffinity",
     exec_cpu_affinity_malformed_refused: "runc 1.1.5 has no execCPUAffinity",
-    apparmor_profile,
-    apparmor_profile_unknown_refused,
-    apparmor_profile_refused_where_off,
-    selinux_label,
-    selinux_label_refused_where_off,
     username_is_ignored_on_linux,
     command_line_of_windows_is_ignored,
     no_descriptor_leaks,
@@ -603,85 +598,6 @@ fn exec_cpu_affinity_malformed_refused(t: &Test) {
             .run()
             .fails_with(&["execCPUAffinity"]);
     }
-}
-
-fn need_lsm(t: &Test, name: &str) {
-    let on = Host::get().lsms.iter().any(|lsm| lsm == name);
-    t.need(on, &format!("{name} is not among the active LSMs"));
-}
-
-fn current_label(pid: u32) -> String {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/attr/current"));
-    text.expect("an LSM labels processes")
-        .trim_end_matches(['\0', '\n'])
-        .to_owned()
-}
-
-fn apparmor_profile(t: &Test) {
-    need_lsm(t, "apparmor");
-    let text = "profile lockstep-spec-test { file, capability, network, mount, umount, signal, \
-                ptrace, unix, deny /denied w, }\n";
-    let profile = t.file("profile", text).display().to_string();
-    t.host("apparmor_parser", &["--replace", &profile]);
-    let c = t
-        .sh("echo x > /denied; echo $?; sleep 1000")
-        .set("/process/apparmorProfile", "lockstep-spec-test")
-        .started();
-    assert_eq!(current_label(c.pid()), "lockstep-spec-test (enforce)");
-    assert!(crate::harness::wait_until(|| !c.stdout().is_empty()));
-    assert_eq!(c.stdout().trim(), "1", "the profile does not deny");
-    let inside = c.exec(&[], &["cat", "/proc/self/attr/current"]).ok();
-    assert_eq!(inside.text(), "lockstep-spec-test (enforce)");
-    c.call("delete", &["--force"]).ok();
-    t.host("apparmor_parser", &["--remove", &profile]);
-}
-
-fn apparmor_profile_unknown_refused(t: &Test) {
-    need_lsm(t, "apparmor");
-    t.sh("true")
-        .set("/process/apparmorProfile", "no-such-profile")
-        .run()
-        .fails_with(&["no-such-profile"]);
-}
-
-fn selinux_label(t: &Test) {
-    need_lsm(t, "selinux");
-    // The caller's own domain with categories of its own: every policy with MCS has it.
-    let own = current_label(std::process::id());
-    let parts: Vec<&str> = own.splitn(4, ':').collect();
-    let label = format!("{}:{}:{}:s0:c17,c42", parts[0], parts[1], parts[2]);
-    let c = t
-        .sleeper()
-        .set("/process/selinuxLabel", label.as_str())
-        .started();
-    assert_eq!(current_label(c.pid()), label);
-    let inside = c.exec(&[], &["cat", "/proc/self/attr/current"]).ok();
-    assert_eq!(inside.text().trim_end_matches('\0'), label);
-}
-
-fn apparmor_profile_refused_where_off(t: &Test) {
-    t.need(
-        !Host::get().lsms.iter().any(|lsm| lsm == "apparmor"),
-        "AppArmor is on here",
-    );
-    t.sh("true")
-        .set("/process/apparmorProfile", "lockstep-test")
-        .run()
-        .fails_with(&["apparmor"]);
-}
-
-fn selinux_label_refused_where_off(t: &Test) {
-    t.need(
-        !Host::get().lsms.iter().any(|lsm| lsm == "selinux"),
-        "SELinux is on here",
-    );
-    t.sh("true")
-        .set(
-            "/process/selinuxLabel",
-            "system_u:system_r:container_t:s0:c1,c2",
-        )
-        .run()
-        .fails_with(&["selinux"]);
 }
 
 fn username_is_ignored_on_linux(t: &Test) {

@@ -41,13 +41,13 @@ cases! {
 }
 
 /// A console socket and the terminal that is sent to it.
-struct Console {
+pub(crate) struct Console {
     path: PathBuf,
     received: Receiver<(String, OwnedFd)>,
 }
 
 impl Console {
-    fn listen(t: &Test, name: &str) -> Self {
+    pub(crate) fn listen(t: &Test, name: &str) -> Self {
         let path = short_path(t, name);
         let listener = UnixListener::bind(&path).expect("a socket can be made");
         let (sender, received) = channel();
@@ -70,12 +70,12 @@ impl Console {
         Self { path, received }
     }
 
-    fn option(&self) -> String {
+    pub(crate) fn option(&self) -> String {
         self.path.display().to_string()
     }
 
     #[track_caller]
-    fn terminal(self) -> Terminal {
+    pub(crate) fn terminal(self) -> Terminal {
         let (name, master) = self
             .received
             .recv_timeout(Duration::from_secs(20))
@@ -85,7 +85,7 @@ impl Console {
 }
 
 /// The master side: what the program writes is collected beside.
-struct Terminal {
+pub(crate) struct Terminal {
     name: String,
     master: File,
     output: std::sync::Arc<std::sync::Mutex<String>>,
@@ -116,7 +116,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn wait_for(&self, word: &str) {
+    pub(crate) fn wait_for(&self, word: &str) {
         assert!(
             wait_until(|| self.text().contains(word)),
             "no {word:?} in {:?}",
@@ -124,7 +124,7 @@ impl Terminal {
         );
     }
 
-    fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         (&self.master)
             .write_all(text.as_bytes())
             .expect("the terminal takes input");

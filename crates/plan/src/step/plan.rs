@@ -10,6 +10,9 @@ use std::fmt;
 pub struct Plan {
     /// Steps of both actors, in causal order.
     pub steps: Vec<Step>,
+    /// SELinux label of the file systems that are made for the container besides its mounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_label: Option<String>,
     /// What the user should know although nothing fails.
     pub warnings: Vec<String>,
 }

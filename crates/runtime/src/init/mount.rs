@@ -9,7 +9,7 @@ use lockstep_abi::mount::{
 use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
-use lockstep_kernel::{self as kernel, file, process};
+use lockstep_kernel::{self as kernel, file, metadata, process};
 use lockstep_plan::step::{IdMap, Links, OverlayRoot, Source};
 use lockstep_plan::{HostPath, Op, RootPath, mount_options};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -100,7 +100,7 @@ pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
 
 /// Layers as one file system, with overlay's own marks where a user may set them. An image cannot be trusted with
 /// marks of renamed directories and of data kept elsewhere, so neither is followed.
-fn overlay(root: &OverlayRoot) -> Result<OwnedFd> {
+fn overlay(root: &OverlayRoot, label: Option<&str>) -> Result<OwnedFd> {
     let made = || -> kernel::Result<OwnedFd> {
         let context = Context::open("overlay")?;
         context.source("overlay")?;
@@ -111,6 +111,9 @@ fn overlay(root: &OverlayRoot) -> Result<OwnedFd> {
         context.set(&format!("workdir={}", root.work.display()))?;
         for option in ["userxattr", "redirect_dir=nofollow", "metacopy=off"] {
             context.set(option)?;
+        }
+        if let Some(label) = label {
+            context.set(&format!("context={label}"))?;
         }
         context.mount(MOUNT_ATTR_NODEV)
     };
@@ -135,6 +138,13 @@ impl Init<'_> {
         Ok(())
     }
 
+    /// Mount options of a file system that nobody asked for by name, with the container's label.
+    pub(super) fn labelled<const N: usize>(&self, options: [String; N]) -> Vec<String> {
+        let label = self.plan.mount_label.iter();
+        let label = label.map(|label| format!("context={label}"));
+        options.into_iter().chain(label).collect()
+    }
+
     fn tree(&mut self, source: &Source, recursive: bool) -> Result<OwnedFd> {
         match source {
             Source::Slot(slot) => self
@@ -143,11 +153,11 @@ impl Init<'_> {
                 .ok_or_else(|| Error::new(Kind::Invalid, format!("{slot:?} was not opened"))),
             Source::Path(path, links) => open_path(path.as_path(), recursive, *links),
             Source::Memory => {
-                let data = ["mode=755".to_owned()];
+                let data = self.labelled(["mode=755".to_owned()]);
                 filesystem("tmpfs", "rootfs", &data, ROOT_IN_MEMORY)
                     .during(|| "root file system in memory".into())
             }
-            Source::Overlay(layers) => overlay(layers),
+            Source::Overlay(layers) => overlay(layers, self.plan.mount_label.as_deref()),
             Source::Secrets(_) => Err(Error::new(Kind::Invalid, "secrets are not a tree")),
         }
     }
@@ -163,6 +173,7 @@ impl Init<'_> {
             copy_up,
             nofollow,
             fallback,
+            root_label,
         } = op
         else {
             return Ok(());
@@ -184,6 +195,9 @@ impl Init<'_> {
             ),
             (None, None) => return Err(Error::new(Kind::Kernel, what())),
         };
+        if let Some(label) = root_label {
+            label_root(&made, label).during(what)?;
+        }
         if *copy_up {
             let point = self.point(target, PointKind::Directory, *nofollow)?;
             super::paths::copy_up(point.as_fd(), made.as_fd()).during(what)?;
@@ -380,6 +394,12 @@ pub(super) fn filesystem(
         Err(e) if readonly && e.is(&[Errno::EBUSY.0]) => make(false),
         other => other,
     }
+}
+
+/// Labels the root of a file system that is attached nowhere; its descriptor is a path alone.
+fn label_root(made: &OwnedFd, label: &str) -> kernel::Result<()> {
+    let root = file::openat(made, ".", file::OFlags::RDONLY | file::OFlags::DIRECTORY, 0)?;
+    metadata::set_xattr(&root, "security.selinux", label.as_bytes())
 }
 
 /// Applies attributes and propagation to an attached mount.

@@ -85,7 +85,7 @@ impl Init<'_> {
             file::leave_to_exec(cover);
             return Ok(());
         }
-        let options = ["nr_inodes=1".into()];
+        let options = self.labelled(["nr_inodes=1".into()]);
         let empty = super::mount::filesystem("tmpfs", "tmpfs", &options, MOUNT_ATTR_RDONLY)?;
         mount::attach(&empty, point)?;
         self.masks.empty = Some(empty);

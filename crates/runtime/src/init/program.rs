@@ -10,7 +10,7 @@ use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
 use lockstep_oci::landlock::{AccessFs, AccessNet, Ruleset, Scope};
 use lockstep_plan::step::{HandOver, LandlockDomain};
-use lockstep_plan::{Downgrade, RootPath, Slot};
+use lockstep_plan::{Downgrade, Op, RootPath, Slot};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -191,10 +191,38 @@ impl Init<'_> {
             Some(init) => image.exec_fd(init.as_fd()),
             None => image.exec(),
         };
-        Err(program_error(
-            args.first().map_or("", String::as_str),
-            &failure,
-        ))
+        let error = program_error(args.first().map_or("", String::as_str), &failure);
+        Err(match self.refusing_module(failure.errno) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    }
+
+    /// What a security module had to do with it, where one was to change the program's confinement.
+    fn refusing_module(&self, errno: i32) -> Option<String> {
+        if ![Errno::EPERM.0, Errno::EACCES.0].contains(&errno) {
+            return None;
+        }
+        let ops = || self.plan.steps.iter().map(|step| &step.op);
+        let sealed = errno == Errno::EPERM.0 && ops().any(|op| matches!(op, Op::NoNewPrivs));
+        ops().find_map(|op| match op {
+            Op::SelinuxOnExec { label } if sealed => Some(format!(
+                "with no_new_privs SELinux needs the permission process2 {{ nnp_transition }} from the caller's \
+                 domain to that of {label}"
+            )),
+            Op::SelinuxOnExec { label } => Some(format!(
+                "SELinux may not let the caller's domain enter that of {label}, or not by this file (process \
+                 transition, file entrypoint)"
+            )),
+            Op::ApparmorOnExec { profile, .. } if sealed => Some(format!(
+                "with no_new_privs a program that is confined already may only be confined further: {profile:?} \
+                 allows more than the caller's profile, \"&{profile}\" would be stacked upon it"
+            )),
+            Op::ApparmorOnExec { profile, .. } => {
+                Some(format!("AppArmor's profile {profile:?} may not let this file be executed"))
+            }
+            _ => None,
+        })
     }
 }
 

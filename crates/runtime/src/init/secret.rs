@@ -28,7 +28,7 @@ impl Init<'_> {
         };
         let what = || "file system of the secrets".to_owned();
         let set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-        let data = ["mode=755".to_owned(), SIZE.to_owned()];
+        let data = self.labelled(["mode=755".to_owned(), SIZE.to_owned()]);
         let directory = filesystem("tmpfs", "secrets", &data, set).during(what)?;
         let named = |target: &str| !Path::new(target).is_absolute();
         for secret in secrets.iter().filter(|secret| named(&secret.target)) {
