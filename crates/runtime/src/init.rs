@@ -104,9 +104,7 @@ impl Init<'_> {
             Op::JoinHierarchies => self.join_hierarchies(),
             Op::BecomeRoot { groups } => become_root(*groups),
             Op::JoinKeyring { name, label } => {
-                setting::labelling_keys(self.proc, label.as_deref(), || {
-                    process::join_session_keyring(name).during(|| "session keyring".into())
-                })
+                setting::join_keyring(self.proc, name, label.as_deref())
             }
             Op::NewSession => new_session(),
             Op::Unshare { flags } => {

@@ -6,7 +6,7 @@
 use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::mount::{PROC_SUPER_MAGIC, filesystem_type};
-use lockstep_kernel::{self as kernel, file};
+use lockstep_kernel::{self as kernel, file, process};
 #[cfg(lockstep_weak)]
 use std::os::fd::AsFd;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -75,22 +75,18 @@ pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
         .during(|| format!("SELinux label {label:?}"))
 }
 
-/// Makes keys that bear a label: without it they are the runtime's, and the container may not use them.
-pub(crate) fn labelling_keys(
-    proc: BorrowedFd<'_>,
-    label: Option<&str>,
-    make: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    let Some(label) = label else {
-        return make();
-    };
+/// A session keyring of its own. Without the container's label it bears the runtime's, and SELinux does not let the
+/// container use it.
+pub(crate) fn join_keyring(proc: BorrowedFd<'_>, name: &str, label: Option<&str>) -> Result<()> {
+    let join = || process::join_session_keyring(name).during(|| "session keyring".into());
+    let Some(label) = label else { return join() };
     let set = |text: &str| {
         file::write(proc, "self/attr/keycreate", text.as_bytes())
             .during(|| format!("SELinux label {label:?} of keys"))
     };
     set(label)?;
-    make()?;
-    // An empty line takes it away again; a program that may not set it would keep it for ever.
+    join()?;
+    // An empty line takes it away again: the program makes its own keys.
     set("\n")
 }
 

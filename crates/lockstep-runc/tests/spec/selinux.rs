@@ -180,7 +180,7 @@ fn an_ordinary_program_works(t: &Test) {
         mkfifo /tmp/p; echo through > /tmp/p & cat /tmp/p
         sleep 1000 & kill $!
         echo network | nc -l -p 1234 > /tmp/got & sleep 1; echo back | nc -w 2 127.0.0.1 1234
-        cp /bin/busybox /tmp/program; /tmp/program echo copied; echo done";
+        mkdir /tmp/own; cp /bin/busybox /tmp/own/cat; echo copied | /tmp/own/cat; echo done";
     let output = confined(t, t.sh(script)).run().ok();
     assert_eq!(
         output.lines(),
