@@ -103,9 +103,7 @@ impl Init<'_> {
             Op::Await(barrier) => self.wait(*barrier),
             Op::JoinHierarchies => self.join_hierarchies(),
             Op::BecomeRoot { groups } => become_root(*groups),
-            Op::JoinKeyring { name, label } => {
-                setting::join_keyring(self.proc, name, label.as_deref())
-            }
+            Op::JoinKeyring { .. } => setting::join_keyring(self.proc, op),
             Op::NewSession => new_session(),
             Op::Unshare { flags } => {
                 namespace::unshare(*flags).during(|| "unsharing namespaces".into())
@@ -167,9 +165,7 @@ impl Init<'_> {
                 schedule::personality(*persona).during(|| "personality".into())
             }
             Op::SetUmask { mask } => self.set_umask(*mask),
-            Op::ApparmorOnExec { profile, stack } => {
-                setting::apparmor_on_exec(self.proc, profile, *stack)
-            }
+            Op::ApparmorOnExec { .. } => setting::apparmor_on_exec(self.proc, op),
             Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc, label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
             Op::DropBounding { keep } => privilege::drop_bounding(*keep),

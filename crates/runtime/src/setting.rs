@@ -7,6 +7,7 @@ use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::mount::{PROC_SUPER_MAGIC, filesystem_type};
 use lockstep_kernel::{self as kernel, file, process};
+use lockstep_plan::Op;
 #[cfg(lockstep_weak)]
 use std::os::fd::AsFd;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -37,8 +38,11 @@ pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()>
 
 /// AppArmor profile of the next execve; the newer file first (Linux 5.8). Stacked (Linux 4.13) it confines besides
 /// the profile that the caller has.
-pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str, stack: bool) -> Result<()> {
-    let how = if stack { "stack" } else { "exec" };
+pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
+    let Op::ApparmorOnExec { profile, stack } = op else {
+        return Ok(());
+    };
+    let how = if *stack { "stack" } else { "exec" };
     let text = format!("{how} {profile}");
     #[cfg(lockstep_weak)]
     let by_path = weak_proc();
@@ -77,7 +81,10 @@ pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
 
 /// A session keyring of its own. Without the container's label it bears the runtime's, and SELinux does not let the
 /// container use it.
-pub(crate) fn join_keyring(proc: BorrowedFd<'_>, name: &str, label: Option<&str>) -> Result<()> {
+pub(crate) fn join_keyring(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
+    let Op::JoinKeyring { name, label } = op else {
+        return Ok(());
+    };
     let join = || process::join_session_keyring(name).during(|| "session keyring".into());
     let Some(label) = label else { return join() };
     let set = |text: &str| {
