@@ -4,7 +4,7 @@
 //! Paths that the container chose go through [`crate::root`].
 
 use crate::call::{self, Result, Told};
-use rustix::fs::{self, AtFlags, Mode};
+use rustix::fs::{self, AtFlags, Mode, ResolveFlags};
 pub use rustix::fs::{OFlags, Stat, major, minor};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,17 @@ pub fn openat(dir: impl AsFd, path: impl AsRef<Path>, flags: OFlags, mode: u32) 
 /// Opens a directory for use as a base (O_PATH|O_DIRECTORY).
 pub fn open_dir(dir: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
     openat(dir, path, OFlags::PATH | OFlags::DIRECTORY, 0)
+}
+
+/// Opens an absolute path on which there is no symbolic link, not at its end either, else `ELOOP`; openat2(2) with
+/// RESOLVE_NO_SYMLINKS.
+pub fn open_without_links(path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd> {
+    let path = path.as_ref();
+    let (flags, resolve) = (flags | OFlags::CLOEXEC, ResolveFlags::NO_SYMLINKS);
+    retry(|| fs::openat2(CWD, path, flags, Mode::empty(), resolve)).told(|| {
+        let (path, flags) = (call::path(path), call::flags(&flags, "O_", "O_RDONLY"));
+        format!("openat2(AT_FDCWD, {path}, {{{flags}, RESOLVE_NO_SYMLINKS}})")
+    })
 }
 
 /// Reads a whole file of at most `limit` bytes; a longer one is an `EFBIG` error.

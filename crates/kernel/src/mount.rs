@@ -4,8 +4,7 @@
 //! resolved once. mount_setattr(2) has no wrapper in rustix, so it is called here directly.
 
 use crate::call::{self, Error, Result, Told, check};
-use crate::file::retry;
-use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use crate::file::{self, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
 };
@@ -105,12 +104,7 @@ pub fn open_tree(dir: impl AsFd, path: &Path, recursive: bool, nofollow: bool) -
 /// As [`open_tree`] of an absolute path without a symbolic link on the way or at its end, else `ELOOP`; openat2(2) with
 /// RESOLVE_NO_SYMLINKS.
 pub fn open_tree_without_links(path: &Path, recursive: bool) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::NO_SYMLINKS;
-    let found = retry(|| fs::openat2(fs::CWD, path, flags, Mode::empty(), resolve)).told(|| {
-        let path = call::path(path);
-        format!("openat2(AT_FDCWD, {path}, {{O_PATH, RESOLVE_NO_SYMLINKS}})")
-    })?;
+    let found = file::open_without_links(path, OFlags::PATH)?;
     open_tree(&found, Path::new(""), recursive, false)
 }
 

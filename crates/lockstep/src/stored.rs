@@ -267,30 +267,27 @@ pub(crate) fn mount_root(
     exe::keep().doing(what)?;
     own_mounts().doing(what)?;
     unmount(&directory.path)?;
-    mount_overlay(&directory.path, layers.layers.as_slice(), maps)
+    let open = |layer| file::openat(file::CWD, layer, DIRECTORY, 0).doing(what);
+    let opened: Result<Vec<OwnedFd>, Failure> = layers.layers.iter().map(open).collect();
+    mount_overlay(&directory.path, &opened?, maps)
 }
 
-/// Mounts layers, with the changes that are in `place`, on the directory there.
+const DIRECTORY: file::OFlags = file::OFlags::DIRECTORY;
+
+/// Mounts layers, which were opened in this mount namespace, with the changes that are in `place`, on the directory there.
 fn mount_overlay(
     place: &Path,
-    layers: &[PathBuf],
+    layers: &[OwnedFd],
     maps: Option<(&[IdMapping], &[IdMapping])>,
 ) -> Result<(), Failure> {
     let what = || format!("overlay at {}", place.display());
-    let open = |path: &Path| {
-        let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
-        file::openat(file::CWD, path, flags, 0)
-    };
-    let opened: Result<Vec<OwnedFd>, Failure> =
-        layers.iter().map(|layer| open(layer).doing(what)).collect();
-    let opened = opened?;
     let maps = maps.map(|(users, groups)| (lines(users), lines(groups)));
     let map_lines = maps
         .as_ref()
         .map(|(users, groups)| (users.as_slice(), groups.as_slice()));
     // Opened anew: overlay takes no directory that was opened in another mount namespace.
-    let here = open(place).doing(what)?;
-    let changes = overlay::prepare_upper(here.as_fd(), &opened, map_lines)?;
+    let here = file::openat(file::CWD, place, DIRECTORY, 0).doing(what)?;
+    let changes = overlay::prepare_upper(here.as_fd(), layers, map_lines)?;
     let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
     let mapped = match map_lines {
         Some((users, groups)) => Some(
@@ -300,7 +297,7 @@ fn mount_overlay(
         None => None,
     };
     let root = Overlay {
-        layers: &opened,
+        layers,
         upper: Some(changes.as_upper()),
         idmap: mapped.as_ref().map(AsFd::as_fd),
         volatile: false,
@@ -343,9 +340,10 @@ pub(crate) fn prepare_over(
     Ok(())
 }
 
-/// Mounts those of root's container, in a mount namespace of this process's own.
+/// Mounts those of root's container, in a mount namespace of this process's own. Links on the way to a directory are
+/// followed below the store's `volumes` alone, where nobody else can have put one.
 pub(crate) fn mount_over(
-    directory: &Directory,
+    (directory, volumes): (&Directory, &Path),
     over: &[Over],
     maps: Option<(&[IdMapping], &[IdMapping])>,
 ) -> Result<(), Failure> {
@@ -353,8 +351,19 @@ pub(crate) fn mount_over(
     exe::keep().doing(what)?;
     own_mounts().doing(what)?;
     for (n, over) in over.iter().enumerate() {
-        let layers = std::slice::from_ref(&over.source);
-        mount_overlay(&directory.path.join(Over::place(n)), layers, maps)?;
+        let opened = match over.source.starts_with(volumes) {
+            true => file::openat(file::CWD, &over.source, DIRECTORY, 0),
+            false => file::open_without_links(&over.source, DIRECTORY),
+        };
+        let swapped = matches!(&opened, Err(e) if e.is(&[Errno::ELOOP.0]));
+        let opened = opened.doing(|| over.source.display().to_string());
+        let layer = opened.map_err(|failure| match swapped {
+            true => {
+                failure.hint("a symbolic link has taken the place of the directory that was chosen")
+            }
+            false => failure,
+        })?;
+        mount_overlay(&directory.path.join(Over::place(n)), &[layer], maps)?;
     }
     Ok(())
 }

@@ -447,7 +447,8 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
     if credential::euid() == 0 {
         let spec = directory.spec()?;
         let over = std::mem::take(&mut job.over);
-        crate::stored::mount_over(directory, &over, maps_of(&spec))?;
+        let volumes = front.store()?.volumes()?;
+        crate::stored::mount_over((directory, &volumes), &over, maps_of(&spec))?;
     }
     Ok(())
 }

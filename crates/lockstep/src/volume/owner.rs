@@ -67,8 +67,8 @@ fn walk(path: &Path, visit: &mut Visit<'_>) -> Result<(), Failure> {
         let at = at.display().to_string();
         move || at
     };
-    let top =
-        file::openat(file::CWD, path, OFlags::PATH | OFlags::NOFOLLOW, 0).doing(what(path))?;
+    // It had no link on the way when it was chosen; one that has come since would lead to somebody else's files.
+    let top = file::open_without_links(path, OFlags::PATH).doing(what(path))?;
     let mut at = path.to_owned();
     let mut open: Vec<Listing> = Vec::new();
     open.extend(enter(top, &at, visit)?);
@@ -109,4 +109,18 @@ fn enter(opened: OwnedFd, at: &Path, visit: &mut Visit<'_>) -> Result<Option<Lis
     }
     let readable = file::openat(opened.as_fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY, 0);
     readable.and_then(Listing::new).doing(what).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_kernel::caller;
+
+    /// `/proc/self` is a link, to a directory whose files are this user's already.
+    #[test]
+    fn no_link_leads_to_what_is_given_away() {
+        let path = Path::new("/proc/self/status");
+        let error = give(path, caller::effective_ids()).expect_err("a link on the way");
+        assert!(error.to_string().contains("ELOOP"), "{error}");
+    }
 }

@@ -17,6 +17,7 @@ crate::cases![
     wrong_mounts_are_refused,
     devices,
     a_link_that_came_later_is_not_followed,
+    below_an_overlay_neither,
     a_user_s_neither,
 ];
 
@@ -271,9 +272,9 @@ fn chosen(t: &Stage) -> std::path::PathBuf {
     top
 }
 
-fn swapped(t: &Stage, call: &dyn Fn(&[&str]) -> Output) {
+fn swapped(t: &Stage, call: &dyn Fn(&[&str]) -> Output, options: &str) {
     let top = chosen(t);
-    let named = format!("{}:/data:ro", top.join("named").display());
+    let named = format!("{}:/data:{options}", top.join("named").display());
     let run = ["host:", "cat", "/data/f"];
     call(&[&["create", "--name", "v", "-v", &named][..], &run].concat()).text();
     assert_eq!(call(&["start", "-a", "v"]).text(), "chosen");
@@ -292,7 +293,7 @@ fn swapped(t: &Stage, call: &dyn Fn(&[&str]) -> Output) {
 
 /// Whoever may write to the directory above could have another one mounted at the next start.
 fn a_link_that_came_later_is_not_followed(t: &Stage) {
-    swapped(t, &|args| t.call(args));
+    swapped(t, &|args| t.call(args), "ro");
     // A root file system that is a directory of the host is no other case.
     let (root, kept) = (t.dir.join("root"), t.dir.join("kept"));
     std::fs::create_dir(&root).expect("a directory");
@@ -305,11 +306,15 @@ fn a_link_that_came_later_is_not_followed(t: &Stage) {
     assert!(said.stderr.contains("symbolic link"), "{said:?}");
 }
 
+fn below_an_overlay_neither(t: &Stage) {
+    swapped(t, &|args| t.call(args), "O");
+}
+
 fn a_user_s_neither(t: &Stage) {
     let mine = |path: &std::path::Path| {
         std::os::unix::fs::chown(path, Some(USER), Some(USER)).expect("an owner");
     };
     mine(&t.dir);
     let first = Some(1_500_000_000);
-    swapped(t, &|args| output(t.user_command(first, args), b""));
+    swapped(t, &|args| output(t.user_command(first, args), b""), "ro");
 }
