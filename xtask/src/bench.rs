@@ -11,6 +11,7 @@ mod layout;
 mod load;
 mod order;
 mod people;
+mod rootless;
 mod sample;
 mod seccomp;
 mod speed;
@@ -60,7 +61,8 @@ enum What {
     Memory,
     /// Start containers with a memory limit of 1 MiB
     Memlimit,
-    /// Time of `lockstep run` against crun on a bare bundle, podman and docker; memory of an idle supervisor
+    /// Time of `lockstep run`, as root and as an ordinary user, against crun on a bare bundle, podman and docker; memory of
+    /// an idle supervisor
     People {
         /// Rounds; each has every case once
         #[arg(long, default_value_t = 100)]

@@ -83,45 +83,74 @@ fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
     file::write(proc, format!("{pid}/{}", ids.file()), text.as_bytes())
 }
 
-/// Lets the setuid helper of the shadow suite write the map, which knows the caller's subordinate ids
-/// (newuidmap(1)). What it printed is part of the error.
-fn write_map_by_helper(pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
-    let mut args = vec![ids.helper().to_string(), pid.to_string()];
-    for m in maps {
-        args.extend([m.inside, m.outside, m.size].map(|n| n.to_string()));
-    }
-    let call = || format!("execve({:?}, {:?})", ids.helper(), &args[1..]);
-    let image = Image::new(ids.helper(), args.iter().map(String::as_str), [])?;
-    let (read, write) = crate::socket::pipe()?;
-    match process::clone(0, None)? {
-        Side::Child => {
-            let failure = match process::dup_onto(write.as_fd(), 2) {
-                Ok(()) => image.exec(),
-                Err(e) => e,
-            };
-            if failure.is(&[libc::ENOENT]) {
-                process::exit(127)
-            }
-            // Where the helper's own words would be; if even that fails, the status says that something did.
-            drop(file::write_fd(&write, failure.to_string().as_bytes()));
-            process::exit(126)
+/// The setuid helper of the shadow suite, which knows the caller's subordinate ids (newuidmap(1)), at work on a map.
+struct Helper {
+    call: String,
+    child: process::Child,
+    said: OwnedFd,
+}
+
+impl Helper {
+    fn start(pid: i32, ids: Ids, maps: &[Map]) -> Result<Helper> {
+        let mut args = vec![ids.helper().to_string(), pid.to_string()];
+        for m in maps {
+            args.extend([m.inside, m.outside, m.size].map(|n| n.to_string()));
         }
-        Side::Parent(child) => {
-            drop(write);
-            let said = file::read_fd(&read, 64 * 1024)?;
-            match process::wait(child.pid, false)? {
-                Some((_, process::Exit::Code(0))) => Ok(()),
-                Some((_, process::Exit::Code(127))) => Err(Error {
-                    call: call(),
-                    errno: libc::ENOENT,
-                }),
-                _ => Err(Error {
-                    call: format!("{} [{}]", call(), String::from_utf8_lossy(&said).trim_end()),
-                    errno: libc::EPERM,
-                }),
+        let image = Image::new(ids.helper(), args.iter().map(String::as_str), [])?;
+        let (said, write) = crate::socket::pipe()?;
+        match process::clone(0, None)? {
+            Side::Child => {
+                let failure = match process::dup_onto(write.as_fd(), 2) {
+                    Ok(()) => image.exec(),
+                    Err(e) => e,
+                };
+                if failure.is(&[libc::ENOENT]) {
+                    process::exit(127)
+                }
+                // Where the helper's own words would be; if even that fails, the status says that something did.
+                drop(file::write_fd(&write, failure.to_string().as_bytes()));
+                process::exit(126)
             }
+            Side::Parent(child) => Ok(Helper {
+                call: format!("execve({:?}, {:?})", ids.helper(), &args[1..]),
+                child,
+                said,
+            }),
         }
     }
+
+    /// Waits until the map is written. What the helper printed is part of the error.
+    fn finish(self) -> Result<()> {
+        let said = file::read_fd(&self.said, 64 * 1024)?;
+        match process::wait(self.child.pid, false)? {
+            Some((_, process::Exit::Code(0))) => Ok(()),
+            Some((_, process::Exit::Code(127))) => Err(Error {
+                call: self.call,
+                errno: libc::ENOENT,
+            }),
+            _ => Err(Error {
+                call: format!(
+                    "{} [{}]",
+                    self.call,
+                    String::from_utf8_lossy(&said).trim_end()
+                ),
+                errno: libc::EPERM,
+            }),
+        }
+    }
+}
+
+/// Both maps at once: neither waits for the other (user_namespaces(7)), and each helper is a program to be loaded.
+fn write_maps_by_helpers(
+    pid: i32,
+    users: &[Map],
+    groups: &[Map],
+) -> std::result::Result<(), (Ids, Error)> {
+    let users = Helper::start(pid, Ids::User, users);
+    let groups = Helper::start(pid, Ids::Group, groups);
+    let users = users.and_then(Helper::finish).map_err(|e| (Ids::User, e));
+    let groups = groups.and_then(Helper::finish).map_err(|e| (Ids::Group, e));
+    users.and(groups)
 }
 
 /// Forbids setgroups(2) in the namespace of `pid`, which an unprivileged gid_map requires (Linux 3.19).
@@ -131,6 +160,11 @@ fn deny_setgroups(proc: impl AsFd, pid: i32) -> Result<()> {
 
 /// A user namespace that exists only as a descriptor with these maps, for MOUNT_ATTR_IDMAP.
 pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -> Result<OwnedFd> {
+    detached(proc, (users, groups), Mapper::Privileged)
+}
+
+/// The same by any mapper, for [`within`].
+pub fn detached(proc: impl AsFd, maps: (&[Map], &[Map]), mapper: Mapper) -> Result<OwnedFd> {
     let proc = proc.as_fd();
     let (held, hold) = crate::socket::pipe()?;
     let child = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
@@ -141,7 +175,7 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
         }
         Side::Parent(child) => child,
     };
-    let made = write_maps(proc, child.pid, (users, groups), Mapper::Privileged)
+    let made = write_maps(proc, child.pid, maps, mapper)
         .map_err(|(_, error)| error)
         .and_then(|()| file::openat(proc, format!("{}/ns/user", child.pid), OFlags::RDONLY, 0));
     drop(hold);
@@ -171,36 +205,45 @@ pub fn inside(
     flags: u64,
     f: impl FnOnce() -> Vec<u8>,
 ) -> Result<(Vec<u8>, process::Exit)> {
-    // No pipe: writing to one whose reader was killed would take this process along (SIGPIPE).
-    let (mapped, map) = crate::socket::pair()?;
+    within(detached(proc, maps, mapper)?, flags, f)
+}
+
+/// The same in a user namespace that is there already, which this process or its user has made.
+pub fn within(
+    users: impl AsFd,
+    flags: u64,
+    f: impl FnOnce() -> Vec<u8>,
+) -> Result<(Vec<u8>, process::Exit)> {
     let (answer, write) = crate::socket::pipe()?;
-    let child = match process::clone(flags | libc::CLONE_NEWUSER as u64, None)? {
+    let child = match process::clone(0, None)? {
         Side::Child => {
-            drop((map, answer));
-            process::exit(i32::from(born(mapped, write, f).is_err()))
+            drop(answer);
+            // Whom it concerns: nothing is answered then, and the status is not 0.
+            process::exit(i32::from(enter(users.as_fd(), flags, &write, f).is_err()))
         }
         Side::Parent(child) => child,
     };
-    drop((mapped, write));
-    let written = write_maps(proc, child.pid, maps, mapper)
-        .map_err(|(_, error)| error)
-        .and_then(|()| crate::socket::send(map.as_fd(), b".", &[]));
-    drop(map);
+    drop(write);
     let answer = file::read_fd(answer, 1 << 20);
     let ended = process::wait(child.pid, false)?;
-    written?;
     let exit = ended.map_or(process::Exit::Code(0), |(_, exit)| exit);
     Ok((answer?, exit))
 }
 
-/// The child of [`inside`]: waits for its maps, becomes root in its namespace, works, answers.
-fn born(mapped: OwnedFd, write: OwnedFd, f: impl FnOnce() -> Vec<u8>) -> Result<()> {
-    if file::read_some(&mapped)?.is_empty() {
-        return Ok(()); // the parent has the error
+/// The child of [`within`]: becomes root in the namespace, works, answers.
+fn enter(
+    users: BorrowedFd<'_>,
+    flags: u64,
+    write: &OwnedFd,
+    f: impl FnOnce() -> Vec<u8>,
+) -> Result<()> {
+    setns(users, libc::CLONE_NEWUSER as u64)?;
+    if flags != 0 {
+        unshare(flags)?;
     }
     crate::credential::setgid(0)?;
     crate::credential::setuid(0)?;
-    file::write_fd(&write, &f())
+    file::write_fd(write, &f())
 }
 
 /// Writes both maps of process `pid`'s user namespace. The error says at which of them it was.
@@ -211,15 +254,14 @@ pub fn write_maps(
     mapper: Mapper,
 ) -> std::result::Result<(), (Ids, Error)> {
     let proc = proc.as_fd();
-    let write = |ids, maps| match mapper {
-        Mapper::Helpers => write_map_by_helper(pid, ids, maps),
-        Mapper::Privileged | Mapper::OwnIds => write_map(proc, pid, ids, maps),
-    };
-    write(Ids::User, users).map_err(|e| (Ids::User, e))?;
+    if mapper == Mapper::Helpers {
+        return write_maps_by_helpers(pid, users, groups);
+    }
+    write_map(proc, pid, Ids::User, users).map_err(|e| (Ids::User, e))?;
     if mapper == Mapper::OwnIds {
         deny_setgroups(proc, pid).map_err(|e| (Ids::Group, e))?;
     }
-    write(Ids::Group, groups).map_err(|e| (Ids::Group, e))
+    write_map(proc, pid, Ids::Group, groups).map_err(|e| (Ids::Group, e))
 }
 
 /// Opens a namespace file and refuses one of another type than `flag` (CLONE_NEW*), as `EINVAL`.

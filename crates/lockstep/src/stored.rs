@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
 use lockstep_image::{
@@ -22,7 +23,7 @@ use lockstep_plan::step::OverlayRoot;
 use lockstep_supervisor::{OVER, Over};
 use serde::{Deserialize, Serialize};
 
-use crate::container::Directory;
+use crate::container::{Directory, Locations};
 use crate::failure::{Doing, Failure};
 use crate::resolve::{self, Caller, ImageConfig};
 
@@ -37,15 +38,18 @@ const SLAVE: u64 = 0x8_0000 | 0x4000;
 /// The store of this user's images.
 pub(crate) struct Images<'a> {
     path: PathBuf,
+    /// [`Locations::users`].
+    users: Rc<OnceCell<OwnedFd>>,
     caller: &'a Caller,
     store: OnceCell<Store>,
 }
 
 impl<'a> Images<'a> {
     /// The store below Lockstep's own directory.
-    pub(crate) fn new(data: &Path, caller: &'a Caller) -> Images<'a> {
+    pub(crate) fn new(at: &Locations, caller: &'a Caller) -> Images<'a> {
         Images {
-            path: data.join("images"),
+            path: at.data.join("images"),
+            users: Rc::clone(&at.users),
             caller,
             store: OnceCell::new(),
         }
@@ -128,6 +132,23 @@ impl<'a> Images<'a> {
         Ok(paths.into_iter().map(PathBuf::from).collect())
     }
 
+    /// The user namespace with the ids that containers have, made at the first use.
+    fn users(&self) -> Result<&OwnedFd, Failure> {
+        if let Some(users) = self.users.get() {
+            return Ok(users);
+        }
+        let mapper = match self.caller.has_subordinates() {
+            true => Mapper::Helpers,
+            false => Mapper::OwnIds,
+        };
+        let (users, groups) = resolve::default_maps(self.caller);
+        let (users, groups) = (lines(&users), lines(&groups));
+        let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
+        let made = namespace::detached(&proc, (&users, &groups), mapper)
+            .doing(|| "working on the store in a user namespace".into())?;
+        Ok(self.users.get_or_init(|| made))
+    }
+
     /// Runs `action` where files of the store get the owners that containers see.
     pub(crate) fn inside(
         &self,
@@ -136,15 +157,12 @@ impl<'a> Images<'a> {
         if self.caller.maps_any_id() {
             return action(self.open()?, &Owners::Kept);
         }
-        let (owners, mapper) =
-            match self.caller.subuids.is_empty() || self.caller.subgids.is_empty() {
-                true => (Owners::Squashed, Mapper::OwnIds),
-                false => (Owners::Kept, Mapper::Helpers),
-            };
-        let (users, groups) = resolve::default_maps(self.caller);
-        let (users, groups) = (lines(&users), lines(&groups));
-        let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
-        let (answer, _) = namespace::inside(&proc, (&users, &groups), mapper, 0, || {
+        let owners = match self.caller.has_subordinates() {
+            true => Owners::Kept,
+            false => Owners::Squashed,
+        };
+        let what = || "working on the store in a user namespace".to_owned();
+        let (answer, _) = namespace::within(self.users()?, 0, || {
             // Opened with the rights of that namespace.
             let answer = Store::open(&self.path)
                 .map_err(Failure::from)
@@ -153,7 +171,7 @@ impl<'a> Images<'a> {
             // Our own types of strings: serialising them cannot fail.
             serde_json::to_vec(&Answer::from(answer)).unwrap_or_default()
         })
-        .doing(|| "working on the store in a user namespace".into())?;
+        .doing(what)?;
         match serde_json::from_slice(&answer) {
             Ok(Answer::Done(texts)) => Ok(texts),
             Ok(Answer::Failed(text)) => Err(Failure::new(
@@ -370,14 +388,14 @@ pub(crate) fn mount_over(
 
 /// Removes the changes of a run, of which there were so many directories.
 pub(crate) fn discard_over(
-    data: &Path,
+    at: &Locations,
     directory: &Directory,
     (caller, count): (&Caller, usize),
 ) -> Result<(), Failure> {
     for n in 0..count {
         unmount(&directory.path.join(Over::place(n)))?;
     }
-    Images::new(data, caller).inside(|_, _| {
+    Images::new(at, caller).inside(|_, _| {
         tree::remove(directory.as_fd(), OVER)
             .doing(|| format!("changes of container {}", directory.id))?;
         Ok(Vec::new())
@@ -406,8 +424,12 @@ fn unmount(place: &Path) -> Result<(), Failure> {
 }
 
 /// Removes a container's changes and gives its claim on the image up.
-pub(crate) fn discard(data: &Path, directory: &Directory, caller: &Caller) -> Result<(), Failure> {
-    let images = Images::new(data, caller);
+pub(crate) fn discard(
+    at: &Locations,
+    directory: &Directory,
+    caller: &Caller,
+) -> Result<(), Failure> {
+    let images = Images::new(at, caller);
     unmount(&directory.path)?;
     let id = directory.id.clone();
     images.inside(|_, _| {

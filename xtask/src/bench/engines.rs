@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::sample::{Case, owned};
 use crate::Failure;
 
-const IMAGE: &str = "localhost/bench:1";
+pub(crate) const IMAGE: &str = "localhost/bench:1";
 /// Most that a run of ours may take, as a share of the engine's.
-const PODMAN: f64 = 1.0 / 12.0;
+pub(crate) const PODMAN: f64 = 1.0 / 12.0;
 const DOCKER: f64 = 1.0 / 20.0;
 
 /// The engines that are installed, ready to run [`IMAGE`].
@@ -21,6 +21,8 @@ pub(crate) struct Engines {
     pub(crate) cases: Vec<(Case, f64)>,
     /// The image as an OCI layout, if Podman could write one.
     pub(crate) layout: Option<PathBuf>,
+    /// Its files.
+    pub(crate) archive: PathBuf,
 }
 
 impl Engines {
@@ -31,9 +33,10 @@ impl Engines {
             daemon: None,
             cases: Vec::new(),
             layout: None,
+            archive: folder.join("engines/rootfs.tar"),
         };
         std::fs::create_dir_all(&engines.folder)?;
-        let archive = engines.folder.join("rootfs.tar");
+        let archive = engines.archive.clone();
         let mut tar = Command::new("tar");
         tar.arg("-C").arg(rootfs).arg("-cf").arg(&archive).arg(".");
         crate::run::output(&mut tar)?;
@@ -53,27 +56,7 @@ impl Engines {
     }
 
     fn podman(&mut self, archive: &Path) -> Result<(), Failure> {
-        let at = self.folder.display();
-        // A root without CAP_SYS_RESOURCE cannot set the limits that Podman asks for by itself.
-        let containers = format!(
-            "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=16384:16384\"]\n\
-             [network]\nnetwork_config_dir = \"{at}/networks\"\n\
-             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\ntmp_dir = \"{at}/libpod\"\n"
-        );
-        let storage = format!(
-            "[storage]\ndriver = \"overlay\"\nrunroot = \"{at}/podman-run\"\ngraphroot = \"{at}/podman\"\n"
-        );
-        let files = [
-            ("CONTAINERS_CONF", containers),
-            ("CONTAINERS_STORAGE_CONF", storage),
-        ];
-        let mut words = owned(&["/usr/bin/env"]);
-        for (variable, text) in files {
-            let path = self.folder.join(variable);
-            std::fs::write(&path, text)?;
-            words.push(format!("{variable}={}", path.display()));
-        }
-        words.push("podman".into());
+        let words = settings(&self.folder)?;
         let layout = self.folder.join("layout");
         let archive = archive.to_string_lossy();
         call(&words, &["import", "--quiet", &archive, IMAGE])?;
@@ -154,6 +137,34 @@ impl Drop for Engines {
             drop(daemon.wait());
         }
     }
+}
+
+/// Podman with all its files below `folder`, as the beginning of a command line.
+pub(crate) fn settings(folder: &Path) -> Result<Vec<String>, Failure> {
+    let at = folder.display();
+    // A root without CAP_SYS_RESOURCE cannot set the limits that Podman asks for by itself.
+    let containers = format!(
+        "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=16384:16384\"]\n\
+         [network]\nnetwork_config_dir = \"{at}/networks\"\n\
+         [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\ntmp_dir = \"{at}/libpod\"\n"
+    );
+    let storage = format!(
+        "[storage]\ndriver = \"overlay\"\nrunroot = \"{at}/podman-run\"\ngraphroot = \"{at}/podman\"\n\
+         rootless_storage_path = \"{at}/podman\"\n"
+    );
+    let files = [
+        ("CONTAINERS_CONF", containers),
+        ("CONTAINERS_STORAGE_CONF", storage),
+    ];
+    std::fs::create_dir_all(folder)?;
+    let mut words = owned(&["/usr/bin/env"]);
+    for (variable, text) in files {
+        let path = folder.join(variable);
+        std::fs::write(&path, text)?;
+        words.push(format!("{variable}={}", path.display()));
+    }
+    words.push("podman".into());
+    Ok(words)
 }
 
 fn call(words: &[String], args: &[&str]) -> Result<String, Failure> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::Bench;
 use super::bundle::Kind;
-use super::engines::Engines;
+use super::engines::{Engines, PODMAN};
+use super::rootless::User;
 use super::sample::{self, Case, Samples, owned, percentile};
 use crate::Failure;
 
@@ -58,6 +59,7 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
     );
     let samples = sample::interleave(&bench.measure, &cases, rounds, seed, 30_000)?;
     let mut good = compare(&samples, &ours, &peers);
+    good &= rootless(bench, &lockstep, &engines, (rounds, seed))?;
     let memory = lockstep.supervisor()?;
     good &= memory <= SUPERVISOR_KIB;
     println!("\nprivate memory of an idle supervisor: {memory} KiB, at most {SUPERVISOR_KIB}");
@@ -65,6 +67,26 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
         true => Ok(()),
         false => Err(Failure::new("a bar is missed, or a run failed")),
     }
+}
+
+/// The same as an ordinary user, where there is Podman to compare with.
+fn rootless(
+    bench: &Bench,
+    lockstep: &Lockstep,
+    engines: &Engines,
+    (rounds, seed): (usize, u64),
+) -> Result<bool, Failure> {
+    let Some(layout) = &engines.layout else {
+        println!("no comparison as an ordinary user: no image by podman");
+        return Ok(true);
+    };
+    let user = User::new(&bench.folder, &bench.measure)?;
+    let ours = [user.lockstep(&lockstep.program, layout)?];
+    let podman = user.podman(&engines.archive)?;
+    let cases = [&ours[..], std::slice::from_ref(&podman)].concat();
+    println!("\nas an ordinary user:");
+    let samples = sample::interleave(&user.measure, &cases, rounds, seed, 30_000)?;
+    Ok(compare(&samples, &ours, &[(podman, PODMAN)]))
 }
 
 /// Prints the times and their ratios; whether all runs succeeded and every ratio is within its peer's limit.

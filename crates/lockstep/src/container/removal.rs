@@ -66,7 +66,7 @@ impl Store {
     /// The container's changes and its claim on an image; of one without either nothing happens.
     fn give_layers_back(&self, directory: &Directory) -> Result<(), Failure> {
         let caller = crate::front::probe_caller()?;
-        crate::stored::discard(&self.at.data, directory, &caller)
+        crate::stored::discard(&self.at, directory, &caller)
     }
 
     /// Changes that last for one run.
@@ -75,7 +75,7 @@ impl Store {
             return Ok(());
         }
         let caller = crate::front::probe_caller()?;
-        crate::stored::discard_over(&self.at.data, directory, (&caller, record.job.over.len()))
+        crate::stored::discard_over(&self.at, directory, (&caller, record.job.over.len()))
     }
 
     /// Repairs what killed commands and supervisors left; what somebody works on is let be. A container that

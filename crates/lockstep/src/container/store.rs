@@ -1,7 +1,9 @@
 //! Where everything lies: the store, which survives a reboot, and the state, which does not.
 
+use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{credential, file};
@@ -16,6 +18,9 @@ pub(crate) struct Locations {
     pub(crate) state: PathBuf,
     /// `$XDG_RUNTIME_DIR`.
     pub(crate) runtime_dir: Option<String>,
+    /// The user namespace in which this command works on the store, made at the first use: that takes two setuid
+    /// programs, more than everything else that a start does to it.
+    pub(crate) users: Rc<OnceCell<OwnedFd>>,
 }
 
 impl Locations {

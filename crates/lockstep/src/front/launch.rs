@@ -67,7 +67,7 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<Created, Failure
     let typed = &*super::image::typed(args)?;
     let caller = probe_caller()?;
     let store = front.store()?;
-    let images = Images::new(&store.at.data, &caller);
+    let images = Images::new(&store.at, &caller);
     let image = super::open_image(typed, &images)?;
     // Changes of an image's files may be large, and the state is often memory.
     let passing = args.flag("rm") && matches!(image, Opened::Plain(_));
@@ -125,7 +125,7 @@ impl Claimed {
     /// The first error is the one to report; what cannot be given back now the next command repairs.
     fn give_back(&self, store: &Store, directory: &Directory, (passing, caller): (bool, &Caller)) {
         if self.layers {
-            drop(crate::stored::discard(&store.at.data, directory, caller));
+            drop(crate::stored::discard(&store.at, directory, caller));
         }
         for volume in &self.volumes {
             drop(store.remove_volume(volume, Some(&directory.id)));
@@ -175,7 +175,7 @@ fn fill(
         // The files of the host, and those of a directory that is used as it is, are not multiplied.
         Source::Host { .. } | Source::Directory(_) => &[],
     };
-    let images = Images::new(&store.at.data, caller);
+    let images = Images::new(&store.at, caller);
     // Until the record says who has them.
     let _held = match resolved.volumes.is_empty() {
         true => None,
@@ -442,7 +442,7 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
         return Ok(());
     }
     let caller = probe_caller()?;
-    let images = Images::new(&front.store()?.at.data, &caller);
+    let images = Images::new(&front.store()?.at, &caller);
     crate::stored::prepare_over(&images, directory, &job.over)?;
     if credential::euid() == 0 {
         let spec = directory.spec()?;
@@ -474,7 +474,7 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
         None => probe_caller()?,
     };
     let at = front.locations()?;
-    let image = super::open_image(typed, &Images::new(&at.data, &caller))?;
+    let image = super::open_image(typed, &Images::new(&at, &caller))?;
     let image = image.with_layers(typed, Vec::new());
     let block = match resolve::wants_block(args, &caller)? {
         true => Some(crate::container::FIRST_BLOCK),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{credential, file};
@@ -38,6 +39,7 @@ impl Front {
             data,
             state,
             runtime_dir: runtime_dir.and_then(|dir| dir.into_string().ok()),
+            users: Rc::default(),
         })
     }
 

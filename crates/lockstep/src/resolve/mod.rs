@@ -90,6 +90,11 @@ impl Caller {
     pub(crate) fn maps_any_id(&self) -> bool {
         self.capabilities >> 6 & 0b11 == 0b11
     }
+
+    /// Whether there are subordinate ids, of users and groups.
+    pub(crate) fn has_subordinates(&self) -> bool {
+        !self.subuids.is_empty() && !self.subgids.is_empty()
+    }
 }
 
 /// What resolution may look at. Each look costs system calls, and most containers need few of them.

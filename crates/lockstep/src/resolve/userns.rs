@@ -52,9 +52,9 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
 
 /// The maps of a user's container that chooses none, which the files of the user's images are made for.
 pub(crate) fn default_maps(caller: &Caller) -> (Vec<IdMapping>, Vec<IdMapping>) {
-    match caller.subuids.is_empty() || caller.subgids.is_empty() {
-        true => (vec![line(0, caller.uid, 1)], vec![line(0, caller.gid, 1)]),
-        false => (
+    match caller.has_subordinates() {
+        false => (vec![line(0, caller.uid, 1)], vec![line(0, caller.gid, 1)]),
+        true => (
             with_subordinates(0, caller.uid, &caller.subuids),
             with_subordinates(0, caller.gid, &caller.subgids),
         ),
@@ -143,13 +143,13 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
             _ => return Err(wrong("userns", options, takes)),
         }
     }
-    match caller.subuids.is_empty() || caller.subgids.is_empty() {
-        true => set(
+    match caller.has_subordinates() {
+        false => set(
             out,
             &[line(uid, caller.uid, 1)],
             &[line(gid, caller.gid, 1)],
         ),
-        false => {
+        true => {
             let users = with_subordinates(uid, caller.uid, &caller.subuids);
             let groups = with_subordinates(gid, caller.gid, &caller.subgids);
             set(out, &users, &groups);
@@ -165,7 +165,7 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
 /// The caller's own id is not in the container at all.
 fn nomap(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let caller = input.caller;
-    if caller.maps_any_id() || caller.subuids.is_empty() || caller.subgids.is_empty() {
+    if caller.maps_any_id() || !caller.has_subordinates() {
         return Err(
             Failure::new("--userns nomap needs an ordinary user with subordinate ids")
                 .hint("lockstep doctor says how to get them"),

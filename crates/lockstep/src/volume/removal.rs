@@ -59,7 +59,7 @@ impl Store {
         let left = file::list(&held, ".").doing(what)?;
         // The files have the owners that containers gave them.
         let caller = probe_caller()?;
-        Images::new(&self.at.data, &caller).inside(|_, _| {
+        Images::new(&self.at, &caller).inside(|_, _| {
             for name in left.iter().filter(|name| name.starts_with(GONE)) {
                 tree::remove(&held, name).doing(what)?;
             }

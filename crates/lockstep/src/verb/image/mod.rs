@@ -28,7 +28,7 @@ pub(super) fn with<T>(
     let at = front.locations()?;
     // So that Lockstep's own directory is made with its owner checked.
     front.store()?;
-    action(&Images::new(&at.data, &caller))
+    action(&Images::new(&at, &caller))
 }
 
 pub(super) fn load(front: &Front, args: &Arguments) -> Result<u8, Failure> {
