@@ -329,8 +329,7 @@ impl Directory {
         let lock = file::openat(&self.dir, KEEPER_LOCK, flags, 0o600).doing(what)?;
         let free = durable::lock(&lock, Lock::Exclusive, false).doing(what)?;
         if free {
-            file::truncate(&lock, 0).doing(what)?;
-            file::write_fd(&lock, &this_boot()?).doing(what)?;
+            occupy(&lock)?;
         }
         Ok((lock, free))
     }
@@ -376,6 +375,20 @@ impl Directory {
             ))),
         }
     }
+}
+
+/// Leaves word in the place of who comes after a container, for who finds it free, that somebody was there. The caller
+/// holds it.
+pub(crate) fn occupy(place: &OwnedFd) -> Result<(), Failure> {
+    let what = || KEEPER_LOCK.to_owned();
+    vacate(place)?;
+    file::rewind(place).doing(what)?;
+    file::write_fd(place, &this_boot()?).doing(what)
+}
+
+/// Takes that word back: nobody is missed.
+pub(crate) fn vacate(place: &OwnedFd) -> Result<(), Failure> {
+    file::truncate(place, 0).doing(|| KEEPER_LOCK.into())
 }
 
 /// What is different with each start of the machine, after which nobody is missed (random(4)).

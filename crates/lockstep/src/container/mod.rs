@@ -13,7 +13,7 @@ mod removal;
 mod store;
 
 pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE};
-pub(crate) use directory::{Directory, Keeping, Status};
+pub(crate) use directory::{Directory, Keeping, Status, occupy, vacate};
 pub(crate) use health::{Check, Health, OnFailure, Probe, Verdict};
 pub(crate) use lookup::no_container;
 pub(crate) use name::check as check_name;

@@ -318,7 +318,7 @@ fn without_one_nobody_watches(t: &Stage) {
     let with = count();
     start(t, "x", &[]);
     assert_eq!(count(), with);
-    // A killed keeper takes nothing along: the next start has another one.
+    // A killed keeper takes nothing along: the next command that looks at all, or the next start, has another one.
     start(t, "y", &[&["--health-cmd", "true"][..], &QUICK].concat());
     assert!(until(|| verdict(t, "y") == "healthy"));
     let (first, supervisor) = (t.pid("y"), t.supervisor("y"));
@@ -328,6 +328,10 @@ fn without_one_nobody_watches(t: &Stage) {
         }
     }
     assert!(lives(first));
+    let checked = || t.field("y", "{{(index .State.Health.Log 0).Start}}");
+    let before = checked();
+    t.call(&["ps"]).text();
+    assert!(until(|| checked() != before));
     t.call(&["restart", "-t", "0", "y"]).text();
     assert!(until(|| verdict(t, "y") == "healthy"));
 }

@@ -292,6 +292,32 @@ fn a_killed_keeper_is_replaced(t: &Stage) {
     assert_eq!(runs(&at).len(), 4);
     t.call(&["ps"]).text();
     assert!(until(|| runs(&at).len() > 5));
+    // One that has waited for the place of another, in whose pause somebody started the container.
+    let dir = t.dir.join("h");
+    std::fs::create_dir(&dir).expect("a directory");
+    let volume = format!("{}:/runs", dir.display());
+    let script = "test -e /runs/go && exec sleep 1000; exit 1";
+    let run = ["run", "-d", "--restart", "always", "--name", "h", "-v"];
+    t.call(&[&run[..], &[&volume, "host:", "sh", "-c", script]].concat())
+        .text();
+    let state = || t.field("h", "{{.State.Status}} {{.RestartCount}}");
+    assert!(until(|| state() == "restarting 4"));
+    // It is counted before it begins; then comes a pause of 1600 ms.
+    std::thread::sleep(Duration::from_millis(400));
+    std::fs::write(dir.join("go"), "").expect("a file");
+    t.call(&["start", "h"]).text();
+    let of_h = || {
+        let id = t.field("h", "{{.Id}}");
+        let mut all = keepers(t);
+        all.retain(|pid| processes_naming(&id).contains(pid));
+        all
+    };
+    assert!(until(|| of_h().len() == 1));
+    kill(of_h()[0], "KILL");
+    assert!(until(|| of_h().is_empty()));
+    t.call(&["ps"]).text();
+    assert!(until(|| of_h().len() == 1));
+    t.call(&["rm", "-f", "h"]).text();
     // One that has gone when its work was done is not missed.
     t.call(&["stop", "p"]).text();
     assert!(until(|| keepers(t).is_empty()));

@@ -11,7 +11,7 @@ use lockstep_kernel::{caller, event, file};
 
 use super::clock::{Clock, reap};
 use super::{Duty, PLACE, SUPERVISOR, rights};
-use crate::container::{Directory, Record, end_in_runtime};
+use crate::container::{Directory, Record, end_in_runtime, occupy, vacate};
 use crate::failure::{Doing, Failure};
 use crate::front::{Front, launch};
 
@@ -55,6 +55,7 @@ fn settle<'a>(front: &'a Front, id: &'a str) -> Result<(Keeper<'a>, OwnedFd), Fa
     if let Some(place) = &place {
         // Another keeper may have it, for the rest of its pause.
         durable::lock(place, Lock::Exclusive, true).doing(what)?;
+        occupy(place)?;
     }
     let keeper = Keeper {
         front,
@@ -200,7 +201,7 @@ impl Keeper<'_> {
     /// Leaves its place: nobody is missed there from now on.
     fn go(self) -> Result<(), Failure> {
         match &self.place {
-            Some(place) => file::truncate(place, 0).doing(|| "leaving the keeper's place".into()),
+            Some(place) => vacate(place),
             None => Ok(()),
         }
     }
