@@ -14,7 +14,11 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+#[path = "../fuzz_site/mod.rs"]
+mod fuzz_site;
 mod mount;
+#[path = "../fuzz_site/mutation.rs"]
+mod mutation;
 
 use lockstep_image::transfer::{Ownership, Place, Stream, Summary, place};
 use lockstep_image::{Kind, Result};
@@ -63,6 +67,7 @@ const TESTS: &[Test] = &[
         ALL,
         what_links_and_fifos_lose_is_counted,
     ),
+    ("mutated_streams_lead_nowhere", ROOT, mutated_streams),
     (
         "as_many_mounts_as_there_are",
         ROOT,
@@ -78,6 +83,24 @@ const TESTS: &[Test] = &[
 
 fn main() -> ExitCode {
     stage::main(TESTS)
+}
+
+/// The fuzz target `place` for a few seconds, without libFuzzer.
+fn mutated_streams(stage: &Stage) {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/place");
+    let site = fuzz_site::Site::new(&stage.make_dir("site"));
+    let mut random = mutation::Random(0x10c5_7e9d);
+    for seed in std::fs::read_dir(seeds).expect("seeds") {
+        let seed = std::fs::read(seed.expect("a seed").path()).expect("a seed");
+        site.play(&seed);
+        for _ in 0..300 {
+            let how = u8::try_from(random.next(256)).expect("a byte");
+            let mut stream = seed[1..].to_vec();
+            mutation::mutate(&mut random, &mut stream);
+            stream.insert(0, how);
+            site.play(&stream);
+        }
+    }
 }
 
 /// How this side is made if nothing else is said.
