@@ -77,11 +77,15 @@ impl Connection {
         Ok(Reply::decode(&bytes))
     }
 
-    /// Waits for the answer to [`start`]: the first process and what was downgraded.
-    pub fn started(&self) -> Result<(i32, Vec<String>)> {
+    /// Waits for the answer to [`start`]: the first process and what was downgraded, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer, so the supervisor may be there still.
+    pub fn started(&self) -> Result<Result<(i32, Vec<String>)>> {
         match self.receive()? {
-            Reply::Started(pid, lost) => Ok((pid, lost)),
-            Reply::Failed(error) => Err(error),
+            Reply::Started(pid, lost) => Ok(Ok((pid, lost))),
+            Reply::Failed(error) => Ok(Err(error)),
             _ => Err(broken("ended before the container had begun")),
         }
     }

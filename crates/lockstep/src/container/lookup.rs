@@ -13,9 +13,14 @@ impl Store {
 
     /// The same without its record, which is perhaps another version's.
     pub(crate) fn locate(&self, typed: &str) -> Result<Directory, Failure> {
-        let id = match self.holder(typed) {
-            Ok(Some(id)) => id,
-            _ => self.by_prefix(typed)?,
+        // What can be no name is not looked for: it may be a path.
+        let named = match super::name::check(typed) {
+            Ok(()) => self.holder(typed)?,
+            Err(_no_name) => None,
+        };
+        let id = match named {
+            Some(id) => id,
+            None => self.by_prefix(typed)?,
         };
         self.by_id(&id)?.ok_or_else(|| no_container(typed))
     }

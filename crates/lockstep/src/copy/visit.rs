@@ -228,7 +228,10 @@ impl Made {
     /// Ends what is held, also where the holder was killed.
     fn end(self, front: &Front) {
         // Not by its end alone: another process that holds a container may have a copy. EPIPE: it was killed.
-        drop(socket::send(self.socket.as_fd(), b".", &[]));
+        if socket::send(self.socket.as_fd(), b".", &[]).is_err() {
+            // It would wait for ever; what it leaves is seen to below.
+            drop(process::kill(self.child.pid, SIGKILL));
+        }
         // ECHILD, if it could not be started.
         drop(process::wait(self.child.pid, false));
         // Where it was killed; else there is nothing left to do.

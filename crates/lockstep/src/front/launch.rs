@@ -21,6 +21,8 @@ use crate::number;
 use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
 use crate::stored::Images;
 
+const SIGKILL: i32 = 9;
+
 /// A container that its supervisor has just made.
 pub(crate) struct Launched {
     pub(crate) supervisor: Child,
@@ -410,7 +412,13 @@ fn supervise(
     let args = if handed.is_empty() { &args[..3] } else { &args };
     let (supervisor, connection) =
         lockstep_supervisor::start(args, directory.as_fd(), job, handed)?;
-    match connection.started() {
+    let answer = connection.started().or_else(|error| {
+        // With its container: what nobody was told of, nobody would come after. ESRCH is not to be had of a child.
+        lockstep_kernel::process::kill(supervisor.pid, SIGKILL)
+            .doing(|| "ending the supervisor".into())?;
+        Ok::<_, Failure>(Err(error))
+    })?;
+    match answer {
         Ok((pid, downgrades)) => Ok(Launched {
             supervisor,
             connection,
@@ -420,7 +428,7 @@ fn supervise(
         }),
         Err(error) => {
             let failure = Failure::from(error);
-            // It ends by itself, right behind its last word.
+            // Else it ends by itself, right behind its last word.
             drop(lockstep_kernel::process::wait(supervisor.pid, false));
             Err(failure)
         }

@@ -101,10 +101,10 @@ fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
                 Some(seconds) => Request::Stop(None, Some(seconds.saturating_mul(1000))),
                 None => Request::Stop(Some(SIGKILL), Some(0)),
             };
-            drop(supervisor.send(&stop));
+            let asked = supervisor.send(&stop);
             super::life::thaw(front, &directory.id)?;
             // A second one, behind the end, says that nobody is waited for.
-            let told = supervisor.send(&Request::Wait);
+            let told = asked.and_then(|()| supervisor.send(&Request::Wait));
             while told.is_ok() && !matches!(supervisor.receive()?, Reply::Exited(_) | Reply::End) {}
             drop(supervisor.send(&stop));
         }
