@@ -424,6 +424,16 @@ pub fn may_execute(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
     })
 }
 
+/// Whether the effective user may write to what is at a path, which EROFS too says that nobody may; faccessat2(2) with
+/// AT_EACCESS (Linux 5.8).
+pub fn may_write(dir: impl AsFd, path: impl AsRef<Path>) -> Result<()> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    fs::accessat(dir, path, fs::Access::WRITE_OK, AtFlags::EACCESS).told(|| {
+        let (dir, path) = (call::fd(dir), call::path(path));
+        format!("faccessat2({dir}, {path}, W_OK, AT_EACCESS)")
+    })
+}
+
 /// Copies a whole file from its start; copy by sendfile(2).
 pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
     let (from, to) = (from.as_fd(), to.as_fd());

@@ -138,6 +138,7 @@ impl<'a> Images<'a> {
             return Ok(users);
         }
         let mapper = match self.caller.has_subordinates() {
+            true if self.caller.writes_maps() => Mapper::Privileged,
             true => Mapper::Helpers,
             false => Mapper::OwnIds,
         };

@@ -79,6 +79,9 @@ pub struct Job {
     pub stop_timeout_ms: u64,
     /// Milliseconds after which the container is stopped.
     pub run_time_ms: Option<u64>,
+    /// Whether root goes without cgroups, as an ordinary user does, where they cannot be made.
+    #[serde(default)]
+    pub no_cgroups: bool,
     /// Whether cgroups are made by systemd.
     pub systemd_cgroup: bool,
     /// `$XDG_RUNTIME_DIR` of the caller, where a user's systemd is found.

@@ -176,7 +176,7 @@ fn open_runtime(job: &Job) -> Result<Runtime<'static>> {
             true => CgroupDriver::Systemd,
             false => CgroupDriver::Cgroupfs,
         },
-        rootless: None,
+        rootless: job.no_cgroups.then_some(true),
         runtime_dir: job.runtime_dir.clone(),
         warn: &|_| {},
     })

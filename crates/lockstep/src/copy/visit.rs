@@ -255,7 +255,8 @@ fn serve(
     let made = alone().and_then(|()| {
         let mut job = record.job.clone();
         front::settle(front, directory, &mut job)?;
-        if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
+        let root = job.overlay.is_some() && front::is_root_of_host()?;
+        if let Some(layers) = job.overlay.take_if(|_| root) {
             front::mount_layers(directory, &layers)?;
         }
         front::lay_over(front, directory, &mut job)?;

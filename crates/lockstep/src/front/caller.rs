@@ -16,11 +16,25 @@ pub(crate) fn probe() -> Result<Caller, Failure> {
         uid,
         gid: credential::egid(),
         capabilities: sets.effective,
+        all_ids: true,
+        cgroups: true,
         subuids: Vec::new(),
         subgids: Vec::new(),
     };
+    if caller.writes_maps() {
+        caller.cgroups = uid != 0 || may_make_cgroups();
+        let ids = ("/proc/self/uid_map", "/proc/self/gid_map");
+        let (users, groups) = (mapped(ids.0)?, mapped(ids.1)?);
+        caller.all_ids = [&users, &groups].iter().all(|ids| has_all(ids));
+        if !caller.all_ids {
+            // Root of a container's user namespace: what it has of the host's ids is as an ordinary user's subordinate ones.
+            caller.subuids = without(&users, uid);
+            caller.subgids = without(&groups, caller.gid);
+        }
+        return Ok(caller);
+    }
     // The ids are of no use without the programs that may map them.
-    if !caller.maps_any_id() && has_helpers() {
+    if has_helpers() {
         let name = user_name(uid)?;
         // The helpers want to know their caller by name, even where the files have the number.
         if name.is_empty() {
@@ -30,6 +44,54 @@ pub(crate) fn probe() -> Result<Caller, Failure> {
         caller.subgids = ranges("/etc/subgid", &name, uid)?;
     }
     Ok(caller)
+}
+
+/// Whether this process is the host's root, who can mount with any ids; root of a container's user namespace is not.
+pub(crate) fn is_root_of_host() -> Result<bool, Failure> {
+    Ok(credential::euid() == 0 && has_all(&mapped("/proc/self/uid_map")?))
+}
+
+/// A container has its cgroups read-only, or they belong to the host's root, who is nobody there.
+fn may_make_cgroups() -> bool {
+    // cgroups(7): with version 1 each controller is a mount; the directory of them may be read-only anywhere.
+    let pids = "/sys/fs/cgroup/pids";
+    let place = match file::stat(file::CWD, pids, true) {
+        Ok(_) => pids,
+        Err(_) => "/sys/fs/cgroup",
+    };
+    file::may_write(file::CWD, place).is_ok()
+}
+
+/// The ids that there are in this user namespace, as ranges (start, count); user_namespaces(7).
+fn mapped(path: &str) -> Result<Vec<(u32, u32)>, Failure> {
+    let text = read(path)?;
+    let ranges = text.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        let start = fields.next()?.parse().ok()?;
+        Some((start, fields.nth(1)?.parse().ok()?))
+    });
+    Ok(ranges.collect())
+}
+
+/// Whether the blocks of containers are among them.
+fn has_all(ids: &[(u32, u32)]) -> bool {
+    ids.is_empty()
+        || ids
+            .iter()
+            .any(|(start, count)| *start == 0 && *count == u32::MAX)
+}
+
+/// Ranges with one id taken out.
+fn without(ranges: &[(u32, u32)], id: u32) -> Vec<(u32, u32)> {
+    let mut all = Vec::new();
+    for (start, count) in ranges {
+        match id.checked_sub(*start).filter(|offset| offset < count) {
+            Some(offset) => all.extend([(*start, offset), (id + 1, count - offset - 1)]),
+            None => all.push((*start, *count)),
+        }
+    }
+    all.retain(|(_, count)| *count > 0);
+    all
 }
 
 fn has_helpers() -> bool {
@@ -68,5 +130,22 @@ fn read(path: &str) -> Result<String, Failure> {
     match file::read_at_once(file::CWD, path, LIMIT) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(String::new()),
         other => Ok(String::from_utf8_lossy(&other.doing(|| path.into())?).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_taken_out_of_what_there_is() {
+        assert_eq!(without(&[(0, 65_535)], 0), [(1, 65_534)]);
+        assert_eq!(
+            without(&[(0, 10), (20, 5)], 22),
+            [(0, 10), (20, 2), (23, 2)]
+        );
+        assert_eq!(without(&[(0, 1)], 0), []);
+        assert_eq!(without(&[(0, 1), (5, 3)], 7), [(0, 1), (5, 2)]);
+        assert!(has_all(&[(0, u32::MAX)]) && !has_all(&[(0, 65_535)]));
     }
 }

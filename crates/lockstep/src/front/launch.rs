@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::process::Child;
-use lockstep_kernel::{credential, file, random};
+use lockstep_kernel::{file, random};
 use lockstep_oci::runtime::{IdMapping, Spec};
 use lockstep_plan::step::OverlayRoot;
 use lockstep_runtime::clock;
@@ -213,6 +213,7 @@ fn fill(
         restarts: 0,
         job: Job {
             secrets,
+            no_cgroups: caller.uid == 0 && !caller.cgroups,
             ..job(store, directory, args, (image, &resolved))?
         },
         settings: resolved.settings,
@@ -263,6 +264,7 @@ fn job(
         stop_signal: resolved.stop_signal,
         stop_timeout_ms: resolved.stop_timeout_ms,
         run_time_ms,
+        no_cgroups: false,
         systemd_cgroup: false,
         runtime_dir: store.at.runtime_dir.clone(),
     })
@@ -400,7 +402,8 @@ fn supervise(
     };
     super::neighbour::settle(front, directory, &mut job)?;
     // An ordinary user can mount in the container's user namespace alone.
-    if let Some(layers) = job.overlay.take_if(|_| credential::euid() == 0) {
+    let root = job.overlay.is_some() && super::is_root_of_host()?;
+    if let Some(layers) = job.overlay.take_if(|_| root) {
         match spec {
             Some(spec) => mount_mapped(directory, &layers, spec)?,
             None => mount_layers(directory, &layers)?,
@@ -452,7 +455,7 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
     let caller = probe_caller()?;
     let images = Images::new(&front.store()?.at, &caller);
     crate::stored::prepare_over(&images, directory, &job.over)?;
-    if credential::euid() == 0 {
+    if super::is_root_of_host()? {
         let spec = directory.spec()?;
         let over = std::mem::take(&mut job.over);
         let volumes = front.store()?.volumes()?;

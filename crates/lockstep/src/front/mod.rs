@@ -14,7 +14,7 @@ mod saved;
 mod session;
 mod sight;
 
-pub(crate) use caller::{probe as probe_caller, user_name};
+pub(crate) use caller::{is_root_of_host, probe as probe_caller, user_name};
 use image::open as open_image;
 use sight::Eyes;
 use std::cell::OnceCell;

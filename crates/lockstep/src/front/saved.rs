@@ -64,6 +64,8 @@ impl Saved {
             uid: self.host.uid,
             gid: self.host.gid,
             capabilities: self.host.capabilities,
+            all_ids: !self.host.user_namespace,
+            cgroups: true,
             subuids: self.subuids.clone(),
             subgids: self.subgids.clone(),
         }

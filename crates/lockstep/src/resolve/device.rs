@@ -58,7 +58,7 @@ pub(super) fn apply(
         out.note("device cgroup", text, Origin::Flag, "--device-cgroup-rule");
     }
     // An ordinary user has no device cgroup; no device file can be made there either.
-    if input.caller.uid == 0 {
+    if input.caller.is_root_with_cgroups() {
         out.linux().resources.get_or_insert_default().devices = rules;
     }
     Ok(())

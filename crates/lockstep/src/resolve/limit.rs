@@ -45,7 +45,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     }
     let given = args.text("cgroup-parent")?;
     // An ordinary user's container is made where the user may make cgroups, if anywhere.
-    if let Some(parent) = given.or((input.caller.uid == 0).then_some("/lockstep")) {
+    if let Some(parent) = given.or(input.caller.is_root_with_cgroups().then_some("/lockstep")) {
         if parent.split('/').any(|part| part == "..") {
             return Err(wrong("cgroup-parent", parent, "a path without .."));
         }
@@ -67,7 +67,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
 fn processes(input: &Input<'_>, changed: &mut Resources, out: &mut Resolved) {
     let given = changed.pids.as_ref().and_then(|pids| pids.limit);
     let limit = given.unwrap_or(PIDS);
-    if input.caller.uid == 0 {
+    if input.caller.is_root_with_cgroups() {
         changed.pids = Some(Pids { limit: Some(limit) });
     } else if let (Ok(limit), None) = (u64::try_from(limit), given) {
         out.process().rlimits.push(Rlimit {

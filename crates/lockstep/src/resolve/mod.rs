@@ -80,6 +80,10 @@ pub(crate) struct Caller {
     pub(crate) gid: u32,
     /// Capabilities that are effective, as bits.
     pub(crate) capabilities: u64,
+    /// Whether every id of the host is there to be mapped: not in a container with a part of them.
+    pub(crate) all_ids: bool,
+    /// Whether root may make cgroups: not in a container that has them read-only.
+    pub(crate) cgroups: bool,
     /// Subordinate ids (start, count), first users then groups; empty where there are none or nobody to map them.
     pub(crate) subuids: Vec<(u32, u32)>,
     pub(crate) subgids: Vec<(u32, u32)>,
@@ -88,12 +92,28 @@ pub(crate) struct Caller {
 impl Caller {
     /// Whether any user id can be mapped: CAP_SETUID and CAP_SETGID.
     pub(crate) fn maps_any_id(&self) -> bool {
+        self.all_ids && self.writes_maps()
+    }
+
+    /// Whether it needs no helper to map those that are there.
+    pub(crate) fn writes_maps(&self) -> bool {
         self.capabilities >> 6 & 0b11 == 0b11
     }
 
     /// Whether there are subordinate ids, of users and groups.
     pub(crate) fn has_subordinates(&self) -> bool {
         !self.subuids.is_empty() && !self.subgids.is_empty()
+    }
+
+    /// Whether it has rights over the host's mounts, and over user namespaces that it makes for another user:
+    /// CAP_SYS_ADMIN, which another engine's container seldom has.
+    pub(crate) fn mounts(&self) -> bool {
+        self.capabilities >> 21 & 1 == 1
+    }
+
+    /// Whether it is root, with cgroups.
+    pub(crate) fn is_root_with_cgroups(&self) -> bool {
+        self.uid == 0 && self.cgroups
     }
 }
 

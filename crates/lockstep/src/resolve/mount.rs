@@ -93,7 +93,7 @@ fn root(
             let root = out.spec.root.get_or_insert_default();
             root.path = path.to_string_lossy().into_owned();
             root.readonly = flag;
-            out.idmap_root = input.block.is_some();
+            out.idmap_root = input.block.is_some() && input.caller.mounts();
             out.note(
                 "root",
                 path.display().to_string(),
@@ -228,10 +228,10 @@ fn kernel(
     ));
     let cgroup = [&common[..], &["relatime", writable]].concat();
     mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &cgroup));
-    let (seen, origin) = match input.caller.uid {
-        0 => ("its own at /sys/fs/cgroup", Origin::Default),
+    let (seen, origin) = match input.caller.is_root_with_cgroups() {
+        true => ("its own at /sys/fs/cgroup", Origin::Default),
         // Whether there is one is known when the kernel was asked for it; `inspect` then has the answer.
-        _ => (
+        false => (
             "its own at /sys/fs/cgroup; nothing there unless you may make cgroups (lockstep doctor)",
             Origin::Host,
         ),

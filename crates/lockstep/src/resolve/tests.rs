@@ -21,6 +21,8 @@ fn root() -> World {
             uid: 0,
             gid: 0,
             capabilities: u64::MAX,
+            all_ids: true,
+            cgroups: true,
             subuids: Vec::new(),
             subgids: Vec::new(),
         },
@@ -344,6 +346,8 @@ fn every_setting_has_an_origin() {
     assert_eq!(origin("root"), Some(Origin::Image));
     let world = World {
         caller: Caller {
+            all_ids: true,
+            cgroups: true,
             subuids: Vec::new(),
             ..user().caller
         },

@@ -68,7 +68,7 @@ fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), F
         let size = BLOCK_SIZE - 1;
         let map = [line(0, block, size)];
         set(out, &map, &map);
-        out.owner = Some(block + size);
+        out.owner = caller.mounts().then_some(block + size);
         let text = format!(
             "0-{} are {block}-{} of the host",
             size - 1,

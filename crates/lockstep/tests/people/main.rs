@@ -26,6 +26,7 @@ mod life;
 mod limit;
 mod look;
 mod neighbour;
+mod nested;
 mod notify;
 mod own_binary;
 mod record;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         ("limit", limit::CASES),
         ("look", look::CASES),
         ("neighbour", neighbour::CASES),
+        ("nested", nested::CASES),
         ("notify", notify::CASES),
         ("own_binary", own_binary::CASES),
         ("secret", secret::CASES),

@@ -27,6 +27,8 @@ impl Birth<'_> {
             let mut told = Error::call(format!("mapping {of} ids of the user namespace"), &error);
             if method == MapMethod::Helper {
                 told = helper_hint(told);
+            } else if error.is(&[Errno::EPERM.0]) && maps.0.iter().any(|map| map.outside == 0) {
+                told = told.hint("id 0 is mapped by who has CAP_SETFCAP alone (Linux 5.12)");
             }
             match ids {
                 // The step itself was asked for by the other field.

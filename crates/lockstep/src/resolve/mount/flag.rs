@@ -328,7 +328,8 @@ fn options_of(
     let mut all: Vec<String> = ["rbind", "rnosuid", "rnodev", "rprivate"]
         .map(String::from)
         .to_vec();
-    let mut idmap = input.block.is_some();
+    let may_map = input.block.is_some() && input.caller.mounts();
+    let mut idmap = may_map;
     for name in options {
         match *name {
             "ro" | "readonly" => all.push("rro".into()),
@@ -338,7 +339,7 @@ fn options_of(
             "noexec" => all.push("rnoexec".into()),
             "exec" => all.retain(|o| o != "rnoexec"),
             "suid" | "dev" => all.retain(|o| o.strip_prefix("rno") != Some(name)),
-            "idmap" if input.block.is_some() => idmap = true,
+            "idmap" if may_map => idmap = true,
             "idmap" => {
                 return Err(refused(
                     option,
