@@ -58,7 +58,8 @@ pub struct Place<'a> {
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no directory for it; [`Kind::Limit`] names the limit; [`Kind::Invalid`] the entry;
-/// [`Kind::Unsupported`] what cannot be copied, or not to there; [`Kind::Kernel`] the refused call. What has no name yet goes; files that went into a directory that was there stay.
+/// [`Kind::Unsupported`] what cannot be copied, or not to there; [`Kind::Kernel`] the refused call. What has no name yet
+/// goes; files that went into a directory that was there stay.
 pub fn place(root: &Root, path: &Path, how: &Place<'_>, from: impl Read) -> Result<Summary> {
     let target = Target::find(root, path)?;
     if how.stream == Stream::Archive && target.there != There::Directory {

@@ -212,8 +212,11 @@ impl Work<'_> {
 /// the directory above it is the host's /proc. Else the way there is left to Landlock, and to the caller's own rights.
 fn descriptors(host: BorrowedFd<'_>) -> lockstep_kernel::Result<OwnedFd> {
     match mount::open_tree(host, Path::new("fd"), false, false) {
-        // EPERM: an ordinary user, or a filter around this program; ENOSYS: such a filter, too.
-        Err(e) if e.is(&[Errno::EPERM.0, Errno::ENOSYS.0]) => file::open_dir(host, "fd"),
+        // EPERM: an ordinary user, or a filter around this program; ENOSYS: such a filter, too; EINVAL: a /proc that is
+        // not to be bound elsewhere.
+        Err(e) if e.is(&[Errno::EPERM.0, Errno::ENOSYS.0, Errno::EINVAL.0]) => {
+            file::open_dir(host, "fd")
+        }
         other => other,
     }
 }
