@@ -822,7 +822,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__doctor)
-            opts="--json --help"
+            opts="--json --selinux-module --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

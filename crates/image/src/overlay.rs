@@ -39,6 +39,9 @@ pub struct Overlay<'a, L> {
     /// Leave out every sync of the changes, for a container that is removed with them (Linux 5.10). After a crash of
     /// the machine the upper directory cannot be used again.
     pub volatile: bool,
+    /// SELinux label of every file of the mount, whatever the layers' own are. Not of a single layer that is read-only,
+    /// which is a view of the layer itself.
+    pub label: Option<&'a str>,
 }
 
 /// How overlay is told about its layers, best first.
@@ -164,6 +167,9 @@ impl<L: AsFd> Overlay<'_, L> {
         for option in self.options()? {
             context.set(option).during(what)?;
         }
+        if let Some(label) = self.label {
+            context.set(&format!("context={label}")).during(what)?;
+        }
         let read_only = if self.upper.is_none() {
             MOUNT_ATTR_RDONLY
         } else {
@@ -181,6 +187,10 @@ impl<L: AsFd> Overlay<'_, L> {
         for option in self.options()? {
             data.push(',');
             data.push_str(option);
+        }
+        if let Some(label) = self.label {
+            // In quotes: a label has commas.
+            data += &format!(",context=\"{label}\"");
         }
         if data.len() > PAGE {
             let message = format!(

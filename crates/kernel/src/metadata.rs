@@ -77,6 +77,20 @@ pub fn set_xattr(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
     })
 }
 
+/// The same of anything that is open, also as a location alone, a link itself too; setxattr(2) through /proc, since the
+/// call itself takes no location (setxattrat(2) of Linux 6.13 does).
+pub fn set_xattr_opened(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
+    let file = file.as_fd();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::setxattr(&*path, name, value, XattrFlags::empty()).told(|| {
+        format!(
+            "setxattr({path}{}, {name:?}, {} bytes)",
+            call::fd(file),
+            value.len()
+        )
+    })
+}
+
 /// fgetxattr(2) of an open file; `None` where it has none or the file system knows none.
 pub fn xattr(file: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
     let file = file.as_fd();

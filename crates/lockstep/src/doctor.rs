@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use lockstep_kernel::process::{self, Side};
 use lockstep_kernel::{credential, file, landlock, mount, namespace, seccomp};
 use lockstep_plan::namespace::{NEWNS, NEWUSER};
+use lockstep_profile::selinux;
 use serde::Serialize;
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{Front, SAVED_SCHEMA, Saved};
+use crate::modules::{Apparmor, Selinux};
 
 /// SECCOMP_RET_USER_NOTIF (Linux 5.0).
 const USER_NOTIF: u32 = 0x7fc0_0000;
@@ -44,6 +46,10 @@ fn lacking(name: &'static str, value: impl Into<String>, remedy: impl Into<Strin
 }
 
 pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    if args.flag("selinux-module") {
+        crate::front::print(selinux::MODULE)?;
+        return Ok(0);
+    }
     let caller = crate::front::probe_caller()?;
     let at = front.locations()?;
     let mut facts = vec![
@@ -77,6 +83,7 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         abi => fact("landlock", format!("ABI {abi}")),
     });
     facts.push(fact("lsm", first_line("/sys/kernel/security/lsm")));
+    facts.extend(modules()?);
     let missing = facts.iter().any(|fact| fact.missing);
     let text = match args.flag("json") {
         true => json(front, &facts, caller)?,
@@ -84,6 +91,38 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     };
     crate::front::print(&text)?;
     Ok(u8::from(missing))
+}
+
+/// What security modules do for a container that asks for nothing; nothing is said of one that is off.
+fn modules() -> Result<Vec<Fact>, Failure> {
+    const ADD: &str = "lockstep doctor --selinux-module > lockstep-container.cil && semodule -i lockstep-container.cil";
+    let found = crate::modules::probe()?;
+    let enforcing = match first_line("/sys/fs/selinux/enforce").as_str() {
+        "1" => "enforcing",
+        _ => "permissive",
+    };
+    let apparmor = match found.apparmor {
+        Apparmor::Off => None,
+        Apparmor::Ready => Some(fact(
+            "apparmor",
+            "confines containers by the default profile",
+        )),
+        Apparmor::Unavailable(why) => Some(lacking(
+            "apparmor",
+            format!("the default profile is not loaded: {why}"),
+            "apt-get install apparmor; then root's first container loads it, for users too",
+        )),
+    };
+    let selinux = match found.selinux {
+        Selinux::Off => None,
+        Selinux::Ready => Some(fact("selinux", format!("{enforcing}, with container_t"))),
+        Selinux::WithoutContainers => Some(lacking(
+            "selinux",
+            format!("{enforcing}, and the loaded policy has no container_t"),
+            ADD,
+        )),
+    };
+    Ok(apparmor.into_iter().chain(selinux).collect())
 }
 
 /// The facts, and the host as planning takes it (`plan --host`).
@@ -136,9 +175,13 @@ fn user_namespace() -> Fact {
     }
 }
 
-/// The sysctl that refuses it, by distribution.
 fn user_namespace_remedy() -> String {
-    let is = |path: &str, value: &str| first_line(path) == value;
+    remedy_where(&first_line)
+}
+
+/// The sysctl that refuses it, by distribution; `read` gives the first line of a file, empty where there is none.
+fn remedy_where(read: &dyn Fn(&str) -> String) -> String {
+    let is = |path: &str, value: &str| read(path) == value;
     if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
         return "sysctl -w kernel.unprivileged_userns_clone=1".into();
     }
@@ -146,7 +189,9 @@ fn user_namespace_remedy() -> String {
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
     ) {
-        return "this host's AppArmor allows it by a profile alone: write one with `userns,` for this program".into();
+        return "this host's AppArmor allows it to programs with a profile that says so: docs/hardening.md has \
+                the one for /etc/apparmor.d/lockstep"
+            .into();
     }
     if is("/proc/sys/user/max_user_namespaces", "0") {
         return "sysctl -w user.max_user_namespaces=15000".into();
@@ -255,4 +300,26 @@ fn first_line(path: &str) -> String {
     let text = file::read_at_once(file::CWD, path, 4096).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_refuses_user_namespaces_is_named() {
+        let host = |path: &'static str, value: &'static str| {
+            remedy_where(&|asked: &str| match asked == path {
+                true => value.to_owned(),
+                false => String::new(),
+            })
+        };
+        let restricted = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+        assert!(host(restricted, "1").contains("AppArmor"));
+        assert!(!host(restricted, "0").contains("AppArmor"));
+        let clone = "/proc/sys/kernel/unprivileged_userns_clone";
+        assert!(host(clone, "0").contains("unprivileged_userns_clone=1"));
+        let most = "/proc/sys/user/max_user_namespaces";
+        assert!(host(most, "0").contains("max_user_namespaces="));
+    }
 }

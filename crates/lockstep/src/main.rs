@@ -12,6 +12,7 @@ mod doctor;
 mod escape;
 mod failure;
 mod front;
+mod modules;
 mod number;
 mod resolve;
 mod secret;

@@ -275,12 +275,15 @@ pub(crate) fn make_point(directory: &Directory) -> Result<(), Failure> {
     file::mkdirat(directory.as_fd(), ROOTFS, 0o755).doing(|| "mount point of the container".into())
 }
 
+/// How a container sees files: by maps of users and groups, and with an SELinux label.
+pub(crate) type View<'a> = (Option<(&'a [IdMapping], &'a [IdMapping])>, Option<&'a str>);
+
 /// Mounts the root file system of root's container, in a mount namespace of this process's own: what the supervisor
 /// inherits goes away with it.
 pub(crate) fn mount_root(
     directory: &Directory,
     layers: &OverlayRoot,
-    maps: Option<(&[IdMapping], &[IdMapping])>,
+    (maps, label): View<'_>,
 ) -> Result<(), Failure> {
     let what = || "root file system of the container".to_owned();
     exe::keep().doing(what)?;
@@ -288,17 +291,13 @@ pub(crate) fn mount_root(
     unmount(&directory.path)?;
     let open = |layer| file::openat(file::CWD, layer, DIRECTORY, 0).doing(what);
     let opened: Result<Vec<OwnedFd>, Failure> = layers.layers.iter().map(open).collect();
-    mount_overlay(&directory.path, &opened?, maps)
+    mount_overlay(&directory.path, &opened?, (maps, label))
 }
 
 const DIRECTORY: file::OFlags = file::OFlags::DIRECTORY;
 
 /// Mounts layers, which were opened in this mount namespace, with the changes that are in `place`, on the directory there.
-fn mount_overlay(
-    place: &Path,
-    layers: &[OwnedFd],
-    maps: Option<(&[IdMapping], &[IdMapping])>,
-) -> Result<(), Failure> {
+fn mount_overlay(place: &Path, layers: &[OwnedFd], (maps, label): View<'_>) -> Result<(), Failure> {
     let what = || format!("overlay at {}", place.display());
     let maps = maps.map(|(users, groups)| (lines(users), lines(groups)));
     let map_lines = maps
@@ -320,6 +319,7 @@ fn mount_overlay(
         upper: Some(changes.as_upper()),
         idmap: mapped.as_ref().map(AsFd::as_fd),
         volatile: false,
+        label,
     };
     root.mount(&place.join(ROOTFS))?;
     Ok(())
@@ -364,7 +364,7 @@ pub(crate) fn prepare_over(
 pub(crate) fn mount_over(
     (directory, volumes): (&Directory, &Path),
     over: &[Over],
-    maps: Option<(&[IdMapping], &[IdMapping])>,
+    (maps, label): View<'_>,
 ) -> Result<(), Failure> {
     let what = || "overlays of the container".to_owned();
     exe::keep().doing(what)?;
@@ -382,7 +382,11 @@ pub(crate) fn mount_over(
             }
             false => failure,
         })?;
-        mount_overlay(&directory.path.join(Over::place(n)), &[layer], maps)?;
+        mount_overlay(
+            &directory.path.join(Over::place(n)),
+            &[layer],
+            (maps, label),
+        )?;
     }
     Ok(())
 }

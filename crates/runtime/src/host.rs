@@ -161,7 +161,10 @@ fn apparmor_confined(proc: BorrowedFd<'_>) -> Result<bool> {
         other => other,
     };
     let current = current.during(|| "the caller's own AppArmor profile".into())?;
-    Ok(!current.starts_with(b"unconfined"))
+    // `NAME (unconfined)` is a profile that confines nothing (flags=(unconfined)).
+    let text = String::from_utf8_lossy(&current).into_owned();
+    let text = text.trim_end_matches(['\0', '\n']);
+    Ok(text != "unconfined" && !text.ends_with("(unconfined)"))
 }
 
 /// Asks the loaded policy whether it knows a label: what the kernel would say at its use is EINVAL alone.

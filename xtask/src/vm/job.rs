@@ -15,6 +15,9 @@ use crate::run::output;
 /// What one test binary may take, in seconds inside the guest, which is about ten times slower.
 const LIMIT: u64 = 900;
 
+/// The test target of the people's tool, which has a program of its own.
+const PEOPLE: &str = "people";
+
 /// A job ready to run.
 pub(crate) struct Job {
     pub(crate) folder: PathBuf,
@@ -56,18 +59,27 @@ impl Job {
             limit: Duration::from_secs(LIMIT * tests.len() as u64),
             folder,
         };
-        job.programs(root, target)?;
+        job.program(root, target, "lockstep-runc")?;
+        if tests.iter().any(|test| test.name == PEOPLE) {
+            job.program(root, target, "lockstep")?;
+        }
+        job.variants(target)?;
         job.write(&tests)?;
         Ok(job)
     }
 
-    /// The programs under test, as they ship, and what builds without a protection there are.
-    fn programs(&self, root: &Path, target: &Path) -> Result<(), Failure> {
+    /// A program under test, as it ships.
+    fn program(&self, root: &Path, target: &Path, package: &str) -> Result<(), Failure> {
         let mut build = Command::new("cargo");
-        build.args(["build", "--release", "--quiet", "-p", "lockstep-runc"]);
+        build.args(["build", "--release", "--quiet", "-p", package]);
         output(build.current_dir(root))?;
-        let runtime = crate::release_binary(target, "lockstep-runc");
-        std::fs::copy(runtime, self.folder.join("lockstep-runc"))?;
+        let built = crate::release_binary(target, package);
+        std::fs::copy(built, self.folder.join(package))?;
+        Ok(())
+    }
+
+    /// What builds without a protection there are.
+    fn variants(&self, target: &Path) -> Result<(), Failure> {
         let variants = crate::testing::variants::folder(target);
         if variants.is_dir() {
             let mut copy = Command::new("cp");
@@ -84,6 +96,7 @@ impl Job {
         let sample = std::env::var("LOCKSTEP_TEST_SAMPLE").unwrap_or_default();
         let mut script = String::from(
             "export LOCKSTEP_TEST_RUNTIME=\"$PWD/lockstep-runc\" LOCKSTEP_TEST_VARIANTS=\"$PWD/variants\"\n\
+             export LOCKSTEP_TEST_PROGRAM=\"$PWD/lockstep\"\n\
              LOCKSTEP_SKIPS=$(mktemp); export LOCKSTEP_SKIPS INSTA_UPDATE=no RUST_BACKTRACE=0\n\
              worst=0\n",
         );

@@ -33,6 +33,7 @@ const ALL: &[&str] = &["lockstep-runc spec"];
 const LABELLED: &[&str] = &[
     "lockstep-runc spec apparmor::",
     "lockstep-runc spec selinux::",
+    "lockstep people modules::",
     "lockstep-runc spec process::",
     "lockstep-runc spec exec::",
     "lockstep-runc spec lifecycle::",

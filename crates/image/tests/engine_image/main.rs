@@ -178,6 +178,7 @@ fn our_tree(stage: &Stage, store: &Store, image: &Image) -> Tree {
         upper: Some(changes.as_upper()),
         idmap: None,
         volatile: false,
+        label: None,
     };
     let root = description.mount(&point).expect("mounted");
     let found = tree(&point);

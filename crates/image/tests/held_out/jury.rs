@@ -336,6 +336,7 @@ impl<'a> Jury<'a> {
             upper: Some(upper.as_upper()),
             idmap: None,
             volatile: false,
+            label: None,
         };
         let root = description.mount_by(Route::Paths, &point).expect("mounted");
         let wrong = facts

@@ -42,6 +42,7 @@ fn overlay<'a>(layers: &'a [Layer], changes: &'a Changes) -> Overlay<'a, Layer> 
         upper: Some(changes.as_upper()),
         idmap: None,
         volatile: false,
+        label: None,
     }
 }
 
@@ -185,6 +186,7 @@ fn single(stage: &Stage) {
         upper: None,
         idmap: None,
         volatile: false,
+        label: None,
     };
     let root = description.mount(&point).expect("mounted");
     assert_eq!(names(&point.join("etc")), ["a", "b"]);

@@ -36,7 +36,13 @@ pub(crate) const DOCTOR: Verb = Verb {
     usage: "[options]",
     about: "print what this kernel and this user can do, what is missing, and how to get it",
     description: "Exit codes: 0 nothing is missing, 1 something is, 3 it could not be found out.",
-    options: &[&[flag("json", "as JSON")]],
+    options: &[&[
+        flag("json", "as JSON"),
+        flag(
+            "selinux-module",
+            "print the SELinux module that adds container_t to a policy without it",
+        ),
+    ]],
     min: 0,
     max: Some(0),
     options_first: false,

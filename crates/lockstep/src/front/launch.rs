@@ -187,6 +187,7 @@ fn fill(
     claimed.volumes = unnamed.map(|volume| volume.name.clone()).collect();
     crate::volume::make(store, &images, directory, &resolved.volumes, layers)?;
     crate::volume::give(&images, caller, &resolved.given)?;
+    crate::volume::relabel(&images, &resolved.relabelled)?;
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }
@@ -400,6 +401,9 @@ fn supervise(
         notify_socket: super::notify::for_program(record),
         ..record.job.clone()
     };
+    if record.settings.iter().any(is_default_profile) {
+        crate::modules::load_default_profile()?;
+    }
     super::neighbour::settle(front, directory, &mut job)?;
     // An ordinary user can mount in the container's user namespace alone.
     let root = job.overlay.is_some() && super::is_root_of_host()?;
@@ -438,13 +442,19 @@ fn supervise(
     }
 }
 
+/// Whether a setting is the AppArmor profile that Lockstep loads itself.
+fn is_default_profile(setting: &crate::why::Setting) -> bool {
+    setting.name == "process.apparmorProfile"
+        && setting.value == lockstep_profile::apparmor::default_name()
+}
+
 /// The layers with the container's id maps, those of its configuration.
 pub(crate) fn mount_layers(directory: &Directory, layers: &OverlayRoot) -> Result<(), Failure> {
     mount_mapped(directory, layers, &directory.spec()?)
 }
 
 fn mount_mapped(directory: &Directory, layers: &OverlayRoot, spec: &Spec) -> Result<(), Failure> {
-    crate::stored::mount_root(directory, layers, maps_of(spec))
+    crate::stored::mount_root(directory, layers, (maps_of(spec), label_of(spec)))
 }
 
 /// Fresh layers over the directories of which the container changes copies.
@@ -459,9 +469,14 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
         let spec = directory.spec()?;
         let over = std::mem::take(&mut job.over);
         let volumes = front.store()?.volumes()?;
-        crate::stored::mount_over((directory, &volumes), &over, maps_of(&spec))?;
+        let view = (maps_of(&spec), label_of(&spec));
+        crate::stored::mount_over((directory, &volumes), &over, view)?;
     }
     Ok(())
+}
+
+fn label_of(spec: &Spec) -> Option<&str> {
+    spec.linux.as_ref()?.mount_label.as_deref()
 }
 
 fn maps_of(spec: &Spec) -> Option<(&[IdMapping], &[IdMapping])> {

@@ -68,6 +68,7 @@ impl<'a> Eyes<'a> {
             },
             descriptions: &super::place::descriptions,
             neighbour: &|typed| super::neighbour::find(self.front, typed),
+            modules: &crate::modules::probe,
             variable: &|name| super::environment(name)?.into_string().ok(),
             variables: &|| {
                 let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

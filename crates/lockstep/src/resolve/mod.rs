@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::argv::Arguments;
 use crate::container::Check;
 use crate::failure::Failure;
+use crate::modules::Modules;
 use crate::secret::Wanted;
 use crate::why::{Origin, Setting};
 
@@ -141,6 +142,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) descriptions: &'a dyn Fn() -> Result<Vec<Described>, Failure>,
     /// A container whose namespaces are shared.
     pub(crate) neighbour: &'a dyn Fn(&str) -> Result<Neighbour, Failure>,
+    /// The security modules of this host.
+    pub(crate) modules: &'a dyn Fn() -> Result<Modules, Failure>,
     /// A variable of the caller's environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// All of them.
@@ -186,6 +189,8 @@ pub(crate) struct Resolved {
     pub(crate) secrets: Vec<Wanted>,
     /// Volumes that have to exist.
     pub(crate) volumes: Vec<Volume>,
+    /// Paths of the host whose files get these SELinux labels.
+    pub(crate) relabelled: Vec<(PathBuf, String)>,
     /// Paths of the host whose owners become these users and groups.
     pub(crate) given: Vec<(PathBuf, (u32, u32))>,
     /// Directories that the container changes a copy of.
@@ -252,7 +257,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
     user::apply(input, &mut out)?;
     let granted = capability::apply(input, &mut out)?;
     seccomp::apply(input, &options, granted, &mut out)?;
-    security::apply(input, &options, &mut out);
+    security::apply(input, &options, &mut out)?;
     mount::apply(input, (&options, &vendors), &mut out)?;
     path::apply(input, &options, &mut out);
     device::apply(input, &vendors.device_nodes, &mut out)?;

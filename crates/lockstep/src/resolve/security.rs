@@ -1,7 +1,10 @@
 //! `--security-opt`, and what has no other home: no_new_privs, AppArmor, SELinux labels.
 
+use lockstep_profile::{apparmor, selinux};
+
 use super::{Input, Resolved, wrong};
 use crate::failure::Failure;
+use crate::modules::{Apparmor, Selinux};
 use crate::why::Origin;
 
 /// What `--security-opt` said, option by option.
@@ -75,7 +78,11 @@ fn paths(text: &str) -> Option<Vec<String>> {
     all.iter().all(|path| path.starts_with('/')).then_some(all)
 }
 
-pub(super) fn apply(input: &Input<'_>, options: &Options, out: &mut Resolved) {
+pub(super) fn apply(
+    input: &Input<'_>,
+    options: &Options,
+    out: &mut Resolved,
+) -> Result<(), Failure> {
     let given = options.no_new_privileges;
     let set = given.unwrap_or(true);
     out.process().no_new_privileges = set;
@@ -86,36 +93,86 @@ pub(super) fn apply(input: &Input<'_>, options: &Options, out: &mut Resolved) {
         super::origin(given.is_some()),
         change,
     );
-    if let Some(profile) = options
-        .apparmor
-        .as_deref()
-        .filter(|name| *name != "unconfined")
-    {
-        out.process().apparmor_profile = Some(profile.into());
-        out.note(
-            "process.apparmorProfile",
-            profile,
-            Origin::Flag,
-            "--security-opt apparmor=",
-        );
-    }
-    if !options.label_disabled && options.label.iter().any(Option::is_some) {
-        let defaults = ["system_u", "system_r", "container_t", "s0"];
-        let parts = options.label.iter().zip(defaults);
-        let label: Vec<&str> = parts
-            .map(|(given, default)| given.as_deref().unwrap_or(default))
-            .collect();
-        let label = label.join(":");
-        out.note(
-            "process.selinuxLabel",
-            label.clone(),
-            Origin::Flag,
-            "--security-opt label=",
-        );
-        out.process().selinux_label = Some(label);
-    }
+    let modules = (input.sight.modules)()?;
+    apparmor_profile(input, options, out, modules.apparmor);
+    labels(input, options, out, modules.selinux);
     if input.args.flag("privileged") {
         out.note("privileged", "true", Origin::Flag, "--privileged");
+    }
+    Ok(())
+}
+
+fn apparmor_profile(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Apparmor) {
+    let (profile, given) = match (options.apparmor.as_deref(), has) {
+        (Some("unconfined"), _) => return,
+        (Some(profile), _) => (profile.to_owned(), true),
+        (None, _) if input.args.flag("privileged") => return,
+        (None, Apparmor::Off) => return,
+        (None, Apparmor::Ready) => (apparmor::default_name(), false),
+        (None, Apparmor::Unavailable(why)) => {
+            return out.warn(format!(
+                "AppArmor does not confine this container: the default profile is not loaded, {why}"
+            ));
+        }
+    };
+    let change = match given {
+        true => "--security-opt apparmor=",
+        false => "--security-opt apparmor=unconfined",
+    };
+    out.note(
+        "process.apparmorProfile",
+        &*profile,
+        super::origin(given),
+        change,
+    );
+    out.process().apparmor_profile = Some(profile);
+}
+
+/// The label of the container's processes, and that of its files at the same level.
+fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Selinux) {
+    let given = options.label.iter().any(Option::is_some);
+    let without = options.label_disabled || input.args.flag("privileged") && !given;
+    match has {
+        _ if without => return,
+        // What is asked for where it is off the runtime refuses.
+        Selinux::Off if !given => return,
+        Selinux::WithoutContainers if !given => {
+            return out.warn(
+                "SELinux does not confine this container: the loaded policy has no container_t, lockstep doctor has \
+                 the line that adds it",
+            );
+        }
+        _ => {}
+    }
+    let level = level(input);
+    let defaults = ["system_u", "system_r", selinux::PROCESS_TYPE, &level];
+    let parts = options.label.iter().zip(defaults);
+    let parts: Vec<&str> = parts
+        .map(|(given, default)| given.as_deref().unwrap_or(default))
+        .collect();
+    let label = parts.join(":");
+    let change = match given {
+        true => "--security-opt label=",
+        false => "--security-opt label=disable",
+    };
+    let origin = super::origin(given);
+    out.note("process.selinuxLabel", label.clone(), origin, change);
+    out.process().selinux_label = Some(label);
+    let files = format!("{}:object_r:{}:{}", parts[0], selinux::FILE_TYPE, parts[3]);
+    out.note("linux.mountLabel", files.clone(), origin, change);
+    out.linux().mount_label = Some(files);
+}
+
+/// Two categories that tell this container from others. A block of user ids is one container's alone, and so is what is
+/// counted by it; what has none takes them out of its id, which is random.
+fn level(input: &Input<'_>) -> String {
+    use crate::container::{BLOCK_SIZE, FIRST_BLOCK};
+    match input.block {
+        Some(first) => selinux::level_of(first.saturating_sub(FIRST_BLOCK) / BLOCK_SIZE),
+        None => {
+            let digits = input.id.get(..8).unwrap_or_default();
+            selinux::level_at_random(u32::from_str_radix(digits, 16).unwrap_or(0))
+        }
     }
 }
 

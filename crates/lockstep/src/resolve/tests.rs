@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
+use crate::modules::{Apparmor, Selinux};
 use crate::{argv, cli};
 
 /// A host and a caller, invented.
@@ -12,6 +13,7 @@ struct World {
     block: Option<u32>,
     source: Source,
     config: ImageConfig,
+    modules: Modules,
 }
 
 /// Root, who maps any id.
@@ -35,6 +37,7 @@ fn root() -> World {
             cmd: vec!["/bin/sh".into()],
             ..ImageConfig::default()
         },
+        modules: Modules::default(),
     }
 }
 
@@ -99,6 +102,7 @@ impl World {
                 mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 descriptions: &|| Ok(Vec::new()),
                 neighbour: &|typed| Err(Failure::new(format!("no container {typed}"))),
+                modules: &|| Ok(self.modules.clone()),
                 variable: &|_| None,
                 variables: &Vec::new,
             },
@@ -413,4 +417,136 @@ fn an_image_gains_nothing() {
     assert_eq!(bounding(&plain), bounding(&greedy));
     assert!(greedy.no_new_privileges);
     assert!(greedy.capabilities.expect("sets").effective.is_empty());
+}
+
+/// Root on a host where SELinux and AppArmor are ready for containers.
+fn labelled() -> World {
+    World {
+        modules: Modules {
+            apparmor: Apparmor::Ready,
+            selinux: Selinux::Ready,
+        },
+        ..root()
+    }
+}
+
+fn labels_of(spec: &Spec) -> (Option<String>, Option<String>) {
+    let process = spec.process.as_ref().and_then(|p| p.selinux_label.clone());
+    let linux = spec.linux.as_ref().and_then(|l| l.mount_label.clone());
+    (process, linux)
+}
+
+#[test]
+fn a_container_has_its_own_label_and_the_default_profile() {
+    let spec = labelled().spec(&[]);
+    let profile = spec
+        .process
+        .as_ref()
+        .and_then(|p| p.apparmor_profile.clone());
+    assert_eq!(profile, Some(lockstep_profile::apparmor::default_name()));
+    let (process, files) = labels_of(&spec);
+    assert_eq!(
+        process.as_deref(),
+        Some("system_u:system_r:container_t:s0:c0,c1")
+    );
+    assert_eq!(
+        files.as_deref(),
+        Some("system_u:object_r:container_file_t:s0:c0,c1")
+    );
+    let mut second = labelled();
+    second.block = second
+        .block
+        .map(|first| first + crate::container::BLOCK_SIZE);
+    assert_ne!(labels_of(&second.spec(&[])), (process, files));
+}
+
+#[test]
+fn labels_and_profiles_are_as_asked() {
+    let label = |options: &[&str]| labels_of(&labelled().spec(options));
+    let (process, files) = label(&[
+        "--security-opt",
+        "label=level:s0:c7",
+        "--security-opt",
+        "label=type:x_t",
+    ]);
+    assert_eq!(process.as_deref(), Some("system_u:system_r:x_t:s0:c7"));
+    assert_eq!(
+        files.as_deref(),
+        Some("system_u:object_r:container_file_t:s0:c7")
+    );
+    for without in [&["--security-opt", "label=disable"][..], &["--privileged"]] {
+        assert_eq!(label(without), (None, None), "{without:?}");
+    }
+    let profile = |options: &[&str]| {
+        labelled()
+            .spec(options)
+            .process
+            .and_then(|p| p.apparmor_profile)
+    };
+    assert_eq!(
+        profile(&["--security-opt", "apparmor=mine"]).as_deref(),
+        Some("mine")
+    );
+    for without in [
+        &["--security-opt", "apparmor=unconfined"][..],
+        &["--privileged"],
+    ] {
+        assert_eq!(profile(without), None, "{without:?}");
+    }
+}
+
+#[test]
+fn a_module_that_cannot_confine_is_a_downgrade_that_is_seen() {
+    let mut world = root();
+    world.modules = Modules {
+        apparmor: Apparmor::Unavailable("no parser".into()),
+        selinux: Selinux::WithoutContainers,
+    };
+    let resolved = world.resolve(&[]).expect("a configuration");
+    let said = resolved.warnings.join("\n");
+    assert!(
+        said.contains("AppArmor") && said.contains("no parser"),
+        "{said}"
+    );
+    assert!(
+        said.contains("SELinux") && said.contains("lockstep doctor"),
+        "{said}"
+    );
+    assert_eq!(labels_of(&resolved.spec), (None, None));
+    let resolved = root().resolve(&[]).expect("a configuration");
+    assert!(
+        !resolved.warnings.join("").contains("confine"),
+        "{:?}",
+        resolved.warnings
+    );
+}
+
+#[test]
+fn volumes_are_labelled_for_all_or_for_one_and_the_hosts_directories_never() {
+    let relabelled = |world: &World, volume: &str| {
+        world
+            .resolve(&["-v", volume])
+            .map(|resolved| resolved.relabelled)
+    };
+    let shared = "system_u:object_r:container_file_t:s0";
+    let own = "system_u:object_r:container_file_t:s0:c0,c1";
+    for (volume, label) in [("/data:/x:z", shared), ("/data:/x:Z", own)] {
+        let got = relabelled(&labelled(), volume).expect("a configuration");
+        assert_eq!(got, [("/data".into(), label.to_owned())], "{volume}");
+    }
+    // A volume is for containers.
+    let got = relabelled(&labelled(), "named:/x").expect("a configuration");
+    assert_eq!(
+        got,
+        [("/var/lib/lockstep/volumes/named".into(), shared.to_owned())]
+    );
+    assert_eq!(
+        relabelled(&labelled(), "/data:/x").expect("a configuration"),
+        []
+    );
+    assert!(relabelled(&labelled(), "/:/x:z").is_err());
+    let off = root()
+        .resolve(&["-v", "/data:/x:Z"])
+        .expect("a configuration");
+    assert!(off.relabelled.is_empty() && off.warnings.join("").contains("SELinux is off"));
 }

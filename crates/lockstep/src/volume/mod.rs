@@ -55,6 +55,23 @@ pub(crate) fn make(
     Ok(())
 }
 
+/// Gives what is at each path an SELinux label, where the files of the store have the owners that containers see.
+pub(crate) fn relabel(
+    images: &Images<'_>,
+    relabelled: &[(PathBuf, String)],
+) -> Result<(), Failure> {
+    if relabelled.is_empty() {
+        return Ok(());
+    }
+    images.inside(|_, _| {
+        for (path, label) in relabelled {
+            owner::relabel(path, label)?;
+        }
+        Ok(Vec::new())
+    })?;
+    Ok(())
+}
+
 /// Gives what is at these paths of the host to these users and groups of the host. An ordinary user has the right to that in
 /// a user namespace with the ids that containers have.
 pub(crate) fn give(
@@ -104,6 +121,7 @@ fn fill(
             upper: None,
             idmap: None,
             volatile: false,
+            label: None,
         };
         let root = root.mount(&directory.path.join(ROOTFS))?;
         let here = open(&directory.path).doing(what)?;

@@ -1,4 +1,4 @@
-//! `:U`: what a container was given on the disk becomes its user's.
+//! `:U`, `:z`, `:Z`: what a container was given on the disk becomes its user's, or gets a label that lets it in.
 //!
 //! The tree may be full of names that somebody chose. Each is opened by one component without following a link, nothing
 //! beyond the mount is entered, and what is changed is what was opened. A file that has a name outside of the tree as well
@@ -27,7 +27,7 @@ const S_IFDIR: u32 = 0o040_000;
 ///
 /// A file with a name outside; a tree that is too deep; what the kernel refuses. Each names the file.
 pub(crate) fn give(path: &Path, (uid, gid): (u32, u32)) -> Result<(), Failure> {
-    nothing_outside(path)?;
+    nothing_outside(path, ("owner", ":U"))?;
     walk(path, &mut |opened, found, at| {
         if (found.st_uid, found.st_gid) == (uid, gid) {
             return Ok(());
@@ -36,8 +36,21 @@ pub(crate) fn give(path: &Path, (uid, gid): (u32, u32)) -> Result<(), Failure> {
     })
 }
 
+/// Gives everything at `path` this SELinux label.
+///
+/// # Errors
+///
+/// As [`give`].
+pub(crate) fn relabel(path: &Path, label: &str) -> Result<(), Failure> {
+    nothing_outside(path, ("label", ":z and :Z"))?;
+    walk(path, &mut |opened, _, at| {
+        metadata::set_xattr_opened(opened, "security.selinux", label.as_bytes())
+            .doing(|| format!("label of {}", at.display()))
+    })
+}
+
 /// Names and links of each file that has several must be the same number.
-fn nothing_outside(path: &Path) -> Result<(), Failure> {
+fn nothing_outside(path: &Path, (what, option): (&str, &str)) -> Result<(), Failure> {
     let mut several: HashMap<(u64, u64), (u64, PathBuf)> = HashMap::new();
     walk(path, &mut |_, found, at| {
         if found.st_nlink > 1 && found.st_mode & S_IFMT != S_IFDIR {
@@ -51,11 +64,13 @@ fn nothing_outside(path: &Path) -> Result<(), Failure> {
     match several.into_values().find(|(missing, _)| *missing > 0) {
         None => Ok(()),
         Some((_, at)) => Err(Failure::new(format!(
-            "owner of {}: the file has another name outside of {}, so no owner was changed",
+            "{what} of {}: the file has another name outside of {}, so no {what} was changed",
             at.display(),
             path.display()
         ))
-        .hint("copy the file in the place of its hard link, or leave :U out")),
+        .hint(format!(
+            "copy the file in the place of its hard link, or leave {option} out"
+        ))),
     }
 }
 

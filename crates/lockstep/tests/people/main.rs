@@ -25,6 +25,7 @@ mod killed;
 mod life;
 mod limit;
 mod look;
+mod modules;
 mod neighbour;
 mod nested;
 mod notify;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         ("life", life::CASES),
         ("limit", limit::CASES),
         ("look", look::CASES),
+        ("modules", modules::CASES),
         ("neighbour", neighbour::CASES),
         ("nested", nested::CASES),
         ("notify", notify::CASES),

@@ -7,11 +7,12 @@ profile NAME flags=(attach_disconnected) {
   capability,
   unix,
 
-  # Among the container's own processes, and from outside of every profile, where stop and kill come from.
+  # Among the container's own processes, and from outside of every profile, where stop and kill come from; or from the
+  # profile that lets Lockstep make user namespaces where others may not (docs/hardening.md).
   signal (send, receive) peer=NAME,
-  signal (receive) peer=unconfined,
+  signal (receive) peer={unconfined,lockstep},
   ptrace (trace, read, tracedby, readby) peer=NAME,
-  ptrace (tracedby, readby) peer=unconfined,
+  ptrace (tracedby, readby) peer={unconfined,lockstep},
 
   # A mount could cover a path that is named here.
   deny mount,

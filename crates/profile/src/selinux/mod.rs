@@ -9,24 +9,42 @@ pub const PROCESS_TYPE: &str = "container_t";
 /// The type of containers' files.
 pub const FILE_TYPE: &str = "container_file_t";
 
+/// The label of files that every container may use.
+pub const SHARED_FILES: &str = "system_u:object_r:container_file_t:s0";
+
 /// How many categories the policies of distributions have (`c0` to `c1023`).
 const CATEGORIES: u32 = 1024;
+/// The distances between two categories that [`level_of`] has.
+const NUMBERED: u32 = 4;
 
-/// A level of two categories, `s0:cX,cY` with X below Y, out of random bytes: one of 523,776.
-pub fn level(random: [u8; 4]) -> String {
-    let number = u32::from_le_bytes(random);
-    let first = number % CATEGORIES;
-    // One of the others, counted from the first on.
-    let step = 1 + number / CATEGORIES % (CATEGORIES - 1);
-    let second = (first + step) % CATEGORIES;
+/// How many containers can have a level by their number.
+pub const LEVELS: u32 = CATEGORIES * NUMBERED;
+
+/// The level of a container that has a number below [`LEVELS`] to itself, `s0:cX,cY`: no other number has it.
+pub fn level_of(number: u32) -> String {
+    pair(number % CATEGORIES, 1 + number / CATEGORIES % NUMBERED)
+}
+
+/// A level out of random bits, one of 519,680 that no numbered container has.
+pub fn level_at_random(random: u32) -> String {
+    let distances = CATEGORIES - 1 - 2 * NUMBERED;
+    pair(
+        random % CATEGORIES,
+        1 + NUMBERED + random / CATEGORIES % distances,
+    )
+}
+
+fn pair(first: u32, distance: u32) -> String {
+    let second = (first + distance) % CATEGORIES;
     format!("s0:c{},c{}", first.min(second), first.max(second))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
-    fn pair(level: &str) -> (u32, u32) {
+    fn read(level: &str) -> (u32, u32) {
         let pair = level.strip_prefix("s0:c").expect("a level");
         let (first, second) = pair.split_once(",c").expect("two categories");
         (
@@ -36,19 +54,15 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_two_categories_in_order() {
-        for number in (0..u32::MAX).step_by(7919) {
-            let (first, second) = pair(&level(number.to_le_bytes()));
-            assert!(first < second && second < CATEGORIES, "{number}");
-        }
-    }
-
-    #[test]
-    fn every_pair_comes_up() {
-        let all: std::collections::BTreeSet<(u32, u32)> = (0..CATEGORIES * (CATEGORIES - 1))
-            .map(|number| pair(&level(number.to_le_bytes())))
-            .collect();
-        assert_eq!(all.len(), 1024 * 1023 / 2);
+    fn every_number_has_its_own_pair_and_chance_has_others() {
+        let numbered: BTreeSet<(u32, u32)> = (0..LEVELS).map(|n| read(&level_of(n))).collect();
+        assert_eq!(numbered.len(), LEVELS as usize);
+        let all = (0..CATEGORIES * CATEGORIES).map(|n| read(&level_at_random(n)));
+        let chance: BTreeSet<(u32, u32)> = all.collect();
+        assert_eq!(chance.len(), 519_680);
+        assert!(numbered.is_disjoint(&chance));
+        let ordered = |(first, second): &(u32, u32)| first < second && *second < CATEGORIES;
+        assert!(numbered.iter().chain(&chance).all(ordered));
     }
 
     #[test]

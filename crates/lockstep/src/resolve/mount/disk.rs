@@ -4,15 +4,17 @@
 use std::path::Path;
 
 use lockstep_oci::runtime::{IdMapping, Mount};
+use lockstep_profile::selinux;
 use lockstep_supervisor::Over;
 
 use super::flag::refused;
 use super::mount;
 use crate::failure::Failure;
+use crate::modules::Selinux;
 use crate::resolve::{Input, Node, Resolved};
 use crate::why::Origin;
 
-/// Directories of the host's own, whose owners no container decides about; nor about those that contain one.
+/// Directories of the host's own, whose owners and labels no container decides about; nor about those that contain one.
 const HOSTS: [&str; 30] = [
     "/bin",
     "/boot",
@@ -59,6 +61,7 @@ pub(super) fn apply(
     (source, target): (&Path, &str),
     (all, idmap): (&[String], bool),
 ) -> Result<Option<Mount>, Failure> {
+    relabel(input, out, (option, text, options), source)?;
     match (options.contains(&"U"), options.contains(&"O")) {
         (false, false) => Ok(None),
         (true, true) => Err(refused(option, text, "U changes the disk and O does not")),
@@ -91,22 +94,55 @@ pub(super) fn apply(
     }
 }
 
-fn give(
+/// `z` and `Z`: SELinux lets every container at what is there, or this one alone. What is in a volume is for containers in
+/// any case, and nothing of the source is touched under an overlay, which has a label of its own.
+fn relabel(
     input: &Input<'_>,
     out: &mut Resolved,
+    (option, text, options): (&str, &str, &[&str]),
+    source: &Path,
+) -> Result<(), Failure> {
+    let asked = options.iter().find(|name| matches!(**name, "z" | "Z"));
+    let Some(own) = out.linux().mount_label.clone() else {
+        if asked.is_some() {
+            let why = match (input.sight.modules)()?.selinux {
+                Selinux::Off => "SELinux is off on this host",
+                Selinux::Ready | Selinux::WithoutContainers => "this container has no label",
+            };
+            out.warn(format!("--{option} {text}: {why}, nothing is relabelled"));
+        }
+        return Ok(());
+    };
+    let volume = source.starts_with((input.sight.volumes)());
+    let label = match asked {
+        _ if options.contains(&"O") => return Ok(()),
+        Some(&"Z") => own,
+        None if !volume => return Ok(()),
+        _ => selinux::SHARED_FILES.to_owned(),
+    };
+    if !volume {
+        let why = "the host needs the labels that its files have there";
+        not_the_hosts(input, (option, text), source, why)?;
+    }
+    let value = format!("{} and all in it: {label}", source.display());
+    out.note("label", value, Origin::Flag, &format!("--{option}"));
+    out.relabelled.push((source.to_owned(), label));
+    Ok(())
+}
+
+/// Refuses to change what is the host's own, or Lockstep's.
+fn not_the_hosts(
+    input: &Input<'_>,
     (option, text): (&str, &str),
     source: &Path,
-    idmap: bool,
+    why: &str,
 ) -> Result<(), Failure> {
     let hosts = |list: &[&str]| list.iter().any(|own| source == Path::new(own));
     let whole = WHOLE.iter().any(|own| source.starts_with(own));
     if source == Path::new("/") || hosts(&HOSTS) || whole {
-        return Err(refused(
-            option,
-            text,
-            "the host needs the owners that its files have there",
-        )
-        .hint("give it a directory that is meant for the container"));
+        return Err(
+            refused(option, text, why).hint("give it a directory that is meant for the container")
+        );
     }
     let own = (input.sight.own)();
     let volumes = (input.sight.volumes)();
@@ -116,6 +152,18 @@ fn give(
         let why = format!("{} is Lockstep's own", own.display());
         return Err(refused(option, text, &why));
     }
+    Ok(())
+}
+
+fn give(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    (option, text): (&str, &str),
+    source: &Path,
+    idmap: bool,
+) -> Result<(), Failure> {
+    let why = "the host needs the owners that its files have there";
+    not_the_hosts(input, (option, text), source, why)?;
     let linux = out.linux();
     let maps = match idmap {
         // The disk has the ids that the container sees.

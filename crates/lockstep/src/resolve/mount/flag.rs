@@ -180,7 +180,7 @@ pub(super) fn from_host(
         target: target.to_owned(),
         options: options.iter().map(|option| (*option).to_owned()).collect(),
     });
-    let (all, idmap) = options_of(input, out, (option, text), options)?;
+    let (all, idmap) = options_of(input, (option, text), options)?;
     let kept = (Path::new(&source), target);
     if let Some(mount) =
         super::disk::apply(input, out, (option, text, options), kept, (&all, idmap))?
@@ -320,7 +320,6 @@ fn source_of(
 /// Mount options in the specification's words, and whether the mount is id-mapped.
 fn options_of(
     input: &Input<'_>,
-    out: &mut Resolved,
     (option, text): (&str, &str),
     options: &[&str],
 ) -> Result<(Vec<String>, bool), Failure> {
@@ -352,20 +351,8 @@ fn options_of(
                 all.retain(|o| o != "rprivate");
                 all.push((*name).into());
             }
-            "z" | "Z" => {
-                if (input.sight.look)(Path::new("/sys/fs/selinux/enforce"))?.is_some() {
-                    return Err(refused(
-                        option,
-                        text,
-                        "files are not relabelled for SELinux yet",
-                    ));
-                }
-                out.warn(format!(
-                    "--{option} {text}: SELinux is off on this host, nothing to relabel"
-                ));
-            }
             // What they ask for is done in `disk`.
-            "U" | "O" => {}
+            "U" | "O" | "z" | "Z" => {}
             other => {
                 return Err(Failure::new(format!(
                     "--{option} {text}: there is no option {other:?}"

@@ -1,0 +1,275 @@
+//! AppArmor and SELinux where nothing is asked for, by what a container may then not do: each is tried without it too.
+//! `cargo xtask vm apparmor`, `selinux` and `enforcing` have them.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::cases;
+use crate::stage::{Stage, output, until};
+
+cases![
+    apparmor_shuts_the_kernels_doors,
+    apparmor_lets_stop_and_kill_through,
+    apparmor_profile_is_loaded_again,
+    apparmor_without_a_parser_is_seen,
+    selinux_keeps_containers_apart,
+    selinux_label_options,
+    selinux_volumes,
+    selinux_relabelling_follows_nothing,
+    selinux_terminal_and_memory,
+];
+
+fn first_line(path: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// One test at a time: some of them take the profile away that the others' containers are started with.
+fn need_apparmor(t: &Stage) -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let on = first_line("/sys/module/apparmor/parameters/enabled") == "Y";
+    t.need(on, "AppArmor is off");
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn need_selinux(t: &Stage) {
+    let label = "system_u:system_r:container_t:s0";
+    let known = std::fs::write("/sys/fs/selinux/context", label).is_ok();
+    t.need(known, "SELinux is off, or its policy has no container_t");
+}
+
+fn enforcing() -> bool {
+    first_line("/sys/fs/selinux/enforce") == "1"
+}
+
+/// The label of a container's first process, as the host sees it.
+fn label(t: &Stage, name: &str) -> String {
+    let path = format!("/proc/{}/attr/current", t.pid(name));
+    first_line(&path).trim_end_matches('\0').to_owned()
+}
+
+/// The label of a file on the host.
+fn label_of(path: &Path) -> String {
+    let mut command = Command::new("stat");
+    command.args(["-c", "%C"]).arg(path);
+    output(command, b"").text()
+}
+
+fn remove_profile() {
+    let loaded = std::fs::read_to_string("/sys/kernel/security/apparmor/profiles");
+    let loaded = loaded.expect("securityfs is mounted");
+    let names = loaded.lines().filter_map(|line| line.split(' ').next());
+    for name in names.filter(|name| name.starts_with("lockstep-default-")) {
+        std::fs::write("/sys/kernel/security/apparmor/.remove", name).expect("root removes it");
+    }
+}
+
+/// Everything else that would refuse it is taken away.
+const OPEN: [&str; 8] = [
+    "--userns=host",
+    "--cap-add=ALL",
+    "--security-opt",
+    "seccomp=unconfined",
+    "--security-opt",
+    "unmask=ALL",
+    "--security-opt",
+    "no-new-privileges=false",
+];
+
+fn apparmor_shuts_the_kernels_doors(t: &Stage) {
+    let _alone = need_apparmor(t);
+    let script = "cat /proc/self/attr/current; mount -t tmpfs none /tmp && echo mounted; \
+                  echo changed > /proc/sys/kernel/hostname && hostname; head -c 1 /proc/kcore | wc -c; \
+                  echo x > /tmp/file && echo wrote";
+    let confined = t.sh(&OPEN, script).text();
+    let lines: Vec<&str> = confined.lines().collect();
+    assert!(
+        lines[0].starts_with("lockstep-default-") && lines[0].ends_with("(enforce)"),
+        "{confined}"
+    );
+    assert_eq!(lines[1..], ["0", "wrote"]);
+    let mut without = OPEN.to_vec();
+    without.extend(["--security-opt", "apparmor=unconfined"]);
+    let free = t.sh(&without, script).text();
+    let lines: Vec<&str> = free.lines().collect();
+    assert_eq!(lines, ["unconfined", "mounted", "changed", "1", "wrote"]);
+    assert!(
+        t.sh(&["--privileged"], "cat /proc/self/attr/current")
+            .text()
+            .contains("unconfined")
+    );
+}
+
+fn apparmor_lets_stop_and_kill_through(t: &Stage) {
+    let _alone = need_apparmor(t);
+    let script = "trap 'echo ended; exit 7' TERM; sleep 1000 & kill -0 $! && echo ready; wait";
+    t.call(&["run", "-d", "--name", "a", "host:", "sh", "-c", script])
+        .text();
+    assert!(until(|| t.call(&["logs", "a"]).stdout.contains("ready")));
+    assert!(label(t, "a").starts_with("lockstep-default-"));
+    let inside = t
+        .call(&["exec", "a", "cat", "/proc/self/attr/current"])
+        .text();
+    assert!(inside.starts_with("lockstep-default-"), "{inside}");
+    t.call(&["stop", "a"]).text();
+    assert_eq!(t.field("a", "{{.State.ExitCode}}"), "7");
+    t.call(&["start", "a"]).text();
+    t.call(&["kill", "a"]).text();
+    assert!(until(|| t.field("a", "{{.State.ExitCode}}") == "137"));
+    t.call(&["rm", "a"]).text();
+}
+
+fn apparmor_profile_is_loaded_again(t: &Stage) {
+    let _alone = need_apparmor(t);
+    t.call(&[
+        "create",
+        "--name",
+        "a",
+        "host:",
+        "cat",
+        "/proc/self/attr/current",
+    ])
+    .text();
+    // As after a boot.
+    remove_profile();
+    let said = t.call(&["start", "-a", "a"]).text();
+    assert!(said.starts_with("lockstep-default-"), "{said}");
+    t.call(&["rm", "a"]).text();
+    let unknown = t.sh(&["--security-opt", "apparmor=no-such-profile"], "true");
+    assert!(
+        unknown.stderr.contains("no-such-profile") && unknown.stderr.contains("loaded"),
+        "{unknown:?}"
+    );
+}
+
+fn apparmor_without_a_parser_is_seen(t: &Stage) {
+    let _alone = need_apparmor(t);
+    remove_profile();
+    let inner = t.command(&["run", "--rm", "host:", "cat", "/proc/self/attr/current"]);
+    let mut command = Command::new("unshare");
+    let script = "mount --bind /dev/null /usr/sbin/apparmor_parser && exec \"$@\"";
+    command.args(["-m", "sh", "-c", script, "-"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    let output = output(command, b"");
+    assert!(
+        output
+            .stderr
+            .contains("AppArmor does not confine this container"),
+        "{output:?}"
+    );
+    assert_eq!(output.text(), "unconfined");
+}
+
+fn selinux_keeps_containers_apart(t: &Stage) {
+    need_selinux(t);
+    for name in ["a", "b"] {
+        t.call(&["run", "-d", "--name", name, "host:", "sleep", "1000"])
+            .text();
+    }
+    let labels = ["a", "b"].map(|name| label(t, name));
+    for label in &labels {
+        assert!(
+            label.starts_with("system_u:system_r:container_t:s0:c"),
+            "{label}"
+        );
+    }
+    assert_ne!(labels[0], labels[1]);
+    // A file of the one, seen by the other.
+    let file = t.dir.join("file");
+    std::fs::write(&file, "text\n").expect("own directory");
+    let files = labels[0].replace("system_r:container_t", "object_r:container_file_t");
+    let mut chcon = Command::new("chcon");
+    chcon.arg(files).arg(&file);
+    output(chcon, b"").text();
+    let volume = format!("{}:/file", file.display());
+    let level = labels[0].split_once(":s0:").expect("a level").1;
+    let with = |option: &str| t.sh(&["-v", &volume, "--security-opt", option], "cat /file");
+    assert_eq!(with(&format!("label=level:s0:{level}")).text(), "text");
+    let other = t.sh(&["-v", &volume], "cat /file");
+    assert_eq!(other.code, i32::from(enforcing()), "{other:?}");
+    assert_eq!(with("label=disable").text(), "text");
+    for name in ["a", "b"] {
+        t.call(&["stop", "-t", "0", name]).text();
+        t.call(&["rm", name]).text();
+    }
+}
+
+fn selinux_label_options(t: &Stage) {
+    need_selinux(t);
+    let current = |options: &[&str]| {
+        let said = t.sh(options, "cat /proc/self/attr/current").text();
+        said.trim_end_matches('\0').to_owned()
+    };
+    let level = ["--security-opt", "label=level:s0:c1,c2"];
+    assert_eq!(current(&level), "system_u:system_r:container_t:s0:c1,c2");
+    let own = first_line("/proc/self/attr/current");
+    let own = own.trim_end_matches('\0');
+    assert_eq!(current(&["--security-opt", "label=disable"]), own);
+    assert_eq!(current(&["--privileged"]), own);
+    let unknown = t.sh(&["--security-opt", "label=type:no_such_t"], "true");
+    assert!(
+        unknown.stderr.contains("policy does not know"),
+        "{unknown:?}"
+    );
+}
+
+fn selinux_volumes(t: &Stage) {
+    need_selinux(t);
+    let dir = t.dir.join("data");
+    std::fs::create_dir_all(dir.join("deep")).expect("own directory");
+    std::fs::write(dir.join("deep/file"), "text\n").expect("own directory");
+    let data = dir.display();
+    let read = |option: &str| {
+        let volume = format!("{data}:/data{option}");
+        t.sh(&["-v", &volume], "cat /data/deep/file && touch /data/new")
+    };
+    assert_eq!(read("").code, i32::from(enforcing()), "unlabelled");
+    assert_eq!(read(":z").text(), "text");
+    assert_eq!(
+        label_of(&dir.join("deep/file")),
+        "system_u:object_r:container_file_t:s0"
+    );
+    assert_eq!(read("").text(), "text");
+    assert_eq!(read(":Z").text(), "text");
+    assert!(label_of(&dir.join("deep/file")).contains("container_file_t:s0:c"));
+    // One of the store is for all containers.
+    let write = t.sh(&["-v", "named:/data"], "echo text > /data/file");
+    assert_eq!(write.code, 0, "{write:?}");
+    assert_eq!(
+        t.sh(&["-v", "named:/data"], "cat /data/file").text(),
+        "text"
+    );
+    t.call(&["volume", "rm", "named"]).text();
+}
+
+fn selinux_relabelling_follows_nothing(t: &Stage) {
+    need_selinux(t);
+    let (dir, outside) = (t.dir.join("data"), t.dir.join("outside"));
+    std::fs::create_dir_all(&dir).expect("own directory");
+    std::fs::write(&outside, "host's\n").expect("own directory");
+    let before = label_of(&outside);
+    std::os::unix::fs::symlink(&outside, dir.join("link")).expect("a link");
+    let volume = format!("{}:/data:z", dir.display());
+    t.sh(&["-v", &volume], "true").text();
+    assert_eq!(label_of(&outside), before);
+    std::fs::hard_link(&outside, dir.join("name")).expect("a second name");
+    let refused = t.sh(&["-v", &volume], "true").refused(125);
+    assert!(refused.contains("another name outside"), "{refused}");
+    assert_eq!(label_of(&outside), before);
+    for hosts in ["/etc", "/home", "/var/lib"] {
+        let refused = t.sh(&["-v", &format!("{hosts}:/x:Z")], "true").refused(125);
+        assert!(refused.contains("the host needs the labels"), "{refused}");
+    }
+}
+
+fn selinux_terminal_and_memory(t: &Stage) {
+    need_selinux(t);
+    let script = "test -t 0 && echo terminal; echo x > /dev/shm/f && echo x > /run/f && echo wrote; ls /proc > /dev/null && echo read";
+    let mut command = t.command(&[
+        "run", "--rm", "-t", "--tmpfs", "/run", "host:", "sh", "-c", script,
+    ]);
+    command.stdin(std::process::Stdio::null());
+    let said = output(command, b"").text();
+    assert_eq!(said.replace('\r', ""), "terminal\nwrote\nread");
+}
