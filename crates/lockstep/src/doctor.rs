@@ -47,10 +47,10 @@ fn lacking(name: &'static str, value: impl Into<String>, remedy: impl Into<Strin
 
 pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("selinux-module") {
-        crate::front::print(selinux::MODULE)?;
+        crate::print::print(selinux::MODULE)?;
         return Ok(0);
     }
-    let caller = crate::front::probe_caller()?;
+    let caller = crate::caller::probe()?;
     let at = front.locations()?;
     let mut facts = vec![
         fact("version", env!("CARGO_PKG_VERSION")),
@@ -89,7 +89,7 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         true => json(front, &facts, caller)?,
         false => table(&facts),
     };
-    crate::front::print(&text)?;
+    crate::print::print(&text)?;
     Ok(u8::from(missing))
 }
 
@@ -216,7 +216,7 @@ fn ids(caller: &crate::resolve::Caller) -> Fact {
     if count > 0 && groups > 0 {
         return fact("user ids", format!("your own and {count} subordinate ones"));
     }
-    let name = crate::front::user_name(caller.uid).unwrap_or_default();
+    let name = crate::caller::user_name(caller.uid).unwrap_or_default();
     let name = if name.is_empty() {
         caller.uid.to_string()
     } else {

@@ -4,16 +4,20 @@
 #![cfg_attr(not(test), no_main)]
 
 mod argv;
+mod caller;
 mod cli;
 mod config;
 mod container;
 mod copy;
+mod dispatch;
 mod doctor;
 mod escape;
 mod failure;
 mod front;
+mod help;
 mod modules;
 mod number;
+mod print;
 mod resolve;
 mod secret;
 mod stored;
@@ -41,5 +45,5 @@ fn start() -> i32 {
     if args.get(1).is_some_and(|verb| verb == front::KEEPER) {
         return front::run_keeper(&args);
     }
-    front::run(&args).into()
+    dispatch::run(&args).into()
 }

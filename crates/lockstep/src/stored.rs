@@ -210,7 +210,7 @@ fn show(progress: Progress) {
     let [_, _, stderr] = lockstep_kernel::console::standard_streams();
     if progress.done % STEP < 1 << 16 && lockstep_kernel::console::size(stderr).is_some() {
         let percent = progress.done * 100 / progress.total.max(1);
-        crate::front::note(&format!(
+        crate::print::note(&format!(
             "layer {} of {}: {percent} %",
             progress.layer + 1,
             progress.layers

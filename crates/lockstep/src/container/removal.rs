@@ -65,7 +65,7 @@ impl Store {
 
     /// The container's changes and its claim on an image; of one without either nothing happens.
     fn give_layers_back(&self, directory: &Directory) -> Result<(), Failure> {
-        let caller = crate::front::probe_caller()?;
+        let caller = crate::caller::probe()?;
         crate::stored::discard(&self.at, directory, &caller)
     }
 
@@ -74,7 +74,7 @@ impl Store {
         if record.job.over.is_empty() {
             return Ok(());
         }
-        let caller = crate::front::probe_caller()?;
+        let caller = crate::caller::probe()?;
         crate::stored::discard_over(&self.at, directory, (&caller, record.job.over.len()))
     }
 

@@ -255,7 +255,7 @@ fn serve(
     let made = alone().and_then(|()| {
         let mut job = record.job.clone();
         front::settle(front, directory, &mut job)?;
-        let root = job.overlay.is_some() && front::is_root_of_host()?;
+        let root = job.overlay.is_some() && crate::caller::is_root_of_host()?;
         if let Some(layers) = job.overlay.take_if(|_| root) {
             front::mount_layers(directory, &layers)?;
         }

@@ -64,8 +64,13 @@ pub(crate) struct Created {
     spec: Spec,
 }
 
-/// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made.
-pub(crate) fn create(front: &Front, args: &Arguments) -> Result<Created, Failure> {
+/// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made. `replace`
+/// removes the one that has its name, when its image is known to be there.
+pub(crate) fn create(
+    front: &Front,
+    args: &Arguments,
+    replace: impl FnOnce(&Front, &str) -> Result<(), Failure>,
+) -> Result<Created, Failure> {
     let typed = &*super::image::typed(args)?;
     let caller = probe_caller()?;
     let store = front.store()?;
@@ -74,7 +79,7 @@ pub(crate) fn create(front: &Front, args: &Arguments) -> Result<Created, Failure
     // Changes of an image's files may be large, and the state is often memory.
     let passing = args.flag("rm") && matches!(image, Opened::Plain(_));
     if let (true, Some(name)) = (args.flag("replace"), args.text("name")?) {
-        crate::verb::replace(front, name)?;
+        replace(front, name)?;
     }
     let random = random::bytes::<32>().doing(|| "an id".into())?;
     let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -406,7 +411,7 @@ fn supervise(
     }
     super::neighbour::settle(front, directory, &mut job)?;
     // An ordinary user can mount in the container's user namespace alone.
-    let root = job.overlay.is_some() && super::is_root_of_host()?;
+    let root = job.overlay.is_some() && crate::caller::is_root_of_host()?;
     if let Some(layers) = job.overlay.take_if(|_| root) {
         match spec {
             Some(spec) => mount_mapped(directory, &layers, spec)?,
@@ -465,7 +470,7 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
     let caller = probe_caller()?;
     let images = Images::new(&front.store()?.at, &caller);
     crate::stored::prepare_over(&images, directory, &job.over)?;
-    if super::is_root_of_host()? {
+    if crate::caller::is_root_of_host()? {
         let spec = directory.spec()?;
         let over = std::mem::take(&mut job.over);
         let volumes = front.store()?.volumes()?;

@@ -1,34 +1,31 @@
-//! The process that was called: from the arguments to a verb, and what verbs share.
+//! The process that was called: what its verbs share.
 
-mod caller;
 mod handed;
-mod help;
 mod image;
 mod keeper;
 mod launch;
 mod neighbour;
 mod notify;
 mod place;
-mod print;
 mod saved;
 mod session;
 mod sight;
 
-pub(crate) use caller::{is_root_of_host, probe as probe_caller, user_name};
+pub(crate) use crate::caller::probe as probe_caller;
 use image::open as open_image;
 use sight::Eyes;
 use std::cell::OnceCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 
-use crate::argv::{self, Arguments};
+use crate::argv::Arguments;
 use crate::config::Config;
 use crate::container::{Found, Store};
 use crate::failure::Failure;
-use crate::{cli, verb};
 
+pub(crate) use crate::print::{note, print};
 pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{
     KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,
@@ -38,7 +35,6 @@ pub(crate) use launch::{
 };
 pub(crate) use neighbour::settle;
 pub(crate) use notify::{tell as tell_manager, write_pid};
-pub(crate) use print::{note, print};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
 
@@ -56,64 +52,8 @@ pub(crate) struct Front {
     store: OnceCell<Store>,
 }
 
-/// Does what the arguments say, reports what goes wrong, and returns the exit code.
-pub(crate) fn run(args: &[OsString]) -> u8 {
-    match dispatch(args) {
-        Ok(code) => code,
-        Err(failure) => {
-            note(&failure.to_string());
-            failure.code
-        }
-    }
-}
-
-fn dispatch(args: &[OsString]) -> Result<u8, Failure> {
-    let global = argv::parse(&cli::PROGRAM, args.get(1..).unwrap_or_default())?;
-    if global.flag("version") {
-        return verb::version();
-    }
-    let words = global.positionals.as_slice();
-    let Some((name, rest)) = words.split_first().filter(|_| !global.help) else {
-        print(&help::program())?;
-        return Ok(0);
-    };
-    if name == "help" {
-        return help::topic(rest.first().map(OsString::as_os_str));
-    }
-    let (known, rest) = find(name, rest)?;
-    let mut parsed = argv::parse(known, rest)?;
-    if parsed.help {
-        print(&help::verb(known))?;
-        return Ok(0);
-    }
-    let front = Front::new(&global, args)?;
-    let words = front.config.words(known);
-    if !words.is_empty() {
-        parsed = argv::parse(known, &[&words, rest].concat())?;
-    }
-    verb::run(&front, known.name, &parsed)
-}
-
-/// The verb that the words begin with, and its arguments. `docker container run` and `docker run` are the same, and
-/// so are `image load` and `load`; but a group has its own verbs alone: `container prune` touches no image.
-fn find<'a>(
-    name: &OsStr,
-    rest: &'a [OsString],
-) -> Result<(&'static cli::Verb, &'a [OsString]), Failure> {
-    let group = cli::GROUPS.iter().find(|(group, _)| name == *group);
-    let (Some((group, members)), Some((second, others))) = (group, rest.split_first()) else {
-        let known = name.to_str().and_then(cli::find).map(|verb| (verb, rest));
-        return known.ok_or_else(|| Failure::new(argv::unknown_verb(&word(name))));
-    };
-    let member = members.iter().find(|(short, _)| second == short);
-    match member.and_then(|(_, verb)| cli::find(verb)) {
-        Some(verb) => Ok((verb, others)),
-        None => Err(Failure::new(argv::unknown_member(group, &word(second)))),
-    }
-}
-
 impl Front {
-    fn new(global: &Arguments, args: &[OsString]) -> Result<Front, Failure> {
+    pub(crate) fn new(global: &Arguments, args: &[OsString]) -> Result<Front, Failure> {
         let config = place::configuration()?;
         let place = |name| {
             let configured = || config.place(name).map(|(path, _)| path.to_owned());
@@ -204,9 +144,4 @@ pub(crate) fn whole_environment() -> impl Iterator<Item = (OsString, OsString)> 
 /// A path made absolute by the working directory.
 pub(crate) fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-/// A verb's name that is not text is no verb.
-pub(crate) fn word(text: &OsStr) -> String {
-    text.to_string_lossy().into_owned()
 }

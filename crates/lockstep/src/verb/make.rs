@@ -19,7 +19,7 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let streams = Streams::read(args)?;
     check(args, detached)?;
     let keys = detach_keys(args.text("detach-keys")?)?;
-    let created = front::create(front, args)?;
+    let created = front::create(front, args, super::reap::replace)?;
     warn(&created.record);
     // From here on no signal is lost: they are taken one at a time while the container lives.
     let mask = front::block_signals()?;
@@ -191,7 +191,7 @@ pub(super) fn create(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {
         return front::explain(front, args);
     }
-    let record = front::create(front, args)?.record;
+    let record = front::create(front, args, super::reap::replace)?.record;
     warn(&record);
     print(&format!("{}\n", record.id))?;
     Ok(0)

@@ -21,8 +21,6 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::front::{Front, print};
 
-pub(crate) use reap::replace;
-
 /// Carries out a verb of the table; the exit code.
 pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Failure> {
     match name {

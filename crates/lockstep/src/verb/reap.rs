@@ -73,7 +73,7 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
 }
 
 /// Removes the container of a name, if there is one, for one that takes its place; says so as Podman does.
-pub(crate) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
+pub(super) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
     let how = How {
         force: true,
         ..How::default()

@@ -8,9 +8,10 @@ use lockstep_kernel::durable::{self, Lock};
 use lockstep_kernel::tree;
 use lockstep_kernel::{file, random};
 
+use crate::caller;
 use crate::container::{Record, Store};
 use crate::failure::{Doing, Failure};
-use crate::front::{note, probe_caller};
+use crate::print::note;
 use crate::stored::Images;
 
 /// What the name of a volume that is being removed begins with: no volume is called so.
@@ -58,7 +59,7 @@ impl Store {
         self.forget_volume(name)?;
         let left = file::list(&held, ".").doing(what)?;
         // The files have the owners that containers gave them.
-        let caller = probe_caller()?;
+        let caller = caller::probe()?;
         Images::new(&self.at, &caller).inside(|_, _| {
             for name in left.iter().filter(|name| name.starts_with(GONE)) {
                 tree::remove(&held, name).doing(what)?;

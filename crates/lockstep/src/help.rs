@@ -8,7 +8,7 @@ use crate::cli::{self, Opt, Takes, Verb, config as keys};
 use crate::failure::Failure;
 
 /// Of the whole program.
-pub(super) fn program() -> String {
+pub(crate) fn program() -> String {
     let mut out = format!(
         "usage: {} {}\n\n{}\n\n",
         cli::NAME,
@@ -25,7 +25,7 @@ pub(super) fn program() -> String {
 }
 
 /// Of one verb.
-pub(super) fn verb(verb: &'static Verb) -> String {
+pub(crate) fn verb(verb: &'static Verb) -> String {
     let path = argv::path(verb);
     let mut out = format!("usage: {path} {}\n\n{}\n", verb.usage, verb.about);
     if !verb.description.is_empty() {
@@ -58,18 +58,18 @@ fn config() -> String {
 }
 
 /// `lockstep help VERB`, and `lockstep help config`.
-pub(super) fn topic(name: Option<&OsStr>) -> Result<u8, Failure> {
+pub(crate) fn topic(name: Option<&OsStr>) -> Result<u8, Failure> {
     let text = match name {
         None => program(),
         Some(name) if name == "config" => config(),
         Some(name) => {
             let known = name.to_str().and_then(cli::find);
             let known =
-                known.ok_or_else(|| Failure::new(argv::unknown_verb(&super::word(name))))?;
+                known.ok_or_else(|| Failure::new(argv::unknown_verb(&name.to_string_lossy())))?;
             verb(known)
         }
     };
-    super::print(&text)?;
+    crate::print::print(&text)?;
     Ok(0)
 }
 
