@@ -11,7 +11,9 @@ use crate::failure::{Doing, Failure};
 
 /// CAP_MAC_ADMIN: AppArmor's policy may be changed.
 const MAC_ADMIN: u64 = 1 << 33;
-/// The profiles that are loaded, each with its mode (securityfs).
+/// The profiles that are loaded, a directory each, which users may list too (Linux 4.13).
+const DIRECTORIES: &str = "/sys/kernel/security/apparmor/policy/profiles";
+/// The same with their modes, for root alone.
 const PROFILES: &str = "/sys/kernel/security/apparmor/profiles";
 /// Where distributions have the parser.
 const PARSERS: [&str; 2] = ["/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"];
@@ -133,10 +135,19 @@ pub(crate) fn load_default_profile() -> Result<(), Failure> {
 
 /// Whether a profile is loaded; not, where that cannot be looked up.
 fn is_loaded(name: &str) -> Result<bool, Failure> {
-    let loaded = read(PROFILES, 4 << 20)?.unwrap_or_default();
-    Ok(loaded
-        .lines()
-        .any(|line| line.split(' ').next() == Some(name)))
+    match file::list(file::CWD, DIRECTORIES) {
+        // NAME.NUMBER for each.
+        Ok(all) => Ok(all
+            .iter()
+            .any(|one| one.rsplit_once('.').is_some_and(|(one, _)| one == name))),
+        Err(e) if e.is(&[Errno::ENOENT.0, Errno::EACCES.0, Errno::EPERM.0]) => {
+            let loaded = read(PROFILES, 4 << 20)?.unwrap_or_default();
+            Ok(loaded
+                .lines()
+                .any(|line| line.split(' ').next() == Some(name)))
+        }
+        Err(e) => Err(Failure::call(DIRECTORIES, &e)),
+    }
 }
 
 fn parser() -> Option<&'static str> {

@@ -13,6 +13,7 @@ cases![
     apparmor_lets_stop_and_kill_through,
     apparmor_profile_is_loaded_again,
     apparmor_without_a_parser_is_seen,
+    apparmor_of_an_ordinary_user,
     selinux_keeps_containers_apart,
     selinux_label_options,
     selinux_volumes,
@@ -159,6 +160,26 @@ fn apparmor_without_a_parser_is_seen(t: &Stage) {
         "{output:?}"
     );
     assert_eq!(output.text(), "unconfined");
+}
+
+fn apparmor_of_an_ordinary_user(t: &Stage) {
+    let _alone = need_apparmor(t);
+    remove_profile();
+    let args = ["run", "--rm", "host:", "cat", "/proc/self/attr/current"];
+    let run = || output(t.user_command(None, &args), b"");
+    // A user may not load it, and is told.
+    let without = run();
+    assert!(
+        without.stderr.contains("root has not loaded it"),
+        "{without:?}"
+    );
+    assert_eq!(without.text(), "unconfined");
+    // Once a container of root has, the user's are confined too.
+    t.sh(&[], "true").text();
+    let with = run();
+    assert!(!with.stderr.contains("AppArmor"), "{with:?}");
+    let label = with.text();
+    assert!(label.starts_with("lockstep-default-"), "{label}");
 }
 
 fn selinux_keeps_containers_apart(t: &Stage) {
