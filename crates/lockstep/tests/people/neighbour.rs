@@ -151,6 +151,8 @@ fn a_shared_pid_namespace_ends_with_its_first_process(t: &Stage) {
     run(t, &["--name", "two", "--pid", "container:one"]);
     t.call(&["kill", "one"]).text();
     assert_eq!(t.call(&["wait", "two"]).text(), "137");
+    // Its supervisor may be about to say that it has ended.
+    t.call(&["wait", "one"]).text();
     let refusal = t.call(&["start", "two"]).refused(125);
     assert!(refusal.contains("does not run"), "{refusal}");
     t.call(&["start", "one"]).text();

@@ -31,7 +31,12 @@ impl Birth<'_> {
         let mut opened = Vec::new();
         for (flag, path) in join {
             let path = path.as_path();
-            let file = namespace::open(path, *flag)
+            let file = namespace::open(path, *flag);
+            if file.is_err() {
+                // Where it is another container's that has ended, that is the reason.
+                self.confirm_neighbours()?;
+            }
+            let file = file
                 .during(|| format!("joining the namespace at {}", path.display()))
                 .map_err(|e| e.asked("/linux/namespaces"))?;
             opened.push((*flag, file));
