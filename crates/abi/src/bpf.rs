@@ -170,6 +170,23 @@ pub const SECCOMP_FILTER_FLAG_NAMES: &[(&str, u64)] = &[
 ];
 
 impl Insn {
+    /// The instruction as one number, its fields one behind the other: the form in which a filter is kept.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        (self.code as u64) << 48 | (self.jt as u64) << 40 | (self.jf as u64) << 32 | self.k as u64
+    }
+
+    /// The instruction of such a number.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            code: (bits >> 48) as u16,
+            jt: (bits >> 40) as u8,
+            jf: (bits >> 32) as u8,
+            k: bits as u32,
+        }
+    }
+
     /// A statement that does not jump.
     #[must_use]
     pub const fn stmt(code: u16, k: u32) -> Self {
@@ -277,6 +294,18 @@ fn unknown(insn: &Insn, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instruction_is_the_same_after_it_was_a_number() {
+        for insn in [
+            Insn::jump(JMP | JSET | K, 0x8765_4321, 255, 1),
+            Insn::ret(0),
+            Insn::load(u32::MAX),
+        ] {
+            assert_eq!(Insn::from_bits(insn.to_bits()), insn);
+        }
+        assert_eq!(Insn::jump(0x1234, 5, 6, 7).to_bits(), 0x1234_0607_0000_0005);
+    }
 
     #[test]
     fn layout_is_that_of_sock_filter() {

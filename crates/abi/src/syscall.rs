@@ -13,7 +13,7 @@ use crate::generated::syscalls as generated;
 pub(crate) struct Numbers {
     /// By name index; `u32::MAX` where the architecture has no such call.
     pub(crate) by_name: &'static [u32; generated::COUNT],
-    /// Name indexes in ascending order of the number, without aliases.
+    /// Name indexes in ascending order of the number, an alias after the name of its number.
     pub(crate) by_number: &'static [u16],
 }
 
@@ -22,17 +22,18 @@ pub(crate) struct Numbers {
 pub struct Syscall(u16);
 
 impl Syscall {
+    /// How many there are.
+    pub const COUNT: usize = generated::COUNT;
+
     /// The call of that name; `None` if no architecture has one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let (mut low, mut high) = (0, generated::COUNT);
-        while low < high {
-            let middle = low.midpoint(high);
-            match name_at(middle).cmp(name) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return u16::try_from(middle).ok().map(Self),
+        let mut slot = slot(name.as_bytes());
+        while SLOTS[slot] != FREE {
+            if bytes_at(usize::from(SLOTS[slot])) == name.as_bytes() {
+                return Some(Self(SLOTS[slot]));
             }
+            slot = (slot + 1) % SLOTS.len();
         }
         None
     }
@@ -41,11 +42,25 @@ impl Syscall {
     #[must_use]
     pub fn from_number(arch: Arch, number: u32) -> Option<Self> {
         let numbers = numbers(arch);
-        numbers
+        let of = |index: &u16| numbers.by_name[usize::from(*index)];
+        let position = numbers
             .by_number
-            .binary_search_by_key(&number, |&index| numbers.by_name[usize::from(index)])
-            .ok()
-            .map(|position| Self(numbers.by_number[position]))
+            .partition_point(|index| of(index) < number);
+        let found = numbers.by_number.get(position);
+        found.filter(|index| of(index) == number).copied().map(Self)
+    }
+
+    /// The calls of `arch` in ascending order of their numbers, an alias after the name of its number.
+    pub fn by_number(arch: Arch) -> impl Iterator<Item = (u32, Self)> {
+        let numbers = numbers(arch);
+        let calls = numbers.by_number.iter();
+        calls.map(|&index| (numbers.by_name[usize::from(index)], Self(index)))
+    }
+
+    /// Its place among all calls, from 0: what is kept for each call is kept there.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
     }
 
     /// All calls of all architectures, sorted by name.
@@ -175,8 +190,57 @@ const SINCE: &[(u16, u16, &[&str])] = &[
 ];
 
 fn name_at(index: usize) -> &'static str {
-    let range = usize::from(generated::OFFSETS[index])..usize::from(generated::OFFSETS[index + 1]);
-    &generated::NAMES[range]
+    &generated::NAMES[range_of(index)]
+}
+
+fn bytes_at(index: usize) -> &'static [u8] {
+    &generated::NAMES.as_bytes()[range_of(index)]
+}
+
+fn range_of(index: usize) -> std::ops::Range<usize> {
+    usize::from(generated::OFFSETS[index])..usize::from(generated::OFFSETS[index + 1])
+}
+
+/// Name indexes by [`slot`], or in the next free place after it. A profile has hundreds of names, and a search by halves
+/// mispredicts at each step.
+static SLOTS: [u16; 1024] = slots();
+
+/// A place in [`SLOTS`] without a name.
+const FREE: u16 = u16::MAX;
+
+const fn slots() -> [u16; 1024] {
+    let mut slots = [FREE; 1024];
+    let mut index = 0;
+    while index < generated::COUNT {
+        let (_, from) = generated::NAMES
+            .as_bytes()
+            .split_at(generated::OFFSETS[index] as usize);
+        let length = generated::OFFSETS[index + 1] - generated::OFFSETS[index];
+        let mut slot = slot(from.split_at(length as usize).0);
+        while slots[slot] != FREE {
+            slot = (slot + 1) % slots.len();
+        }
+        slots[slot] = index as u16;
+        index += 1;
+    }
+    slots
+}
+
+/// Where a name is looked for first: its length and five of its letters tell most names apart.
+const fn slot(name: &[u8]) -> usize {
+    let length = name.len();
+    if length == 0 {
+        return 0;
+    }
+    let places = [0, length / 4, length / 2, length * 3 / 4, length - 1];
+    let mut key = length as u64;
+    let mut place = 0;
+    while place < places.len() {
+        key = key << 8 | name[places[place]] as u64;
+        place += 1;
+    }
+    // Fibonacci hashing: the upper 10 bits of the product with 2^64 divided by the golden ratio.
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
 }
 
 fn numbers(arch: Arch) -> &'static Numbers {

@@ -126,6 +126,7 @@ fn containers(spec: &ValidSpec, host: &Host, planned: &CgroupPlan, layout: &Layo
         user_namespace: host.user_namespace,
         processes: None,
         keep: 0,
+        filter: None,
     };
     judge(exec::plan(spec, process, host, &request));
 }

@@ -1,6 +1,6 @@
 //! Seccomp: compiles the filter of config.json before anything is made, so that a wrong one costs nothing.
 
-use crate::step::HandOver;
+use crate::step::{HandOver, Op};
 use crate::{Error, Plan, Result};
 use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
@@ -15,10 +15,38 @@ pub fn filter(plan: &mut Plan, linux: &Linux) -> Result<Option<Program>> {
     };
     let wrong = |reason: String| Error::new("/linux/seccomp", "", reason);
     let program = compile(seccomp, Arch::native()).map_err(|e| wrong(e.to_string()))?;
+    Ok(Some(warned(plan, program)))
+}
+
+/// What stands before what a filter's rules ask in vain.
+const PLACE: &str = "/linux/seccomp: ";
+
+/// The filter, when its warnings are the plan's.
+pub(crate) fn warned(plan: &mut Plan, program: Program) -> Program {
     let warnings = program.warnings.iter();
     plan.warnings
-        .extend(warnings.map(|w| format!("/linux/seccomp: {w}")));
-    Ok(Some(program))
+        .extend(warnings.map(|warning| format!("{PLACE}{warning}")));
+    program
+}
+
+/// The filter of a plan, for later processes of the same container.
+#[must_use]
+pub fn of(plan: &Plan) -> Option<Program> {
+    let warnings = plan.warnings.iter();
+    let warnings = warnings.filter_map(|warning| warning.strip_prefix(PLACE));
+    plan.steps.iter().find_map(|step| match &step.op {
+        Op::Seccomp {
+            filter,
+            flags,
+            listener,
+        } => Some(Program {
+            insns: filter.clone(),
+            flags: *flags,
+            notify: listener.is_some(),
+            warnings: warnings.clone().map(str::to_owned).collect(),
+        }),
+        _ => None,
+    })
 }
 
 /// How the filter's listener gets out, if it has one.

@@ -158,7 +158,7 @@ fn explained(profile: &Seccomp, call: &Call, ours: Verdict, theirs: Verdict) -> 
     let Some(arch) = Arch::from_audit_arch(call.audit_arch, call.number) else {
         return false;
     };
-    let names = || profile.syscalls.iter().flat_map(|rule| &rule.names);
+    let names = || profile.syscalls.iter().flat_map(|rule| rule.names.iter());
     let numbers = names().filter_map(|name| syscall::number(arch, name));
     let newest = numbers
         .filter(|number| arch != Arch::Arm || *number < 0xf_0000)
@@ -169,7 +169,7 @@ fn explained(profile: &Seccomp, call: &Call, ours: Verdict, theirs: Verdict) -> 
     }
     let multiplexer = matches!(syscall::name(arch, call.number), Some("socketcall" | "ipc"));
     let conditional = profile.syscalls.iter().any(|rule| {
-        let behind = |name: &String| name != "socketcall" && name != "ipc";
+        let behind = |name: &str| name != "socketcall" && name != "ipc";
         !rule.args.is_empty() && rule.names.iter().any(behind)
     });
     let dirty = call.arguments[0] > 0xffff;

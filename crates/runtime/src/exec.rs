@@ -135,6 +135,7 @@ impl Runtime<'_> {
             user_namespace: namespaces.enters_user(),
             processes: self.uncounted(stored)?,
             keep: request.preserve_fds,
+            filter: stored.program()?,
         };
         Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
     }

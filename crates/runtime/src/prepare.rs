@@ -3,7 +3,7 @@
 use crate::cgroup::CgroupState;
 use crate::error::{Error, For, Kind, Result};
 use crate::request::CreateRequest;
-use crate::state::{SCHEMA, State as Stored};
+use crate::state::{Filter, SCHEMA, State as Stored};
 use crate::{Runtime, clock, host, notify, setting};
 use lockstep_kernel::file;
 use lockstep_oci::runtime::{self as oci, Linux, ValidSpec};
@@ -108,6 +108,11 @@ impl Runtime<'_> {
             (self.warn)(warning);
         }
         let rootfs = rootfs(spec.root.as_ref().map_or("", |root| &root.path))?;
+        let filter = lockstep_plan::seccomp::of(&planned).map(Filter::from);
+        let mut spec = spec.into_inner();
+        if let Some(seccomp) = spec.linux.as_mut().and_then(|l| l.seccomp.as_mut()) {
+            seccomp.syscalls.clear();
+        }
         let stored = Stored {
             schema: SCHEMA,
             id: request.id.clone(),
@@ -116,7 +121,8 @@ impl Runtime<'_> {
             created: clock::now_rfc3339(),
             owner: host.uid,
             cgroup: intended,
-            spec: spec.into_inner(),
+            spec,
+            filter,
         };
         Ok(Prepared {
             stored,

@@ -3,6 +3,10 @@
 //! `state.json` is written once and says what will exist (bundle, intended cgroups); `init.json` says which
 //! process it became. So a runtime that is killed at any moment leaves enough behind to be cleaned up after.
 
+mod filter;
+
+pub(crate) use filter::Filter;
+
 use crate::error::{Error, For, Kind, Result};
 use crate::notify;
 use lockstep_abi::errno::Errno;
@@ -17,8 +21,8 @@ use std::path::{Path, PathBuf};
 /// Version of the files, raised with every change of their form, so that a rewrite cannot lose what it does not
 /// know. Older ones are read, a newer one is refused without touching it.
 ///
-/// 2: outcome.json has a version too.
-pub(crate) const SCHEMA: u32 = 2;
+/// 2: outcome.json has a version too. 3: state.json has the compiled filter instead of its rules.
+pub(crate) const SCHEMA: u32 = 3;
 /// The largest state file that is read, in bytes.
 const LIMIT: usize = 32 << 20;
 const STATE: &str = "state.json";
@@ -79,8 +83,12 @@ pub(crate) struct State {
     pub owner: u32,
     /// The intended cgroups.
     pub cgroup: crate::cgroup::CgroupState,
-    /// config.json as it was at creation: later changes of the file have no effect (runtime.md, "Create").
+    /// config.json as it was at creation: later changes of the file have no effect (runtime.md, "Create"). Without the
+    /// rules of the seccomp filter.
     pub spec: Spec,
+    /// What the rules were compiled to, if there is a filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
 }
 
 /// The container's first process, told apart from a later one of the same id.

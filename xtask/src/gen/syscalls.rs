@@ -257,14 +257,13 @@ fn render(tables: &[(&str, Numbers)]) -> String {
                     .map_or_else(|| "NONE".to_owned(), u32::to_string)
             })
             .collect();
-        // An alias (ARM's sync_file_range2) has a name index of its own but is not the name of its number.
-        let mut by_number: BTreeMap<u32, usize> = BTreeMap::new();
-        for (index, name) in names.iter().enumerate() {
-            if let Some(number) = numbers.get(*name) {
-                by_number.entry(*number).or_insert(index);
-            }
-        }
-        let by_number: Vec<usize> = by_number.into_values().collect();
+        // An alias (ARM's sync_file_range2) follows what is the name of its number.
+        let indexes = names.iter().enumerate();
+        let mut by_number: Vec<(u32, usize)> = indexes
+            .filter_map(|(index, name)| Some((*numbers.get(*name)?, index)))
+            .collect();
+        by_number.sort_unstable();
+        let by_number: Vec<usize> = by_number.into_iter().map(|(_, index)| index).collect();
         writeln!(text, "\npub(crate) static {table}: Numbers = Numbers {{").expect("a String");
         write_array(&mut text, "    by_name: &[", &by_name, "],");
         write_array(&mut text, "    by_number: &[", &by_number, "],");

@@ -5,10 +5,13 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::harness::{CgroupLayout, Host, Test, cases, is_alive, wait_until};
 
 cases! {
     the_first_schema: "the state files are ours",
+    the_filter_of_the_second_schema: "the state files are ours",
     an_unknown_schema: "the state files are ours",
     what_was_cut_short: "the state files are ours",
 }
@@ -104,6 +107,37 @@ fn the_first_schema(t: &Test) {
     assert!(!old.dir.exists() && !old.cgroup.exists());
     let told = std::fs::read_to_string(&old.mark).expect("the poststop hook ran");
     assert!(told.contains(&old.id) && told.contains("stopped"), "{told}");
+}
+
+/// Up to schema 2 the state had the rules of the filter; since then it has the filter.
+fn the_filter_of_the_second_schema(t: &Test) {
+    const SECOND: &str = include_str!("../data/schema-2/state.json");
+    let second: Value = serde_json::from_str(SECOND).expect("JSON");
+    let rules = &second["spec"]["linux"]["seccomp"];
+    let bundle = t.sleeper().with_probe();
+    let c = bundle.set("/linux/seccomp", rules.clone()).started();
+    let path = t.state_root().join(&c.id).join("state.json");
+    let text = std::fs::read_to_string(&path).expect("own file");
+    let mut state: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(state["spec"]["linux"]["seccomp"].get("syscalls"), None);
+    let refused = || {
+        // alarm(2) on x86-64.
+        let called = c.exec(&[], &["/probe", "syscall", "37", "0"]).ok();
+        assert_eq!(called.value("syscall"), "-1");
+    };
+    refused();
+    let filter = state
+        .as_object_mut()
+        .and_then(|state| state.remove("filter"));
+    assert!(filter.is_some(), "{text}");
+    std::fs::write(&path, state.to_string()).expect("own file");
+    c.exec(&[], &["true"])
+        .fails_with(&["state.json of container", "filter: missing field"]);
+    state["schema"] = 2.into();
+    state["spec"]["linux"]["seccomp"] = rules.clone();
+    std::fs::write(&path, state.to_string()).expect("own file");
+    refused();
+    c.exec(&[], &["true"]).ok();
 }
 
 fn an_unknown_schema(t: &Test) {

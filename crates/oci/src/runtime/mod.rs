@@ -30,6 +30,7 @@ pub use resources::{
 };
 pub use seccomp::{
     Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompFlag, SeccompOperator, SeccompSyscall,
+    SyscallNames,
 };
 
 pub use crate::json::Error;

@@ -2,6 +2,10 @@
 //!
 //! It stands apart because profiles and features use the same names without a configuration around them.
 
+mod names;
+
+pub use names::SyscallNames;
+
 use serde::{Deserialize, Serialize};
 
 use crate::absent::{empty_as_none, null_as_default};
@@ -58,7 +62,7 @@ pub struct Seccomp {
 #[serde(rename_all = "camelCase")]
 pub struct SeccompSyscall {
     /// Names of calls; at least one.
-    pub names: Vec<String>,
+    pub names: SyscallNames,
     /// What happens to them.
     pub action: SeccompAction,
     /// Number that the action returns; only for errno and trace actions.

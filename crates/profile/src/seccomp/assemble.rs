@@ -33,8 +33,9 @@ const REACH: usize = u8::MAX as usize;
 
 impl Assembler {
     /// The program, first instruction first.
-    pub(super) fn finish(self) -> Vec<Insn> {
-        self.backwards.into_iter().rev().collect()
+    pub(super) fn finish(mut self) -> Vec<Insn> {
+        self.backwards.reverse();
+        self.backwards
     }
 
     /// Writes a conditional jump in front of everything.

@@ -4,7 +4,7 @@
 //! again and again. The graph is first built as the rules read, one after the other, then every path
 //! through it forgets what its own earlier tests have already answered; equal rests are one node.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Verdict;
 use super::filter::{Alternative, Comparison, Condition};
@@ -13,14 +13,14 @@ use super::filter::{Alternative, Comparison, Condition};
 pub(super) type Word = u8;
 
 /// A question about one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Atom {
     pub(super) word: Word,
     pub(super) test: Test,
 }
 
 /// How a word is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Test {
     Equal(u32),
     Greater(u32),
@@ -32,7 +32,7 @@ pub(super) enum Test {
 }
 
 /// Where a path goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Return(Verdict),
     /// Index into [`Decision::nodes`].
@@ -40,7 +40,7 @@ pub(super) enum Target {
 }
 
 /// One test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Node {
     pub(super) atom: Atom,
     pub(super) yes: Target,
@@ -89,7 +89,7 @@ pub(super) fn decide(alternatives: &[Alternative], default: Verdict, narrow: boo
 #[derive(Default)]
 struct Graph {
     nodes: Vec<Node>,
-    known: HashMap<Node, usize>,
+    known: BTreeMap<Node, usize>,
 }
 
 impl Graph {
@@ -214,17 +214,17 @@ struct Simplifier<'a> {
     /// For each atom, what a yes to it answers, and what a no answers.
     settles: Vec<[Atoms; 2]>,
     graph: Graph,
-    done: HashMap<(usize, Vec<Fact>), Target>,
+    done: BTreeMap<(usize, Vec<Fact>), Target>,
     effort: usize,
 }
 
 impl<'a> Simplifier<'a> {
     fn new(plain: &'a [Node]) -> Self {
-        let mut atoms = Vec::new();
-        let mut known = HashMap::new();
+        let mut atoms: Vec<Atom> = Vec::new();
         let mut asks = Vec::with_capacity(plain.len());
         for node in plain {
-            asks.push(*known.entry(node.atom).or_insert_with(|| {
+            let known = atoms.iter().position(|atom| *atom == node.atom);
+            asks.push(known.unwrap_or_else(|| {
                 atoms.push(node.atom);
                 atoms.len() - 1
             }));
@@ -255,7 +255,7 @@ impl<'a> Simplifier<'a> {
             .map(|atom| [(*atom, true), (*atom, false)].map(settled))
             .collect();
         let effort = EFFORT_BASE + EFFORT * plain.len();
-        let (graph, done) = (Graph::default(), HashMap::new());
+        let (graph, done) = (Graph::default(), BTreeMap::new());
         Self {
             plain,
             atoms,

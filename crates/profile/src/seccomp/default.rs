@@ -76,7 +76,7 @@ fn rule(names: &[&str], answer: Answer, args: &[SeccompArg]) -> SeccompSyscall {
         Answer::Allow => (SeccompAction::Allow, None),
         Answer::Errno(errno) => (SeccompAction::Errno, Some(errno)),
     };
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let names = names.iter().collect();
     SeccompSyscall {
         names,
         action,

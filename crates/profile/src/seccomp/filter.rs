@@ -30,15 +30,25 @@ pub struct Interface {
     pub newest: Option<u32>,
     /// In ascending order of the number, each once. x32's numbers carry their bit.
     pub rules: Vec<NumberRule>,
+    /// What the rules decide: hundreds of calls share a few outcomes.
+    pub outcomes: Vec<Outcome>,
 }
 
 /// The rule for one number.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberRule {
     /// Number of the call on this interface.
     pub number: u32,
-    /// What is decided.
-    pub outcome: Outcome,
+    /// What is decided, as a place in [`Interface::outcomes`].
+    pub outcome: u32,
+}
+
+impl Interface {
+    /// What a rule decides.
+    #[must_use]
+    pub fn outcome(&self, rule: NumberRule) -> &Outcome {
+        &self.outcomes[rule.outcome as usize]
+    }
 }
 
 /// What a rule decides.

@@ -19,10 +19,10 @@ pub(super) struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaf {
     Return(Verdict),
-    /// The rule at this position of the interface's rules looks at arguments.
+    /// The interface's outcome at this place looks at arguments.
     Decide {
         arch: Arch,
-        rule: usize,
+        outcome: u32,
     },
 }
 
@@ -95,21 +95,24 @@ impl Line {
                 default
             })
         };
-        self.push(base, gap(base));
-        for (index, rule) in interface.rules.iter().enumerate() {
-            self.gap_until(rule.number, newest, gap(u32::MAX));
-            let leaf = match rule.outcome {
-                Outcome::Always(verdict) => Leaf::Return(verdict),
-                Outcome::ByArguments(_) => Leaf::Decide {
-                    arch: interface.arch,
-                    rule: index,
-                },
-            };
-            self.push(rule.number, leaf);
-            if let Some(next) = rule.number.checked_add(1) {
+        let leaf = |(place, outcome): (usize, &Outcome)| match outcome {
+            Outcome::Always(verdict) => Leaf::Return(*verdict),
+            Outcome::ByArguments(_) => Leaf::Decide {
+                arch: interface.arch,
+                outcome: place as u32,
+            },
+        };
+        let leaves: Vec<Leaf> = interface.outcomes.iter().enumerate().map(leaf).collect();
+        let mut next = base;
+        for rule in &interface.rules {
+            if rule.number != next {
                 self.push(next, gap(next));
+                self.gap_until(rule.number, newest, gap(u32::MAX));
             }
+            self.push(rule.number, leaves[rule.outcome as usize]);
+            next = rule.number.saturating_add(1);
         }
+        self.push(next, gap(next));
         self.gap_until(u32::MAX, newest, gap(u32::MAX));
     }
 
@@ -128,10 +131,9 @@ mod tests {
     use crate::seccomp::filter::NumberRule;
 
     fn allowed(arch: Arch, newest: Option<u32>, numbers: &[u32]) -> Filter {
-        let outcome = Outcome::Always(Verdict::ALLOW);
         let rule = |number: &u32| NumberRule {
             number: *number,
-            outcome: outcome.clone(),
+            outcome: 0,
         };
         let rules = numbers.iter().map(rule).collect();
         Filter {
@@ -141,6 +143,7 @@ mod tests {
                 arch,
                 newest,
                 rules,
+                outcomes: vec![Outcome::Always(Verdict::ALLOW)],
             }],
             warnings: Vec::new(),
         }
@@ -149,7 +152,7 @@ mod tests {
     fn shown(filter: &Filter, arch: Arch) -> Vec<(u32, String)> {
         let text = |leaf| match leaf {
             Leaf::Return(verdict) => verdict.to_string(),
-            Leaf::Decide { rule, .. } => format!("rule {rule}"),
+            Leaf::Decide { outcome, .. } => format!("outcome {outcome}"),
         };
         line(filter, arch.audit_arch())
             .iter()

@@ -1,22 +1,15 @@
-//! From the names of config.json to numbers, in runc's reading where the specification is silent.
+//! From the rules of config.json to numbers, in runc's reading where the specification is silent.
 //!
-//! Everything that is a matter of interpretation stands here and nowhere else in the compiler; what
-//! was decided is listed at [`lower`].
-
-use std::cmp::{Ordering, Reverse};
+//! Everything that is a matter of interpretation stands here and in `interface`, and nowhere else in the
+//! compiler; what was decided is listed at [`lower`].
 
 use lockstep_abi::arch::Arch;
-use lockstep_abi::syscall::Syscall;
-use lockstep_oci::runtime::{
-    Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompOperator, SeccompSyscall,
-};
+use lockstep_oci::runtime::{Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompOperator};
 
 use super::Verdict;
-use super::filter::{
-    Alternative, Comparison, Condition, Filter, Interface, NumberRule, Outcome,
-    has_narrow_arguments,
-};
-use super::multiplexer::{Multiplexer, join};
+use super::classes::Classes;
+use super::filter::{Comparison, Condition, Filter};
+use super::interface::interface;
 use crate::Error;
 
 /// Turns the rules of config.json into rules per interface and number.
@@ -53,17 +46,16 @@ pub fn lower(seccomp: &Seccomp, native: Arch) -> Result<Filter, Error> {
     let default = verdict(
         &seccomp.default_action,
         seccomp.default_errno_ret,
-        "/defaultAction",
-        "/defaultErrnoRet",
+        Place::Default,
     )?;
     if default == Verdict::NOTIFY {
         return Err(Error::Notify {
-            pointer: "/defaultAction".to_owned(),
+            pointer: Place::Default.action(),
             of: "as default action",
         });
     }
     let mut warnings = Vec::new();
-    let rules = resolve(&seccomp.syscalls, &mut warnings)?;
+    let rules = resolve(seccomp, default, &mut warnings)?;
     let interfaces = architectures(&seccomp.architectures, native)?
         .into_iter()
         .map(|arch| interface(arch, &rules, default, &mut warnings))
@@ -76,23 +68,46 @@ pub fn lower(seccomp: &Seccomp, native: Arch) -> Result<Filter, Error> {
     })
 }
 
-/// A rule of the profile with its names looked up.
-struct Rule {
-    calls: Vec<Syscall>,
-    verdict: Verdict,
-    /// Conjunctions, any of which may hold; empty means no condition.
-    alternatives: Vec<Vec<Condition>>,
+/// The rules of the profile, and which of them are about which call.
+pub(super) struct Rules {
+    pub(super) list: Vec<Rule>,
+    pub(super) classes: Classes,
 }
 
-fn verdict(
-    action: &SeccompAction,
-    errno: Option<u32>,
-    action_pointer: &str,
-    errno_pointer: &str,
-) -> Result<Verdict, Error> {
+/// A rule of the profile.
+pub(super) struct Rule {
+    pub(super) verdict: Verdict,
+    /// Conjunctions, any of which may hold; empty means no condition.
+    pub(super) alternatives: Vec<Vec<Condition>>,
+}
+
+/// Where an action stands in the profile.
+#[derive(Clone, Copy)]
+enum Place {
+    Default,
+    Rule(usize),
+}
+
+impl Place {
+    fn action(self) -> String {
+        match self {
+            Self::Default => "/defaultAction".to_owned(),
+            Self::Rule(index) => format!("/syscalls/{index}/action"),
+        }
+    }
+
+    fn errno(self) -> String {
+        match self {
+            Self::Default => "/defaultErrnoRet".to_owned(),
+            Self::Rule(index) => format!("/syscalls/{index}/errnoRet"),
+        }
+    }
+}
+
+fn verdict(action: &SeccompAction, errno: Option<u32>, place: Place) -> Result<Verdict, Error> {
     let data = errno.map_or(Ok(EPERM), |errno| {
         u16::try_from(errno).ok().ok_or_else(|| Error::ErrnoRange {
-            pointer: errno_pointer.to_owned(),
+            pointer: place.errno(),
             errno,
         })
     })?;
@@ -107,13 +122,13 @@ fn verdict(
         SeccompAction::Notify => Verdict::NOTIFY,
         SeccompAction::Unknown(value) => {
             return Err(Error::Unknown {
-                pointer: action_pointer.to_owned(),
+                pointer: place.action(),
                 value: value.clone(),
             });
         }
     };
     if errno.is_some() {
-        let (pointer, action) = (errno_pointer.to_owned(), action.as_str().to_owned());
+        let (pointer, action) = (place.errno(), action.as_str().to_owned());
         return Err(Error::ErrnoWithoutUse { pointer, action });
     }
     Ok(plain)
@@ -121,44 +136,45 @@ fn verdict(
 
 const EPERM: u16 = 1;
 
-fn resolve(syscalls: &[SeccompSyscall], warnings: &mut Vec<String>) -> Result<Vec<Rule>, Error> {
-    let mut rules = Vec::with_capacity(syscalls.len());
-    for (index, rule) in syscalls.iter().enumerate() {
-        let verdict = verdict(
-            &rule.action,
-            rule.errno_ret,
-            &format!("/syscalls/{index}/action"),
-            &format!("/syscalls/{index}/errnoRet"),
-        )?;
+fn resolve(
+    seccomp: &Seccomp,
+    default: Verdict,
+    warnings: &mut Vec<String>,
+) -> Result<Rules, Error> {
+    let mut classes = Classes::new();
+    let mut list = Vec::with_capacity(seccomp.syscalls.len());
+    for (index, rule) in seccomp.syscalls.iter().enumerate() {
+        let place = Place::Rule(index);
+        let verdict = verdict(&rule.action, rule.errno_ret, place)?;
         if verdict == Verdict::NOTIFY && rule.names.iter().any(|name| name == "write") {
             return Err(Error::Notify {
-                pointer: format!("/syscalls/{index}/action"),
+                pointer: place.action(),
                 of: "for the write syscall",
             });
         }
-        let mut calls = Vec::with_capacity(rule.names.len());
-        for name in &rule.names {
-            match Syscall::from_name(name) {
-                Some(call) => calls.push(call),
-                None => warnings.push(format!(
-                    "/syscalls/{index}: no system call {name:?} is known"
-                )),
+        for call in rule.names.calls() {
+            if verdict == default {
+                classes.mention(*call);
+            } else {
+                classes.add(*call, index);
             }
         }
-        let alternatives = alternatives(&rule.args, index)?;
-        rules.push(Rule {
-            calls,
+        let unknown = rule.names.unknown();
+        warnings.extend(
+            unknown.map(|(_, name)| format!("/syscalls/{index}: no system call {name:?} is known")),
+        );
+        list.push(Rule {
             verdict,
-            alternatives,
+            alternatives: alternatives(&rule.args, index)?,
         });
     }
-    Ok(rules)
+    Ok(Rules { list, classes })
 }
 
 fn alternatives(args: &[SeccompArg], rule: usize) -> Result<Vec<Vec<Condition>>, Error> {
     let mut conditions = Vec::with_capacity(args.len());
     for (index, arg) in args.iter().enumerate() {
-        conditions.push(condition(arg, &format!("/syscalls/{rule}/args/{index}"))?);
+        conditions.push(condition(arg, (rule, index))?);
     }
     let repeated = (0..conditions.len()).any(|i| {
         conditions[..i]
@@ -179,12 +195,14 @@ fn alternatives(args: &[SeccompArg], rule: usize) -> Result<Vec<Vec<Condition>>,
     })
 }
 
-fn condition(arg: &SeccompArg, pointer: &str) -> Result<Condition, Error> {
+/// The condition of an argument, which stands there in a rule.
+fn condition(arg: &SeccompArg, (rule, index): (usize, usize)) -> Result<Condition, Error> {
+    let pointer = |field: &str| format!("/syscalls/{rule}/args/{index}/{field}");
     let argument = u8::try_from(arg.index)
         .ok()
         .filter(|index| *index < 6)
         .ok_or_else(|| Error::ArgumentIndex {
-            pointer: format!("{pointer}/index"),
+            pointer: pointer("index"),
             index: arg.index,
         })?;
     let (comparison, value) = match &arg.op {
@@ -197,7 +215,7 @@ fn condition(arg: &SeccompArg, pointer: &str) -> Result<Condition, Error> {
         SeccompOperator::MaskedEqual => (Comparison::Masked(arg.value), arg.value_two & arg.value),
         SeccompOperator::Unknown(op) => {
             return Err(Error::Unknown {
-                pointer: format!("{pointer}/op"),
+                pointer: pointer("op"),
                 value: op.clone(),
             });
         }
@@ -232,167 +250,6 @@ fn architectures(listed: &[SeccompArch], native: Arch) -> Result<Vec<Arch>, Erro
         }
     }
     Ok(arches)
-}
-
-fn interface(
-    arch: Arch,
-    rules: &[Rule],
-    default: Verdict,
-    warnings: &mut Vec<String>,
-) -> Interface {
-    let multiplexed = Multiplexer::ALL.map(|multiplexer| multiplexer.number(arch));
-    let mut entries = Vec::new();
-    let mut newest = None;
-    for (index, rule) in rules.iter().enumerate() {
-        for call in &rule.calls {
-            let number = call.number(arch);
-            newest = newest.max(number.filter(|number| !is_private(arch, *number)));
-            if rule.verdict == default {
-                continue;
-            }
-            entries.extend(number.map(|number| (Key::Number(number), index)));
-            if multiplexed.iter().any(Option::is_some) {
-                let inner = Multiplexer::of(call.name());
-                entries.extend(inner.map(|(of, number)| (Key::Inner(of, number), index)));
-            }
-        }
-    }
-    // By number, then in the order of the profile.
-    entries.sort_unstable();
-    entries.dedup();
-    let narrow = has_narrow_arguments(arch);
-    let mut numbers: Vec<NumberRule> = Vec::with_capacity(entries.len());
-    let mut inner = Vec::new();
-    for group in entries.chunk_by(|a, b| a.0 == b.0) {
-        let outcome = outcome(group.iter().map(|(_, index)| &rules[*index]), narrow);
-        match group[0].0 {
-            Key::Number(number) => numbers.push(NumberRule { number, outcome }),
-            Key::Inner(multiplexer, call) => inner.push((multiplexer, call, outcome)),
-        }
-    }
-    for (multiplexer, number) in Multiplexer::ALL.into_iter().zip(multiplexed) {
-        if let Some(number) = number {
-            let inner = inner.iter().filter(|(of, ..)| *of == multiplexer);
-            join(
-                &mut numbers,
-                (multiplexer, number),
-                inner.map(|(_, call, outcome)| (*call, outcome)),
-                default,
-            );
-        }
-    }
-    for rule in &mut numbers {
-        order(arch, rule, warnings);
-    }
-    if arch_shows_unknown_calls_as_zero(arch) && newest.is_some() && hides_newer(default) {
-        numbers.retain(|rule| rule.number != 0);
-        numbers.insert(
-            0,
-            NumberRule {
-                number: 0,
-                outcome: Outcome::Always(Verdict::ENOSYS),
-            },
-        );
-    }
-    Interface {
-        arch,
-        newest: newest.filter(|_| hides_newer(default)),
-        rules: numbers,
-    }
-}
-
-/// Whether a filter with this default answers ENOSYS for newer calls. A tracer is trusted to know them.
-fn hides_newer(default: Verdict) -> bool {
-    default != Verdict::ALLOW
-        && default != Verdict::LOG
-        && default.action() != Verdict::trace(0).action()
-}
-
-/// s390's call 0 carries numbers above 255; the kernel replaces it by the number only if it knows that.
-fn arch_shows_unknown_calls_as_zero(arch: Arch) -> bool {
-    matches!(arch, Arch::S390 | Arch::S390x)
-}
-
-/// ARM's private calls stand far above all others and say nothing about how new a profile is.
-fn is_private(arch: Arch, number: u32) -> bool {
-    arch == Arch::Arm && number >= 0x000f_0000
-}
-
-fn outcome<'a>(rules: impl Iterator<Item = &'a Rule>, narrow: bool) -> Outcome {
-    let mut alternatives = Vec::new();
-    for rule in rules {
-        if rule.alternatives.is_empty() {
-            let (conditions, verdict) = (Vec::new(), rule.verdict);
-            if alternatives.is_empty() {
-                return Outcome::Always(verdict);
-            }
-            alternatives.push(Alternative {
-                conditions,
-                verdict,
-            });
-        }
-        for conditions in &rule.alternatives {
-            let seen = conditions
-                .iter()
-                .map(|c| if narrow { c.narrowed() } else { *c });
-            let conditions: Vec<_> = seen.filter(|c| !c.is_vacuous()).collect();
-            alternatives.push(Alternative {
-                conditions,
-                verdict: rule.verdict,
-            });
-        }
-    }
-    match alternatives
-        .iter()
-        .find(|alternative| alternative.conditions.is_empty())
-    {
-        Some(always) => Outcome::Always(always.verdict),
-        None => Outcome::ByArguments(alternatives),
-    }
-}
-
-/// Puts alternatives into the order in which they are tried, and reports those that never are.
-fn order(arch: Arch, rule: &mut NumberRule, warnings: &mut Vec<String>) {
-    let Outcome::ByArguments(alternatives) = &mut rule.outcome else {
-        return;
-    };
-    alternatives.sort_by(|a, b| precedence(&a.conditions, &b.conditions));
-    alternatives.dedup_by(|later, earlier| {
-        let same = later.conditions == earlier.conditions;
-        if same && later.verdict != earlier.verdict {
-            let name = Syscall::from_number(arch, rule.number).map_or("?", Syscall::name);
-            warnings.push(format!(
-                "{name} on {arch}: the same conditions give {} and {}, the former holds",
-                earlier.verdict, later.verdict
-            ));
-        }
-        same
-    });
-}
-
-fn precedence(a: &[Condition], b: &[Condition]) -> Ordering {
-    let pairs = a.iter().zip(b).map(|(a, b)| rank(a).cmp(&rank(b)));
-    pairs
-        .fold(Ordering::Equal, Ordering::then)
-        .then(a.len().cmp(&b.len()))
-}
-
-fn rank(condition: &Condition) -> (Reverse<u8>, u8, Reverse<u64>) {
-    let value = condition.value;
-    let (class, value) = match condition.comparison {
-        Comparison::Equal | Comparison::NotEqual | Comparison::Masked(_) => (0, value),
-        Comparison::Less | Comparison::LessOrEqual => (1, !value),
-        Comparison::Greater | Comparison::GreaterOrEqual => (2, value),
-    };
-    (Reverse(condition.argument), class, Reverse(value))
-}
-
-/// What a rule is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Number(u32),
-    /// A call behind a multiplexer, with its number there.
-    Inner(Multiplexer, u8),
 }
 
 #[cfg(test)]

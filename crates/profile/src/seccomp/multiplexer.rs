@@ -6,10 +6,10 @@
 use lockstep_abi::arch::Arch;
 
 use super::Verdict;
-use super::filter::{Alternative, Comparison, Condition, NumberRule, Outcome};
+use super::filter::{Alternative, Comparison, Condition, Outcome};
 
 /// A call that makes other calls, chosen by its first argument.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(super) enum Multiplexer {
     Socketcall,
     Ipc,
@@ -34,55 +34,37 @@ impl Multiplexer {
         lockstep_abi::syscall::number(arch, name)
     }
 
-    /// Where `name` can be reached a second time (linux/net.h, linux/ipc.h).
-    pub(super) fn of(name: &str) -> Option<(Self, u8)> {
-        let (multiplexer, number) = match name {
-            "socket" => (Self::Socketcall, 1),
-            "bind" => (Self::Socketcall, 2),
-            "connect" => (Self::Socketcall, 3),
-            "listen" => (Self::Socketcall, 4),
-            "accept" => (Self::Socketcall, 5),
-            "getsockname" => (Self::Socketcall, 6),
-            "getpeername" => (Self::Socketcall, 7),
-            "socketpair" => (Self::Socketcall, 8),
-            "send" => (Self::Socketcall, 9),
-            "recv" => (Self::Socketcall, 10),
-            "sendto" => (Self::Socketcall, 11),
-            "recvfrom" => (Self::Socketcall, 12),
-            "shutdown" => (Self::Socketcall, 13),
-            "setsockopt" => (Self::Socketcall, 14),
-            "getsockopt" => (Self::Socketcall, 15),
-            "sendmsg" => (Self::Socketcall, 16),
-            "recvmsg" => (Self::Socketcall, 17),
-            "accept4" => (Self::Socketcall, 18),
-            "recvmmsg" => (Self::Socketcall, 19),
-            "sendmmsg" => (Self::Socketcall, 20),
-            "semop" => (Self::Ipc, 1),
-            "semget" => (Self::Ipc, 2),
-            "semctl" => (Self::Ipc, 3),
-            "semtimedop" => (Self::Ipc, 4),
-            "msgsnd" => (Self::Ipc, 11),
-            "msgrcv" => (Self::Ipc, 12),
-            "msgget" => (Self::Ipc, 13),
-            "msgctl" => (Self::Ipc, 14),
-            "shmat" => (Self::Ipc, 21),
-            "shmdt" => (Self::Ipc, 22),
-            "shmget" => (Self::Ipc, 23),
-            "shmctl" => (Self::Ipc, 24),
-            _ => return None,
-        };
-        Some((multiplexer, number))
+    /// The calls that can be reached a second time through it, by their numbers there (linux/net.h, linux/ipc.h).
+    #[rustfmt::skip]
+    pub(super) fn calls(self) -> &'static [(u8, &'static str)] {
+        match self {
+            Self::Socketcall => &[
+                (1, "socket"), (2, "bind"), (3, "connect"), (4, "listen"), (5, "accept"), (6, "getsockname"),
+                (7, "getpeername"), (8, "socketpair"), (9, "send"), (10, "recv"), (11, "sendto"), (12, "recvfrom"),
+                (13, "shutdown"), (14, "setsockopt"), (15, "getsockopt"), (16, "sendmsg"), (17, "recvmsg"),
+                (18, "accept4"), (19, "recvmmsg"), (20, "sendmmsg"),
+            ],
+            Self::Ipc => &[
+                (1, "semop"), (2, "semget"), (3, "semctl"), (4, "semtimedop"), (11, "msgsnd"), (12, "msgrcv"),
+                (13, "msgget"), (14, "msgctl"), (21, "shmat"), (22, "shmdt"), (23, "shmget"), (24, "shmctl"),
+            ],
+        }
     }
 }
 
-/// Adds the calls behind a multiplexer to the multiplexer's own rule.
+/// Adds the calls behind a multiplexer to the multiplexer's own outcome: what it decides then, unless that is the same.
 pub(super) fn join<'a>(
-    numbers: &mut Vec<NumberRule>,
-    (multiplexer, number): (Multiplexer, u32),
+    multiplexer: Multiplexer,
+    own: Option<&Outcome>,
     inner: impl Iterator<Item = (u8, &'a Outcome)>,
     default: Verdict,
-) {
-    let mut alternatives: Vec<_> = inner
+) -> Option<Vec<Alternative>> {
+    let own = match own {
+        Some(Outcome::Always(_)) => return None,
+        Some(Outcome::ByArguments(own)) => own.clone(),
+        None => Vec::new(),
+    };
+    let inner = inner
         .map(|(call, outcome)| Alternative {
             conditions: vec![Condition {
                 argument: 0,
@@ -91,20 +73,9 @@ pub(super) fn join<'a>(
             }],
             verdict: strictest(outcome, default),
         })
-        .filter(|alternative| alternative.verdict != default)
-        .collect();
-    match numbers.binary_search_by_key(&number, |rule| rule.number) {
-        Ok(position) => {
-            if let Outcome::ByArguments(own) = &mut numbers[position].outcome {
-                own.append(&mut alternatives);
-            }
-        }
-        Err(position) if !alternatives.is_empty() => {
-            let outcome = Outcome::ByArguments(alternatives);
-            numbers.insert(position, NumberRule { number, outcome });
-        }
-        Err(_) => {}
-    }
+        .filter(|alternative| alternative.verdict != default);
+    let all: Vec<_> = own.into_iter().chain(inner).collect();
+    (!all.is_empty()).then_some(all)
 }
 
 /// By the kernel's own order: of several filters, it obeys the one whose action is the lowest, signed.

@@ -79,7 +79,7 @@ pub fn copier(native: Arch) -> Seccomp {
 
 fn allow(names: &[&str], args: Vec<SeccompArg>) -> SeccompSyscall {
     SeccompSyscall {
-        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        names: names.iter().collect(),
         action: SeccompAction::Allow,
         errno_ret: None,
         args,

@@ -290,7 +290,7 @@ impl Edges {
     pub(crate) fn of(profile: &Seccomp, arches: &[Arch]) -> Self {
         let mut edges: BTreeMap<_, BTreeMap<u32, BTreeSet<u64>>> = BTreeMap::new();
         for rule in &profile.syscalls {
-            for name in &rule.names {
+            for name in rule.names.iter() {
                 for &arch in arches {
                     let Some(number) = syscall::number(arch, name) else {
                         continue;

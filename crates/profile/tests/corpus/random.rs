@@ -114,7 +114,7 @@ pub(crate) fn each_call_once(mut profile: Seccomp) -> Seccomp {
     for rule in &mut profile.syscalls {
         rule.names.retain(|name| {
             let behind = ["socket", "connect", "accept4", "send", "semop", "ipc"];
-            let call = if behind.contains(&name.as_str()) {
+            let call = if behind.contains(&name) {
                 "socketcall"
             } else {
                 name

@@ -102,7 +102,7 @@ fn script(profile: &Seccomp) -> String {
         } else {
             vec![&rule.args]
         };
-        for name in &rule.names {
+        for name in rule.names.iter() {
             for group in &groups {
                 let conditions: String = group.iter().map(condition).collect();
                 lines.push(format!("rule {action} {name}{conditions}"));

@@ -81,14 +81,16 @@ fn check_rule(report: &mut Report, at: &Pointer<'_>, rule: &SeccompSyscall, list
     if rule.names.is_empty() {
         report.refuse(&place, &rule.names, "needs at least one system call");
     }
-    for (nth, name) in rule.names.iter().enumerate() {
+    for (nth, name) in rule.names.unknown() {
         if name.is_empty() || name.contains('\0') {
-            report.refuse(&place.index(nth), name, "is not the name of a system call");
+            report.refuse(&place.index(nth), &name, "is not the name of a system call");
         }
-        if rule.action == SeccompAction::Notify && name == "write" {
+    }
+    if rule.action == SeccompAction::Notify {
+        for (nth, name) in rule.names.iter().enumerate().filter(|(_, n)| *n == "write") {
             report.refuse(
                 &place.index(nth),
-                name,
+                &name,
                 "cannot be notified, the runtime writes after the filter is loaded",
             );
         }
