@@ -108,11 +108,6 @@ impl Runtime<'_> {
             (self.warn)(warning);
         }
         let rootfs = rootfs(spec.root.as_ref().map_or("", |root| &root.path))?;
-        let filter = lockstep_plan::seccomp::of(&planned).map(Filter::from);
-        let mut spec = spec.into_inner();
-        if let Some(seccomp) = spec.linux.as_mut().and_then(|l| l.seccomp.as_mut()) {
-            seccomp.syscalls.clear();
-        }
         let stored = Stored {
             schema: SCHEMA,
             id: request.id.clone(),
@@ -121,8 +116,8 @@ impl Runtime<'_> {
             created: clock::now_rfc3339(),
             owner: host.uid,
             cgroup: intended,
-            spec,
-            filter,
+            spec: without_rules(spec.into_inner()),
+            filter: lockstep_plan::seccomp::of(&planned).map(Filter::from),
         };
         Ok(Prepared {
             stored,
@@ -187,4 +182,12 @@ fn add_variables(plan: &mut Plan, variables: &[Hidden]) -> Result<()> {
         env.push(text);
     }
     Ok(())
+}
+
+/// The configuration as the state keeps it, beside the filter that the rules became.
+fn without_rules(mut spec: oci::Spec) -> oci::Spec {
+    if let Some(seccomp) = spec.linux.as_mut().and_then(|l| l.seccomp.as_mut()) {
+        seccomp.syscalls.clear();
+    }
+    spec
 }

@@ -123,7 +123,7 @@ fn the_filter_of_the_second_schema(t: &Test) {
     let refused = || {
         // alarm(2) on x86-64.
         let called = c.exec(&[], &["/probe", "syscall", "37", "0"]).ok();
-        assert_eq!(called.value("syscall"), "-1");
+        assert_eq!(called.value("syscall"), "-42");
     };
     refused();
     let filter = state
