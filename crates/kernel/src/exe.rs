@@ -252,7 +252,16 @@ pub(crate) fn sealed_file(
     }
     .told(|| format!("memfd_create({name:?})"))?;
     fill(&memfd)?;
-    rustix::fs::fcntl_add_seals(&memfd, SEALS)
-        .told(|| format!("fcntl({}, F_ADD_SEALS)", memfd.as_raw_fd()))?;
+    // EBUSY: the kernel has waited 150 ms for somebody else's short use of a page that was just written, such as its
+    // own lists of pages on a loaded machine (mm/memfd.c).
+    let mut left = 20;
+    loop {
+        match rustix::fs::fcntl_add_seals(&memfd, SEALS) {
+            Err(rustix::io::Errno::BUSY) if left > 0 => left -= 1,
+            sealed => {
+                break sealed.told(|| format!("fcntl({}, F_ADD_SEALS)", memfd.as_raw_fd()))?;
+            }
+        }
+    }
     Ok(memfd)
 }

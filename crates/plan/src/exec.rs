@@ -34,17 +34,7 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
         Some(known) => Some(crate::seccomp::warned(&mut plan, known.clone())),
         None => crate::seccomp::filter(&mut plan, linux)?,
     };
-    let affinity = process.exec_cpu_affinity.as_ref();
-    let initial = cpus(
-        "/process/execCPUAffinity/initial",
-        affinity.and_then(|a| a.initial.as_deref()),
-    )?;
-    if !initial.is_empty() {
-        plan.supervisor(
-            "/process/execCPUAffinity/initial",
-            Op::InitialCpuAffinity { cpus: initial },
-        );
-    }
+    affinity(&mut plan, process, When::Initial)?;
     // Inherited by the new process, whose /proc files are out of an ordinary user's reach from its first moment.
     if let Some(value) = process
         .oom_score_adj
@@ -81,21 +71,43 @@ pub fn plan(spec: &Spec, process: &Process, host: &Host, request: &Request<'_>) 
     if process.terminal {
         crate::process::console(&mut plan, process, false);
     }
-    let last = cpus(
-        "/process/execCPUAffinity/final",
-        affinity.and_then(|a| a.final_.as_deref()),
-    )?;
-    if !last.is_empty() {
-        plan.init(
-            "/process/execCPUAffinity/final",
-            Op::SetCpuAffinity { cpus: last },
-        );
-    }
+    affinity(&mut plan, process, When::Final)?;
     let role = role(spec, linux, host, request, filter)?;
     limits(&mut plan, process, &role)?;
     privileges(&mut plan, process, role)?;
     crate::order::check(&plan)?;
     Ok(plan)
+}
+
+/// When a set of processors begins to hold.
+enum When {
+    /// For the new process from its first moment, the runtime's own part included.
+    Initial,
+    /// For its program.
+    Final,
+}
+
+fn affinity(plan: &mut Plan, process: &Process, when: When) -> Result<()> {
+    let Some(asked) = &process.exec_cpu_affinity else {
+        return Ok(());
+    };
+    match when {
+        When::Initial => {
+            let pointer = "/process/execCPUAffinity/initial";
+            let cpus = cpus(pointer, asked.initial.as_deref())?;
+            if !cpus.is_empty() {
+                plan.supervisor(pointer, Op::InitialCpuAffinity { cpus });
+            }
+        }
+        When::Final => {
+            let pointer = "/process/execCPUAffinity/final";
+            let cpus = cpus(pointer, asked.final_.as_deref())?;
+            if !cpus.is_empty() {
+                plan.init(pointer, Op::SetCpuAffinity { cpus });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn role<'a>(
