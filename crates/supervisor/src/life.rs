@@ -246,11 +246,12 @@ impl Attended {
         exe::release_text();
         let mut buffer = vec![0u8; CHUNK];
         while !self.is_over() {
+            // Before the first wait too: the starter may be one who could not be told.
+            self.clients.retain(|client| !client.gone);
             if self.wait(&mut buffer).is_err() {
                 // Nothing can be served without waiting; the container ends with this process.
                 return 125;
             }
-            self.clients.retain(|client| !client.gone);
             self.act_on_time();
         }
         0

@@ -109,6 +109,17 @@ impl<'a> Visit<'a> {
         credential::setuid(self.user).doing(what)
     }
 
+    /// The container's root, as a process that has not entered it sees it.
+    #[cfg(lockstep_weak)]
+    pub(crate) fn seen_from_outside(&self) -> Result<OwnedFd, Failure> {
+        let what = || format!("looking into container {}", self.name);
+        let own = namespace_of("self", "mnt").doing(what)?;
+        namespace::setns(self.mount_namespace.as_fd(), NEWNS).doing(what)?;
+        let root = file::open_dir(file::CWD, "/").doing(what)?;
+        namespace::setns(own.as_fd(), NEWNS).doing(what)?;
+        Ok(root)
+    }
+
     /// The mounts of which nothing would be left when the container is started, by their ids, as a process that has
     /// entered it is shown them. `process` is its directory in the host's /proc.
     pub(crate) fn passing(&self, process: BorrowedFd<'_>) -> Result<Vec<u64>, Failure> {

@@ -59,9 +59,12 @@ pub(crate) const VERBS: &[Verb] = &[
         name: "run_detached",
         line: "run -d --name NAME host: sleep MARK",
         until: Until::ItsEnd,
-        // Its first process is killed, too.
+        // Its first process is killed, too; or its supervisor fails behind the start, and says why.
         done: |walk| match walk.fails() {
-            true => walk.unless(STATE, &["running"]),
+            true => walk.unless(STATE, &["running"]).filter(|_| {
+                walk.unless(&["inspect", "--format", ERROR, &walk.name], &["exited"])
+                    .is_none()
+            }),
             false => walk.unless(STATE, &["running", "exited"]),
         },
         ..RUN
@@ -150,6 +153,7 @@ pub(crate) const VERBS: &[Verb] = &[
     },
 ];
 
+const ERROR: &str = "{{.State.Status}} {{.State.Error}}";
 const STATE: &[&str] = &["ps", "-a", "--format", "{{.State}}"];
 
 /// The files of a copied tree: all or none.
