@@ -145,7 +145,7 @@ pub(crate) const GROUPS: &[Group] = &[
         needs: &["gcc"],
         prefixes: &["kill", "fail", "walk"],
         sample: 5,
-        minutes: (6, 150),
+        minutes: (8, 210),
         commands: with_variants,
         ..LIVE
     },
