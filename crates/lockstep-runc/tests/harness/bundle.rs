@@ -208,7 +208,7 @@ impl<'t> Bundle<'t> {
         let config = forgotten.map_or_else(|| self.config.clone(), |f| f.forget(&self.config));
         let text = serde_json::to_string_pretty(&config).expect("a value is serialisable");
         std::fs::write(self.dir().join("config.json"), text).expect("the bundle is writable");
-        if let View::User { uid, .. } = self.view {
+        if let Some(uid) = self.view.user() {
             self.give_to(uid, uid);
         }
         self

@@ -22,6 +22,13 @@ pub(crate) enum View {
         /// First of 65536 subordinate ids.
         subordinate: Option<u32>,
     },
+    /// As an ordinary user without subordinate ids, in a cgroup below one that was given to it.
+    Delegated {
+        /// User and group id.
+        uid: u32,
+        /// Directory of the cgroup on version 2.
+        group: String,
+    },
     /// On a kernel that answers a call with an error: one that is too old for it, or that withholds it.
     Withheld {
         /// The call's number.
@@ -40,6 +47,16 @@ pub(crate) enum View {
         /// The view.
         of: Box<View>,
     },
+}
+
+impl View {
+    /// The ordinary user that it is of.
+    pub(crate) fn user(&self) -> Option<u32> {
+        match self {
+            View::User { uid, .. } | View::Delegated { uid, .. } => Some(*uid),
+            _ => None,
+        }
+    }
 }
 
 /// The command that runs `argv` in that view; it ends by executing it.
@@ -112,6 +129,10 @@ fn mounts(view: &View) -> String {
     match view {
         View::Plain | View::Network | View::Withheld { .. } | View::Held { .. } => ":".to_owned(),
         View::User { uid, subordinate } => user_files(*uid, *subordinate),
+        View::Delegated { uid, group } => {
+            let files = user_files(*uid, None);
+            format!("echo $$ > {group}/cgroup.procs; {files}")
+        }
         View::CgroupV2 => {
             "umount -l -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()
         }
@@ -126,7 +147,7 @@ fn mounts(view: &View) -> String {
 
 /// The command that becomes the view's user and executes its arguments.
 fn identity(view: &View) -> Vec<String> {
-    let View::User { uid, .. } = view else {
+    let Some(uid) = view.user() else {
         return Vec::new();
     };
     vec![

@@ -137,7 +137,7 @@ fn v2_limit_without_controller_refused(t: &Test) {
 }
 
 /// The machine's own tree, if it has that controller; else the reason to skip.
-fn machine(t: &Test, controller: &str) -> PathBuf {
+pub(crate) fn machine(t: &Test, controller: &str) -> PathBuf {
     let host = Host::get();
     t.need(
         host.cgroups == CgroupLayout::V2,
@@ -152,14 +152,14 @@ fn machine(t: &Test, controller: &str) -> PathBuf {
     tree
 }
 
-fn limited<'t>(t: &'t Test, part: &str, resources: Value) -> Container<'t> {
+pub(crate) fn limited<'t>(t: &'t Test, part: &str, resources: Value) -> Container<'t> {
     t.sleeper()
         .set(&format!("/linux/resources/{part}"), resources)
         .started()
 }
 
 #[track_caller]
-fn read(c: &Container<'_>, tree: &std::path::Path, file: &str) -> String {
+pub(crate) fn read(c: &Container<'_>, tree: &std::path::Path, file: &str) -> String {
     let path = cgroup_of(c.pid(), "").expect("a version 2 group");
     let path = tree.join(path.trim_start_matches('/')).join(file);
     let text = std::fs::read_to_string(&path);

@@ -20,6 +20,7 @@ mod cgroup_block;
 mod cgroup_device;
 mod cgroup_network;
 mod cgroup_v2;
+mod cgroup_v2_felt;
 mod cli;
 mod device;
 mod document;
@@ -71,6 +72,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("cgroup_device", cgroup_device::cases()),
         ("cgroup_network", cgroup_network::cases()),
         ("cgroup_v2", cgroup_v2::cases()),
+        ("cgroup_v2_felt", cgroup_v2_felt::cases()),
         ("cli", cli::cases()),
         ("device", device::cases()),
         ("document", document::cases()),
