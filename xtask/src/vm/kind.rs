@@ -28,7 +28,7 @@ pub(crate) struct Kind {
 }
 
 /// The whole of the runtime's functional tests.
-const ALL: &[&str] = &["lockstep-runc spec"];
+const ALL: &[&str] = &["lockstep-runc spec", "lockstep-runtime cgroup"];
 /// Where a security module may refuse what the others allow.
 const LABELLED: &[&str] = &[
     "lockstep-runc spec apparmor::",
