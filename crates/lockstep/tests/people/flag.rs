@@ -18,7 +18,7 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--dns", "1.1.1.1"],
         &["--runtime", "runc"],
         &["--platform", "linux/arm64"],
-        &["--network", "container:x"],
+        &["--network", "bridge"],
         &["--log-driver", "syslog"],
         &["--security-opt", "magic=1"],
         &["--userns", "magic"],

@@ -4,6 +4,7 @@
 //! what to change: engines show this text to their users.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
@@ -161,7 +162,7 @@ impl Cgroup {
             .is_err_and(|call| call.is(&[Errno::ENOENT.0]))
         {
             match &write.if_missing {
-                IfMissing::Fail => {}
+                IfMissing::Fail => result = write_when_there(dir, write),
                 IfMissing::Skip => return Ok(()),
                 IfMissing::Instead { file, value } => result = write_file(dir, file, value),
             }
@@ -231,6 +232,20 @@ fn no_dir() -> Result<(), Error> {
 fn was_invalid(result: &Result<(), Error>) -> bool {
     let call = result.as_ref().err().and_then(Error::refused);
     call.is_some_and(|call| call.is(&[Errno::EINVAL.0]))
+}
+
+/// Another process that is just enabling the controller on version 2 has its name in `cgroup.controllers` before the
+/// kernel has made its files.
+fn write_when_there(dir: &DirState, write: &Write) -> kernel::Result<()> {
+    let mut left = 50;
+    loop {
+        std::thread::sleep(Duration::from_millis(1));
+        left -= 1;
+        match write_file(dir, &write.file, &write.value) {
+            Err(call) if left > 0 && call.is(&[Errno::ENOENT.0]) => {}
+            result => return result,
+        }
+    }
 }
 
 fn write_file(dir: &DirState, file: &str, value: &str) -> kernel::Result<()> {
