@@ -108,10 +108,6 @@ fn make(folder: &Path, kernels: &[Built]) -> Result<(), Failure> {
         "vm: building the root file system from Debian's packages, which takes one to three minutes"
     );
     let root = folder.join("root");
-    // What an interrupted build left.
-    if root.exists() {
-        std::fs::remove_dir_all(&root)?;
-    }
     packages(&root)?;
     for (path, mode, text) in FILES {
         let path = root.join(path);

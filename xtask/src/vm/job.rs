@@ -125,7 +125,7 @@ impl Job {
                 "echo '::begin {name}'; : > \"$LOCKSTEP_SKIPS\"; from=$(cut -d. -f1 /proc/uptime)\n\
                  timeout -k 10 {LIMIT} \"$PWD/{file}\" {}; code=$?\n\
                  sed 's/^/::skip /' \"$LOCKSTEP_SKIPS\"; [ $code = 0 ] || worst=1\n\
-                 echo \"::end {name} $code $(($(cut -d. -f1 /proc/uptime) - from))\"\n",
+                 printf '\\n'; echo \"::end {name} $code $(($(cut -d. -f1 /proc/uptime) - from))\"\n",
                 arguments.join(" "),
             ));
         }

@@ -43,7 +43,13 @@ impl Stream {
         let (word, rest) = own.split_once(' ').unwrap_or((own, ""));
         match word {
             "up" => self.up = true,
-            "done" => self.done = true,
+            "done" => {
+                self.done = true;
+                // Whatever was not understood before: a job that failed is none that passed.
+                if rest != "0" && self.failed.is_empty() {
+                    self.failed.push(format!("the job, with {rest}"));
+                }
+            }
             "begin" => self.running = Some(rest.to_owned()),
             "end" => {
                 let mut parts = rest.rsplitn(3, ' ');
@@ -112,6 +118,12 @@ mod tests {
         ]);
         assert!(stream.up && stream.done && stream.running.is_none());
         assert_eq!((stream.ended, stream.failed.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_failed_job_is_a_failure() {
+        let stream = read(&["::up 3\n::begin a\ntext::end a 124 9\n::done 1\n"]);
+        assert_eq!(stream.failed, ["the job, with 1"]);
     }
 
     #[test]
