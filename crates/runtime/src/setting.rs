@@ -91,10 +91,10 @@ pub(crate) fn join_keyring(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
         file::write(proc, "self/attr/keycreate", text.as_bytes())
             .during(|| format!("SELinux label {label:?} of keys"))
     };
-    set(label)?;
-    join()?;
-    // An empty line takes it away again: the program makes its own keys.
-    set("\n")
+    // Each is done whatever came of the one before: a label that is refused must not leave the program in the
+    // caller's keyring. An empty line takes the label away again: the program makes its own keys.
+    let (labelled, joined, taken) = (set(label), join(), set("\n"));
+    joined.and(labelled).and(taken)
 }
 
 /// oom_score_adj of a process. Lowering it needs CAP_SYS_RESOURCE.
