@@ -104,7 +104,12 @@ pub fn open_tree(dir: impl AsFd, path: &Path, recursive: bool, nofollow: bool) -
 /// As [`open_tree`] of an absolute path without a symbolic link on the way or at its end, else `ELOOP`; openat2(2) with
 /// RESOLVE_NO_SYMLINKS.
 pub fn open_tree_without_links(path: &Path, recursive: bool) -> Result<OwnedFd> {
-    let found = file::open_without_links(path, OFlags::PATH)?;
+    // Asked for as a directory first: O_PATH alone leaves an automount point at the end as it is (open(2)), and
+    // what would be mounted there is meant.
+    let found = match file::open_without_links(path, OFlags::PATH | OFlags::DIRECTORY) {
+        Err(e) if e.errno == libc::ENOTDIR => file::open_without_links(path, OFlags::PATH)?,
+        other => other?,
+    };
     open_tree(&found, Path::new(""), recursive, false)
 }
 
