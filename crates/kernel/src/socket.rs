@@ -1,6 +1,6 @@
 //! Unix sockets and pipes between the processes of one container.
 
-use crate::call::{self, Result, Told};
+use crate::call::{self, Error, Result, Told, check};
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -114,11 +114,34 @@ fn short_address(dir: BorrowedFd<'_>, name: &str) -> Result<SocketAddrUnix> {
 }
 
 /// The process that had called listen(2) for the other end of a connected socket, in this pid namespace; getsockopt(2)
-/// with SO_PEERCRED (unix(7)).
+/// with SO_PEERCRED (unix(7)). `ESRCH` if it is of another one, which has no number here.
 pub fn listener_of(socket: BorrowedFd<'_>) -> Result<i32> {
-    net::sockopt::socket_peercred(socket)
-        .map(|peer| peer.pid.as_raw_nonzero().get())
-        .told(|| format!("getsockopt({}, SO_PEERCRED)", socket.as_raw_fd()))
+    let what = || format!("getsockopt({}, SO_PEERCRED)", socket.as_raw_fd());
+    // Not rustix's: its Pid cannot be the 0 of a process of another namespace.
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut size = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: a structure of the size that is given.
+    let ret = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut size,
+        )
+    };
+    check(ret.into(), what)?;
+    match peer.pid {
+        0 => Err(Error {
+            call: what(),
+            errno: libc::ESRCH,
+        }),
+        pid => Ok(pid),
+    }
 }
 
 /// accept4(2) with SOCK_CLOEXEC.
