@@ -9,7 +9,7 @@ use crate::state::Directory;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{event, file, socket};
 use lockstep_oci::runtime::{Mount, Spec};
-use lockstep_plan::Plan;
+use lockstep_plan::{Downgrade, Outcome, Plan};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -120,17 +120,30 @@ impl Notify {
 #[derive(Debug)]
 pub struct Relay {
     notify: Notify,
-    manager: OwnedFd,
+    /// None where the address leads nowhere: what the program says is read and goes no further.
+    manager: Option<OwnedFd>,
 }
 
 impl Relay {
-    /// Both ends; none where the service manager has none.
-    pub(crate) fn open(directory: &Directory, host: Option<&Path>) -> Result<Option<Relay>> {
+    /// Both ends; none where the service manager has none. One that cannot be reached is a downgrade: the address is often
+    /// inherited from a unit that has gone, and the program was promised a socket that takes what it says.
+    pub(crate) fn open(
+        directory: &Directory,
+        host: Option<&Path>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Relay>> {
         let Some(notify) = Notify::bind(directory, host)? else {
             return Ok(None);
         };
-        let what = || format!("reaching the service manager at {}", notify.host.display());
-        let manager = socket::connect_datagram(&notify.host).during(what)?;
+        let manager = socket::connect_datagram(&notify.host)
+            .inspect_err(|error| {
+                outcome.downgrades.push(Downgrade {
+                    because: "NOTIFY_SOCKET".into(),
+                    lost: "no service manager is told that the program is ready".into(),
+                    call: error.to_string(),
+                });
+            })
+            .ok();
         Ok(Some(Relay { notify, manager }))
     }
 
@@ -142,16 +155,17 @@ impl Relay {
     /// Reads what must be there; whether the program is ready, which the manager has been told then, and there is no more to
     /// pass on. A manager that does not read is not waited for.
     pub fn pass_on(&self) -> Result<bool> {
-        if !self.notify.says_ready()? {
+        let ready = self.notify.says_ready()?;
+        let Some(manager) = self.manager.as_ref().filter(|_| ready) else {
             return Ok(false);
-        }
+        };
         let what = || {
             format!(
                 "telling {} that the program is ready",
                 self.notify.host.display()
             )
         };
-        socket::try_send(self.manager.as_fd(), b"READY=1\n").during(what)?;
+        socket::try_send(manager.as_fd(), b"READY=1\n").during(what)?;
         Ok(true)
     }
 }

@@ -74,10 +74,10 @@ impl Runtime<'_> {
             return Err(Error::new(Kind::Invalid, text));
         }
         let mut prepared = self.prepare(request)?;
-        let born = self.make(request, &mut prepared, false)?;
+        let mut born = self.make(request, &mut prepared, false)?;
         let host = request.notify_socket.as_deref();
         let relay = self.root.container(&request.id);
-        let relay = relay.and_then(|directory| Relay::open(&directory, host));
+        let relay = relay.and_then(|directory| Relay::open(&directory, host, &mut born.outcome));
         let (relay, result) = match relay {
             Ok(relay) => (relay, Ok(())),
             Err(error) => (None, Err(error)),

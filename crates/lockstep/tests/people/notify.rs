@@ -15,6 +15,7 @@ cases![
     the_engine_says_so,
     a_healthy_container,
     nobody_says_so,
+    no_manager,
     files_of_ids,
 ];
 
@@ -265,6 +266,31 @@ fn nobody_says_so(t: &Stage) {
         "{ran:?}"
     );
     assert_eq!(ran.text(), "ran");
+}
+
+/// An address that is inherited from a unit that has gone keeps no container from starting, nor its program from saying
+/// what it has to say.
+fn no_manager(t: &Stage) {
+    t.need(PathBuf::from("/usr/bin/python3").exists(), "no python3");
+    let say = format!("SAY={SAY}");
+    let script = "python3 -c \"$SAY\" READY=1 && python3 -c \"$SAY\" STATUS=up && echo said";
+    let closed = t.dir.join("closed.sock");
+    drop(UnixDatagram::bind(&closed).expect("a socket"));
+    for (address, errno) in [
+        (closed, "ECONNREFUSED"),
+        (t.dir.join("nobody"), "ENOENT"),
+        (PathBuf::from("@lockstep-nobody-listens"), "ECONNREFUSED"),
+    ] {
+        let args = ["run", "--rm", "-e", &say, "host:", "sh", "-c", script];
+        let mut command = t.command(&args);
+        command.env("NOTIFY_SOCKET", &address);
+        let ran = output(command, b"");
+        assert!(
+            ran.stderr.contains("NOTIFY_SOCKET") && ran.stderr.contains(errno),
+            "{ran:?}"
+        );
+        assert_eq!(ran.text(), "said");
+    }
 }
 
 fn files_of_ids(t: &Stage) {
