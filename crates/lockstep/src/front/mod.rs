@@ -34,7 +34,7 @@ pub(crate) use launch::{
     Created, Launched, create, explain, launch, launch_new, lay_over, mount_layers, resolve_only,
 };
 pub(crate) use neighbour::settle;
-pub(crate) use notify::{tell as tell_manager, write_pid};
+pub(crate) use notify::{PID_FILES, check_pid_file, tell as tell_manager, write_pid};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};
 

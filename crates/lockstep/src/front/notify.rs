@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Side};
-use lockstep_kernel::{caller, file};
+use lockstep_kernel::{caller, durable, file, random};
 
 use super::{Front, Launched, environment, note};
 use crate::argv::Arguments;
@@ -17,6 +17,11 @@ use crate::failure::{Doing, Failure};
 
 /// Between two looks at whether a container is healthy.
 const LOOK: Duration = Duration::from_millis(100);
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFLNK: u32 = 0o120_000;
+const S_IFDIR: u32 = 0o040_000;
 
 /// What the command line says of it, and of its container's cgroups, which engines' units say beside it.
 pub(super) fn mode(args: &Arguments, health: bool) -> Result<Sdnotify, Failure> {
@@ -116,13 +121,45 @@ fn healthy(front: &Front, record: &Record) -> Result<bool, Failure> {
     }
 }
 
-/// Writes a process id to a file, in the place of one of an earlier run. What has its name is removed and not written to: in
-/// a directory of others it may be a link.
+/// The options that name a file for a process id: the container's first process's, and its supervisor's.
+pub(crate) const PID_FILES: [&str; 2] = ["pidfile", "conmon-pidfile"];
+
+/// Refuses, before there is a container, a file for its process id that is there and no regular file: a device or a link of
+/// the host is not replaced by a file, and who else may write in its directory chooses where a link leads.
+pub(crate) fn check_pid_file(option: &str, path: &Path) -> Result<(), Failure> {
+    let kind = match file::stat(file::CWD, path, false) {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
+        other => {
+            other
+                .doing(|| format!("--{option} {}", path.display()))?
+                .st_mode
+                & S_IFMT
+        }
+    };
+    let is = match kind {
+        S_IFREG => return Ok(()),
+        S_IFLNK => "a symbolic link",
+        S_IFDIR => "a directory",
+        _ => "no regular file",
+    };
+    Err(Failure::new(format!(
+        "--{option} {}: it is {is}, and a process id is written to a file of its own",
+        path.display()
+    )))
+}
+
+/// Writes a process id to a file as a whole, in the place of one of an earlier run: in a directory of others the name may
+/// lead elsewhere by now, and a rename follows no link.
 pub(crate) fn write_pid(option: &str, path: &Path, pid: i32) -> Result<(), Failure> {
+    check_pid_file(option, path)?;
     let what = || format!("--{option} {}", path.display());
-    match file::unlink(file::CWD, path) {
-        Err(e) if e.is(&[Errno::ENOENT.0]) => {}
-        other => other.doing(what)?,
-    }
-    caller::create_new(path, pid.to_string().as_bytes(), 0o644).doing(what)
+    let name = path.file_name();
+    let name = name.ok_or_else(|| Failure::new(format!("{} names no file", what())))?;
+    // A name that nobody can have taken before.
+    let random = u64::from_le_bytes(random::bytes().doing(what)?);
+    let temporary = path.with_file_name(format!(".{}.{random:016x}", name.to_string_lossy()));
+    caller::create_new(&temporary, pid.to_string().as_bytes(), 0o644).doing(what)?;
+    durable::rename(file::CWD, &temporary, file::CWD, path)
+        .inspect_err(|_| drop(file::unlink(file::CWD, &temporary)))
+        .doing(what)
 }

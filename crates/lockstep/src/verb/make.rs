@@ -18,6 +18,11 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let detached = args.flag("detach");
     let streams = Streams::read(args)?;
     check(args, detached)?;
+    for option in front::PID_FILES {
+        if let Some(path) = args.path(option) {
+            front::check_pid_file(option, &path)?;
+        }
+    }
     let keys = detach_keys(args.text("detach-keys")?)?;
     let created = front::create(front, args, super::reap::replace)?;
     warn(&created.record);
@@ -133,11 +138,8 @@ fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
             crate::escape::text(downgrade)
         ));
     }
-    let pids = [
-        ("pidfile", launched.pid),
-        ("conmon-pidfile", launched.supervisor.pid),
-    ];
-    for (option, pid) in pids {
+    let pids = [launched.pid, launched.supervisor.pid];
+    for (option, pid) in front::PID_FILES.into_iter().zip(pids) {
         if let Some(path) = args.path(option) {
             front::write_pid(option, &path, pid)?;
         }

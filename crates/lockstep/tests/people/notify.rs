@@ -1,6 +1,7 @@
 //! A service manager's view: who tells it that a container is ready, and what a container can make it believe.
 
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,6 +18,7 @@ cases![
     nobody_says_so,
     no_manager,
     files_of_ids,
+    no_file_of_ids,
 ];
 
 /// Says `$1` to the container's own socket.
@@ -296,9 +298,6 @@ fn no_manager(t: &Stage) {
 fn files_of_ids(t: &Stage) {
     let file = |name: &str| t.dir.join(name).display().to_string();
     let (pid, conmon, id) = (file("pid"), file("conmon"), file("id"));
-    let victim = t.dir.join("victim");
-    std::fs::write(&victim, "mine").expect("a file");
-    std::os::unix::fs::symlink(&victim, t.dir.join("pid")).expect("a link");
     let options = [
         "--cgroups=no-conmon",
         "--pidfile",
@@ -326,7 +325,6 @@ fn files_of_ids(t: &Stage) {
     assert_eq!(read(&pid), t.pid("n").to_string());
     assert_eq!(read(&conmon), t.supervisor("n").to_string());
     assert_eq!(read(&id), t.field("n", "{{.Id}}"));
-    assert_eq!(std::fs::read_to_string(victim).expect("it"), "mine");
     // An id is nobody else's: a unit removes the file before it starts.
     let again = [
         &["run", "-d", "--replace", "--name", "n"],
@@ -342,4 +340,35 @@ fn files_of_ids(t: &Stage) {
         .call(&["run", "--cgroups=disabled", "host:", "true"])
         .refused(125);
     assert!(refusal.contains("is refused"), "{refusal}");
+}
+
+/// What is no file is not replaced by one, and no container is made for it.
+fn no_file_of_ids(t: &Stage) {
+    let victim = t.dir.join("victim");
+    std::fs::write(&victim, "mine").expect("a file");
+    let (link, dangling) = (t.dir.join("link"), t.dir.join("dangling"));
+    std::os::unix::fs::symlink(&victim, &link).expect("a link");
+    std::os::unix::fs::symlink("/nowhere", &dangling).expect("a link");
+    let pipe = t.dir.join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    for option in ["--pidfile", "--conmon-pidfile"] {
+        for path in [&link, &dangling, &pipe, &t.dir] {
+            let before = std::fs::symlink_metadata(path).expect("it").ino();
+            let typed = path.display().to_string();
+            let refusal = t
+                .call(&["run", "-d", option, &typed, "host:", "sleep", "1000"])
+                .refused(125);
+            assert!(
+                refusal.contains(&format!("{option} {typed}: it is")),
+                "{refusal}"
+            );
+            let after = std::fs::symlink_metadata(path)
+                .expect("it is still there")
+                .ino();
+            assert_eq!(after, before, "{typed}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(victim).expect("it"), "mine");
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
 }
