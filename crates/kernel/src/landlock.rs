@@ -1,6 +1,7 @@
 //! Landlock domains: unprivileged, stacked, for ever (landlock(7)).
 
 use crate::call::{Error, Result};
+use crate::file;
 use ::landlock::{
     AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
@@ -9,6 +10,8 @@ use std::os::fd::OwnedFd;
 
 /// LANDLOCK_ACCESS_FS_* up to ABI 5 (linux/landlock.h).
 pub const ALL_FS: u64 = (1 << 16) - 1;
+/// Those that a file can have, of any ABI: EXECUTE, WRITE_FILE, READ_FILE, TRUNCATE, IOCTL_DEV, RESOLVE_UNIX.
+const OF_FILES: u64 = 0b111 | 1 << 14 | 1 << 15 | 1 << 16;
 /// LANDLOCK_ACCESS_NET_* of ABI 4.
 pub const ALL_NET: u64 = 0b11;
 
@@ -103,7 +106,15 @@ fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetErr
         ruleset = ruleset.scope(scope)?;
     }
     let mut created = ruleset.create()?;
-    for (fd, access) in domain.paths {
+    for (fd, mut access) in domain.paths {
+        // A directory's right means nothing at a file: the kernel refuses it (EINVAL), and the library drops it, but
+        // counts that as less than was asked for. A status that cannot be had is the library's error.
+        if file::fstat(&fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFDIR) {
+            access &= OF_FILES;
+            if access == 0 {
+                continue;
+            }
+        }
         let access = BitFlags::<AccessFs>::from_bits_truncate(access) & fs;
         created = created
             .add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;

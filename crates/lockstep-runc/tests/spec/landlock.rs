@@ -9,6 +9,7 @@ cases! {
     write_is_refused_outside_the_rules: "an annotation of Lockstep",
     execute_is_refused_outside_the_rules: "an annotation of Lockstep",
     names_of_every_right: "an annotation of Lockstep",
+    rights_of_a_directory_at_a_file: "an annotation of Lockstep",
     numbers_instead_of_names: "an annotation of Lockstep",
     connect_and_bind_by_port: "an annotation of Lockstep",
     what_the_kernel_lacks_is_named: "an annotation of Lockstep",
@@ -180,6 +181,23 @@ fn names_of_every_right(t: &Test) {
             "{right}: {output:?}"
         );
     }
+}
+
+/// They are nothing that this kernel lacks. The rights of files among them hold.
+fn rights_of_a_directory_at_a_file(t: &Test) {
+    let mut domain = files(&["read_file", "read_dir"], &["/bin", "/dev", "/etc/passwd"]);
+    // Nothing but such rights is a rule that allows nothing.
+    let more = json!({"allowedAccess": ["read_dir"], "paths": ["/etc/group"]});
+    let rules = domain["rules"]["pathBeneath"].as_array_mut();
+    rules.expect("a list").push(more);
+    let script = "cat /etc/passwd > /dev/null && echo read; cat /etc/group";
+    let output = within(t.sh(script), domain).run();
+    assert_eq!(output.text(), "read", "{output:?}");
+    assert!(!output.stderr.contains("Landlock"), "{output:?}");
+    assert!(
+        output.stderr.contains("'/etc/group': Permission denied"),
+        "{output:?}"
+    );
 }
 
 fn numbers_instead_of_names(t: &Test) {
