@@ -269,8 +269,8 @@ fn filesystem(
     let mut data = options.data;
     let readonly = attributes.set & MOUNT_ATTR_RDONLY != 0;
     let target = RootPath::new(&mount.destination);
-    if kind == "tmpfs" && readonly {
-        // Devices, copied-up files and further mount points have to be made in it first.
+    if matches!(&*kind, "tmpfs" | "mqueue") && readonly {
+        // Devices, copied-up files and further mount points have to be made in it first; message queues labelled.
         attributes.set &= !MOUNT_ATTR_RDONLY;
         let readonly = crate::mount_options::Attributes {
             set: MOUNT_ATTR_RDONLY,
@@ -293,10 +293,10 @@ fn filesystem(
     let user = context.namespaces.enters_user() || context.host.user_namespace;
     // The kernel's own files keep the kernel's labels. Message queues are a file system that is there before it is
     // mounted (mq_overview(7)): it takes a label as any file does, from its owner, which root of a user namespace
-    // is not.
+    // is not; and one that is shared keeps the label that it has for those who had it before.
     let (option, root_label) = match kind.as_str() {
         "proc" | "sysfs" => (None, None),
-        "mqueue" if user => (None, None),
+        "mqueue" if user || !context.namespaces.new_ipc() => (None, None),
         "mqueue" => (None, label.map(str::to_owned)),
         _ => (label, None),
     };

@@ -85,6 +85,11 @@ impl Namespaces {
         self.new & NEWNET != 0
     }
 
+    /// Whether the IPC namespace is new.
+    pub fn new_ipc(&self) -> bool {
+        self.new & NEWIPC != 0
+    }
+
     /// Whether the cgroup namespace is new.
     pub fn new_cgroup(&self) -> bool {
         self.new & NEWCGROUP != 0

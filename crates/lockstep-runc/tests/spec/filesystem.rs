@@ -118,6 +118,15 @@ fn mqueue(t: &Test) {
     let mount = mounted(&t.sleeper(), "/dev/mqueue");
     assert_eq!(mount.fs_type, "mqueue");
     t.sh("touch /dev/mqueue/q && ls /dev/mqueue").run().ok();
+    let readonly = t
+        .sh("touch /dev/mqueue/q && ls /mnt; touch /mnt/p")
+        .mount("/mnt", "mqueue", "mqueue", &["ro"])
+        .run();
+    assert_eq!(readonly.text(), "q", "{readonly:?}");
+    assert!(
+        readonly.stderr.contains("Read-only file system"),
+        "{readonly:?}"
+    );
 }
 
 fn shm(t: &Test) {
