@@ -1,13 +1,14 @@
 //! Blocks of user ids: each container of root has one that no other container and no user of the host has.
 //!
-//! A block is claimed by a link `blocks/N` to the container's id, which the kernel makes for one caller alone,
-//! so nothing needs a lock. A container that shares another's user namespace shares its block, by a link `blocks/N+ID`. It
-//! is let go when nothing on disk can belong to its ids any more.
+//! A block is claimed by a link `blocks/N` to the container's id, which the kernel makes for one caller alone. A container
+//! that shares another's user namespace shares its block, by a link `blocks/N+ID`. It is let go, by one command at a time,
+//! when nothing on disk can belong to its ids any more.
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{durable, file};
 
 use super::Store;
+use super::store::Claims;
 use crate::failure::{Doing, Failure};
 
 /// Ids in a block. The last one is no user inside (as 16 bits it is -1, "no change"); on the host it is the
@@ -64,60 +65,65 @@ impl Store {
     }
 
     /// Lets a container's block go, or its share in one.
-    pub(super) fn release_block(&self, first: u32, id: &str) -> Result<(), Failure> {
+    pub(super) fn release_block(
+        &self,
+        claims: &Claims,
+        first: u32,
+        id: &str,
+    ) -> Result<(), Failure> {
         let number = number(first);
-        let what = || format!("block {number} of user ids");
-        let holder = match file::readlink(&self.blocks, &number) {
-            // A remover before this one was killed right behind it.
-            Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
-            other => other.doing(what)?,
-        };
-        if holder.as_os_str() == id {
-            return self.pass_on(&number);
+        if self.block_holder(&number)?.as_deref() == Some(id) {
+            return self.pass_on(claims, &number);
         }
+        // ENOENT: a remover before this one was killed right behind it.
         match file::unlink(&self.blocks, format!("{number}{SHARED}{id}")) {
             Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
-            other => other.doing(what),
+            other => other.doing(|| format!("block {number} of user ids")),
         }
     }
 
     /// A block whose holder lets it go is the next one's that shares it, else nobody's.
-    fn pass_on(&self, number: &str) -> Result<(), Failure> {
+    fn pass_on(&self, _: &Claims, number: &str) -> Result<(), Failure> {
         let what = || format!("block {number} of user ids");
         let share = format!("{number}{SHARED}");
-        loop {
-            let names = file::list(&self.blocks, ".").doing(what)?;
-            let heir = names.iter().find(|name| name.starts_with(&share));
-            let done = match heir {
-                Some(heir) => durable::rename(&self.blocks, heir, &self.blocks, number),
-                None => file::unlink(&self.blocks, number),
-            };
-            match (done, heir) {
-                // The heir has let go at the same time.
-                (Err(e), Some(_)) if e.is(&[Errno::ENOENT.0]) => {}
-                (Err(e), None) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
-                (other, _) => return other.doing(what),
-            }
+        let names = file::list(&self.blocks, ".").doing(what)?;
+        match names.iter().find(|name| name.starts_with(&share)) {
+            Some(heir) => durable::rename(&self.blocks, heir, &self.blocks, number).doing(what),
+            None => file::unlink(&self.blocks, number).doing(what),
         }
     }
 
     /// Blocks whose containers do not exist: their claimers were killed, or the host was rebooted.
     pub(super) fn sweep_blocks(&self) -> Result<(), Failure> {
-        let what = || "blocks of user ids".to_owned();
-        for name in file::list(&self.blocks, ".").doing(what)? {
-            let Ok(holder) = file::readlink(&self.blocks, &name) else {
+        for name in file::list(&self.blocks, ".").doing(|| "blocks of user ids".into())? {
+            let Some(holder) = self.block_holder(&name)? else {
                 continue;
             };
-            if self.by_id(&holder.to_string_lossy())?.is_some() {
+            if self.by_id(&holder)?.is_some() {
                 continue;
             }
-            // ENOENT: another command has just done it.
-            drop(match name.contains(SHARED) {
-                true => file::unlink(&self.blocks, &name).doing(what),
-                false => self.pass_on(&name),
-            });
+            let claims = self.hold_claims()?;
+            // Another command may have done it, and the block have the next holder.
+            if self.block_holder(&name)?.as_ref() != Some(&holder) {
+                continue;
+            }
+            match name.contains(SHARED) {
+                true => file::unlink(&self.blocks, &name).doing(|| format!("share {name}"))?,
+                false => self.pass_on(&claims, &name)?,
+            }
         }
         Ok(())
+    }
+
+    /// The id that a block or a share in one belongs to.
+    fn block_holder(&self, name: &str) -> Result<Option<String>, Failure> {
+        match file::readlink(&self.blocks, name) {
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::EINVAL.0]) => Ok(None),
+            other => {
+                let holder = other.doing(|| format!("block {name} of user ids"))?;
+                Ok(Some(holder.to_string_lossy().into_owned()))
+            }
+        }
     }
 }
 

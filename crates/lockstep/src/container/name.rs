@@ -4,6 +4,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
 
 use super::Store;
+use super::store::Claims;
 use crate::failure::{Doing, Failure};
 
 /// Words of names that nobody chose.
@@ -62,10 +63,11 @@ impl Store {
             Err(e) if e.is(&[Errno::EEXIST.0]) => {}
             Err(e) => return Err(Failure::call(what(), &e)),
         }
+        let claims = self.hold_claims()?;
         if let Some(holder) = self.holder(name)? {
             match self.by_id(&holder)? {
                 Some(directory) if !directory.is_left_over()? => return Ok(false),
-                _ => self.release_name(name)?,
+                _ => self.release_name(&claims, name, &holder)?,
             }
         }
         match file::symlink(id, &self.names, name) {
@@ -93,18 +95,18 @@ impl Store {
             if let Some(holder) = self.holder(&name)?
                 && self.by_id(&holder)?.is_none()
             {
-                self.release_name(&name)?;
+                self.release_name(&self.hold_claims()?, &name, &holder)?;
             }
         }
         Ok(())
     }
 
-    /// Lets a name go.
-    pub(crate) fn release_name(&self, name: &str) -> Result<(), Failure> {
-        match file::unlink(&self.names, name) {
-            Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
-            other => other.doing(|| format!("name {name:?}")),
+    /// Lets a container's name go, if it has it still.
+    pub(crate) fn release_name(&self, _: &Claims, name: &str, id: &str) -> Result<(), Failure> {
+        if self.holder(name)?.as_deref() != Some(id) {
+            return Ok(());
         }
+        file::unlink(&self.names, name).doing(|| format!("name {name:?}"))
     }
 }
 

@@ -47,12 +47,11 @@ impl Store {
         // From here on it is no container any more, whoever is killed: without a record it is only to be removed.
         directory.forget()?;
         if let Some(record) = record {
+            let claims = self.hold_claims()?;
             if let Some(block) = record.block {
-                self.release_block(block, &directory.id)?;
+                self.release_block(&claims, block, &directory.id)?;
             }
-            if self.holder(&record.name)?.as_deref() == Some(&*directory.id) {
-                self.release_name(&record.name)?;
-            }
+            self.release_name(&claims, &record.name, &directory.id)?;
         }
         let passing = directory.path.starts_with(&self.at.state);
         remove_directory(self.place(passing).0, directory)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
+use lockstep_kernel::durable::{self, Lock};
 use lockstep_kernel::{credential, file};
 
 use super::Directory;
@@ -42,7 +43,22 @@ pub(crate) struct Store {
     pub(super) blocks: OwnedFd,
 }
 
+/// Taking claims on names and blocks away, which one command does at a time: a link that was looked at is the one that
+/// is removed. Making one needs no lock: the kernel gives a name to one caller alone, and the container is there before
+/// its claims are, so nobody takes them for lost.
+pub(crate) struct Claims(#[expect(dead_code, reason = "it is held")] OwnedFd);
+
 impl Store {
+    /// Waits until nobody else takes claims away.
+    pub(crate) fn hold_claims(&self) -> Result<Claims, Failure> {
+        let what = || "lock of the claims".to_owned();
+        // Opened anew: a lock is an open file's.
+        let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
+        let held = file::openat(&self.names, ".", flags, 0).doing(what)?;
+        durable::lock(&held, Lock::Exclusive, true).doing(what)?;
+        Ok(Claims(held))
+    }
+
     /// Opens everything, made where it is missing, for this user alone.
     pub(crate) fn open(at: Locations) -> Result<Store, Failure> {
         let data = own_directory(&at.data)?;
@@ -87,8 +103,10 @@ impl Store {
         block: Option<u32>,
         name: Option<&str>,
     ) -> Result<(), Failure> {
-        block.map_or(Ok(()), |block| self.release_block(block, id))?;
-        name.map_or(Ok(()), |name| self.release_name(name))?;
+        let claims = self.hold_claims()?;
+        block.map_or(Ok(()), |block| self.release_block(&claims, block, id))?;
+        name.map_or(Ok(()), |name| self.release_name(&claims, name, id))?;
+        drop(claims);
         let (parent, path) = self.place(passing);
         if let Some(directory) = Directory::open(parent, path, id)? {
             super::removal::remove_directory(parent, &directory)?;
@@ -208,5 +226,76 @@ fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> 
             file::open_dir(parent, name).doing(what)
         }
         other => other.doing(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use lockstep_kernel::tree;
+
+    use super::*;
+
+    const LIVE: &str = "a";
+    const DEAD: &str = "b";
+
+    fn open(at: &Path) -> Store {
+        let at = Locations {
+            data: at.join("data"),
+            state: at.join("state"),
+            runtime_dir: None,
+            users: Rc::default(),
+        };
+        Store::open(at).expect("a store")
+    }
+
+    /// What is lost is claimed anew while others sweep it away; whether the new claims stay.
+    fn claims_stay(store: &Store) -> Result<bool, Failure> {
+        let (names, blocks) = (&store.names, &store.blocks);
+        let what = || "a link of the test".to_owned();
+        file::symlink(DEAD, blocks, "0").doing(what)?;
+        file::symlink(DEAD, names, "web").doing(what)?;
+        store.claim_name(Some("web"), LIVE, [0; 3])?;
+        while file::symlink(LIVE, blocks, "0").is_err() {
+            store.sweep_blocks()?;
+        }
+        // Nor does who had them before give back what it has no more.
+        store.discard(DEAD, true, Some(crate::container::FIRST_BLOCK), Some("web"))?;
+        std::thread::sleep(std::time::Duration::from_micros(50));
+        let held = |(dir, link)| file::readlink(dir, link).is_ok_and(|id| id.as_os_str() == LIVE);
+        let stay = [(names, "web"), (blocks, "0")].into_iter().all(held);
+        drop((file::unlink(names, "web"), file::unlink(blocks, "0")));
+        Ok(stay)
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own threads")]
+    fn a_new_claim_is_not_taken_for_the_lost_one_before_it() {
+        let name = format!("lockstep-claims.{}", std::process::id());
+        let tmp = file::open_dir(file::CWD, "/tmp").expect("/tmp");
+        let dir = Path::new("/tmp").join(&name);
+        let store = open(&dir);
+        let live = store.create(LIVE, true).expect("a container");
+        let over = AtomicBool::new(false);
+        let (rounds, swept) = std::thread::scope(|scope| {
+            let sweeper = || {
+                let store = open(&dir);
+                while !over.load(Ordering::Relaxed) {
+                    store.sweep_names()?;
+                    store.sweep_blocks()?;
+                }
+                Ok::<(), Failure>(())
+            };
+            let sweepers = [(); 3].map(|()| scope.spawn(sweeper));
+            let all = (0..300).map(|_| claims_stay(&store));
+            let rounds: Vec<_> = all.take_while(|stay| matches!(stay, Ok(true))).collect();
+            over.store(true, Ordering::Relaxed);
+            let swept = sweepers.map(|sweeper| sweeper.join().is_ok_and(|done| done.is_ok()));
+            (rounds.len(), swept)
+        });
+        drop(live);
+        tree::remove(&tmp, &name).expect("it is removed");
+        assert_eq!((rounds, swept), (300, [true; 3]));
     }
 }

@@ -289,10 +289,10 @@ pub(super) fn rename(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if let Err(failure) = renamed {
         // The name is given back unless the record has it, as after a failed sync of a finished rename.
         if directory.record()?.is_none_or(|kept| kept.name == old) {
-            store.release_name(name)?;
+            store.release_name(&store.hold_claims()?, name, &directory.id)?;
         }
         return Err(failure);
     }
-    store.release_name(&old)?;
+    store.release_name(&store.hold_claims()?, &old, &directory.id)?;
     Ok(0)
 }
