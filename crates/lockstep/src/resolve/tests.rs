@@ -70,7 +70,8 @@ impl World {
         });
         let mounts = Rc::new(Mounts::parse(
             "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
-             22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n",
+             22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n\
+             23 20 8:1 / /disk rw - ext4 /dev/sda1 rw\n",
             &|_| false,
         ));
         resolve(&Input {
@@ -89,21 +90,35 @@ impl World {
                         "/var/lib/lockstep",
                         "/alias",
                         "/var/lib/lockstep/x",
+                        "/var/home",
                     ];
                     let there = there.iter().any(|known| path == Path::new(known));
+                    let there = there || path.starts_with("/disk") || path.starts_with("/people");
                     Ok(there.then_some(Node::Directory))
                 },
                 mounts: &|| Ok(mounts.clone()),
                 own: &|| own.clone(),
                 volumes: &|| "/var/lib/lockstep/volumes".into(),
                 terminal: &|| Some((24, 80)),
-                absolute: &|path| Ok(path.display().to_string()),
+                // As where /home is a link.
+                absolute: &|path| match path.strip_prefix("/home") {
+                    Ok(rest) => Ok(Path::new("/var/home").join(rest).display().to_string()),
+                    Err(_) => Ok(path.display().to_string()),
+                },
                 image_file: &|_| None,
-                mounts_of: &|typed| Err(Failure::new(format!("no container {typed}"))),
+                mounts_of: &|typed| match typed {
+                    "giver" => Ok(vec![Brought {
+                        volume: None,
+                        source: "/data".into(),
+                        target: "/given".into(),
+                        options: ["U", "Z", "ro"].map(String::from).to_vec(),
+                    }]),
+                    _ => Err(Failure::new(format!("no container {typed}"))),
+                },
                 descriptions: &|| Ok(Vec::new()),
                 neighbour: &|typed| Err(Failure::new(format!("no container {typed}"))),
                 modules: &|| Ok(self.modules.clone()),
-                variable: &|_| None,
+                variable: &|name| (name == "HOME").then(|| "/people/me".to_owned()),
                 variables: &Vec::new,
             },
         })
@@ -232,6 +247,38 @@ fn a_user_is_root_inside_and_the_others_are_subordinate() {
             .collect::<Vec<_>>(),
         ["RLIMIT_NPROC"]
     );
+}
+
+#[test]
+fn nothing_of_the_host_is_given_away_by_another_name() {
+    let error = |volume: &str| {
+        let answer = root().resolve(&["-v", volume]);
+        answer.err().map(|failure| failure.to_string())
+    };
+    for source in [
+        "/disk/etc",
+        "/disk/etc/ssl",
+        "/disk/var/lib",
+        "/disk/var/home",
+        "/disk",
+        "/var/home",
+        "/people",
+        "/people/me",
+        "/disk/people/me",
+    ] {
+        let text = error(&format!("{source}:/x:U")).expect(source);
+        assert!(text.contains("is refused"), "{source}: {text}");
+    }
+    for source in ["/data", "/disk/data", "/people/me/data"] {
+        assert_eq!(error(&format!("{source}:/x:U")), None, "{source}");
+    }
+}
+
+#[test]
+fn another_container_s_volumes_come_without_changes_of_the_disk() {
+    let resolved = root().resolve(&["--volumes-from", "giver"]).expect("it");
+    assert_eq!(resolved.mounts[0].options, ["ro"]);
+    assert!(resolved.given.is_empty() && resolved.relabelled.is_empty());
 }
 
 #[test]

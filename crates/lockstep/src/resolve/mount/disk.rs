@@ -130,25 +130,37 @@ fn relabel(
     Ok(())
 }
 
-/// Refuses to change what is the host's own, or Lockstep's.
+/// Refuses to change what is the host's own, the caller's home, or Lockstep's. Places are compared: `/home` may be a link,
+/// and `/` may be mounted in a second place.
 fn not_the_hosts(
     input: &Input<'_>,
     (option, text): (&str, &str),
     source: &Path,
     why: &str,
 ) -> Result<(), Failure> {
-    let hosts = |list: &[&str]| list.iter().any(|own| source == Path::new(own));
-    let whole = WHOLE.iter().any(|own| source.starts_with(own));
-    if source == Path::new("/") || hosts(&HOSTS) || whole {
+    if source.starts_with((input.sight.volumes)()) {
+        return Ok(());
+    }
+    let mounts = (input.sight.mounts)()?;
+    let place = mounts.place(source);
+    // One that is not there, or cannot be reached, has nothing but its name.
+    let real = |own: &str| (input.sight.absolute)(Path::new(own)).unwrap_or_else(|_| own.into());
+    let place_of = |own: &str| mounts.place(Path::new(&real(own)));
+    let hosts = HOSTS.iter().any(|own| place_of(own).is_in(&place));
+    let whole = WHOLE.iter().any(|own| place.is_in(&place_of(own)));
+    if source == Path::new("/") || hosts || whole {
         return Err(
             refused(option, text, why).hint("give it a directory that is meant for the container")
         );
     }
+    let home = (input.sight.variable)("HOME").filter(|home| home.starts_with('/'));
+    if home.is_some_and(|home| place_of(&home).is_in(&place)) {
+        return Err(refused(option, text, "your home is in it")
+            .hint("give it a directory that is meant for the container"));
+    }
     let own = (input.sight.own)();
-    let volumes = (input.sight.volumes)();
-    let hidden = own.directories.iter().chain(&own.program);
-    let mut hidden = hidden.filter(|own| own.starts_with(source));
-    if let Some(own) = hidden.next().filter(|_| !source.starts_with(&volumes)) {
+    let mut hidden = own.directories.iter().chain(&own.program);
+    if let Some(own) = hidden.find(|own| mounts.place(own).is_in(&place)) {
         let why = format!("{} is Lockstep's own", own.display());
         return Err(refused(option, text, &why));
     }

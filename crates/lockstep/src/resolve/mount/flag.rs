@@ -228,7 +228,11 @@ pub(super) fn from_others(
             if taken.contains(&given.target) {
                 continue;
             }
-            let mut options: Vec<&str> = given.options.iter().map(String::as_str).collect();
+            // Owners and labels are as that container wanted them, and it may be running. `O` stays: what it sees is not
+            // changed here either.
+            let own = |option: &&str| !matches!(*option, "U" | "z" | "Z");
+            let options = given.options.iter().map(String::as_str);
+            let mut options: Vec<&str> = options.filter(own).collect();
             options.extend(more.split(',').filter(|option| !option.is_empty()));
             let source = given.volume.as_ref().unwrap_or(&given.source);
             let about = ("volumes-from", text);

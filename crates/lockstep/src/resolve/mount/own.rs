@@ -94,13 +94,13 @@ fn plain(path: &Path) -> String {
 
 /// Where a file is, whatever it is called: device of the file system, and path in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     device: String,
     path: PathBuf,
 }
 
 impl Place {
-    fn is_in(&self, other: &Place) -> bool {
+    pub(super) fn is_in(&self, other: &Place) -> bool {
         self.device == other.device && self.path.starts_with(&other.path)
     }
 
@@ -152,7 +152,7 @@ impl Mounts {
     }
 
     /// Where a path without links leads.
-    fn place(&self, path: &Path) -> Place {
+    pub(super) fn place(&self, path: &Path) -> Place {
         match self.under(path) {
             Some((mount, rest)) => Place {
                 device: mount.place.device.clone(),
