@@ -172,7 +172,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "vm",
         sample: 10,
-        minutes: (9, 60),
+        minutes: (14, 60),
         commands: virtual_machines,
         ..LIVE
     },
