@@ -11,7 +11,9 @@ use lockstep_kernel as kernel;
 use lockstep_kernel::bpf;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::undo::former_value;
-use lockstep_plan::cgroup::{Devices, IfMissing, Layout, ListWrite, Required, Update, Write};
+use lockstep_plan::cgroup::{
+    Devices, IfMissing, Layout, ListWrite, Required, Update, Version, Write,
+};
 
 use super::create::enable_controllers;
 use super::{Cgroup, DirState, Downgrade, Error, open_dir, systemd};
@@ -292,9 +294,11 @@ fn refused(dir: &DirState, write: &Write, call: kernel::Error) -> Error {
         Errno::EINVAL | Errno::EACCES | Errno::ENODEV | Errno::ERANGE | Errno::ENOSPC
             if file.starts_with("cpuset.") =>
         {
-            let effective = match file {
-                "cpuset.cpus" => "cpuset.effective_cpus",
-                _ => "cpuset.effective_mems",
+            let effective = match (file, dir.version) {
+                ("cpuset.cpus", Version::V1) => "cpuset.effective_cpus",
+                ("cpuset.cpus", Version::V2) => "cpuset.cpus.effective",
+                (_, Version::V1) => "cpuset.effective_mems",
+                (_, Version::V2) => "cpuset.mems.effective",
             };
             format!(
                 "this cgroup may use at most {}",
