@@ -25,6 +25,9 @@ const HEALTH: &str = "health.json";
 const HEALTH_LOCK: &str = "health.lock";
 const KEEPER_LOCK: &str = "keeper.lock";
 
+/// Longer than [`Directory::keeping`] holds the lock that it asks for.
+const PROBE: Duration = Duration::from_millis(20);
+
 /// An open container.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -101,15 +104,27 @@ impl Directory {
 
     /// Takes the lock when its holder lets go, within ten seconds.
     pub(crate) fn lock_soon(&self) -> Result<(), Failure> {
+        self.lock_unless(|| Ok(false)).map(drop)
+    }
+
+    /// The same, but that nothing is waited for behind a container that runs; whether it was taken.
+    pub(crate) fn lock_unless_running(&self) -> Result<bool, Failure> {
+        self.lock_unless(|| Ok(matches!(self.status()?, Status::Running(_))))
+    }
+
+    fn lock_unless(&self, hopeless: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
         let end = Instant::now() + Duration::from_secs(10);
         while !self.lock()? {
+            if hopeless()? {
+                return Ok(false);
+            }
             if Instant::now() > end {
                 return Err(Failure::new(format!("container {} is held by another command", self.id))
                     .hint("a reader of its output takes its time, or it is being started or removed; rm -f does not wait for readers"));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lets the lock go.
@@ -327,7 +342,14 @@ impl Directory {
         let what = || format!("{KEEPER_LOCK} of container {}", self.id);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
         let lock = file::openat(&self.dir, KEEPER_LOCK, flags, 0o600).doing(what)?;
-        let free = durable::lock(&lock, Lock::Exclusive, false).doing(what)?;
+        let try_it = || durable::lock(&lock, Lock::Exclusive, false).doing(what);
+        let mut free = try_it()?;
+        let end = Instant::now() + PROBE;
+        // Who only asks has it for as long as it takes to read a file.
+        while !free && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+            free = try_it()?;
+        }
         if free {
             occupy(&lock)?;
         }

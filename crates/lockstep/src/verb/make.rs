@@ -241,11 +241,9 @@ fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
     let store = front.store()?;
     let directory = store.locate(typed)?;
     front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
-    if !directory.lock()? {
-        return Err(match directory.status()? {
-            Status::Running(_) => Failure::new(format!("container {typed} {RUNS}")),
-            _ => Failure::new(format!("container {typed} is being started or removed")),
-        });
+    // Another command may only be looking at it.
+    if !directory.lock_unless_running()? {
+        return Err(Failure::new(format!("container {typed} {RUNS}")));
     }
     front.with_runtime(store, |runtime| {
         crate::container::end_in_runtime(runtime, &directory.id)

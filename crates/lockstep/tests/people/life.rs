@@ -6,6 +6,7 @@ crate::cases![
     exit_codes_say_what_happened,
     detached_and_waited_for,
     created_and_started_and_started_again,
+    started_while_somebody_looks,
     stop_asks_first_and_kills_then,
     kill_sends_any_signal,
     paused_processes_do_not_run,
@@ -19,6 +20,30 @@ crate::cases![
     exec_is_another_process,
     exec_says_what_went_wrong,
 ];
+
+/// Who asks what a container does has its lock for a moment, shared.
+fn started_while_somebody_looks(t: &Stage) {
+    let id = t
+        .call(&["create", "--name", "n", "host:", "sleep", "1000"])
+        .text();
+    let directory = t.dir.join(format!("root-data/containers/{id}"));
+    let mut looks = std::process::Command::new("flock")
+        .args(["--shared", "--nonblock"])
+        .arg(&directory)
+        .args(["sh", "-c", "echo; exec sleep 0.3"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("flock");
+    let mut word = [0];
+    let stdout = looks.stdout.as_mut().expect("its output");
+    std::io::Read::read_exact(stdout, &mut word).expect("the lock is held");
+    t.call(&["start", "n"]).text();
+    assert!(looks.wait().expect("its end").success());
+    // Behind one that runs nobody waits.
+    let asked = std::time::Instant::now();
+    assert_eq!(t.call(&["start", "n"]).text(), "n");
+    assert!(asked.elapsed() < std::time::Duration::from_secs(5));
+}
 
 fn exit_codes_say_what_happened(t: &Stage) {
     assert_eq!(t.sh(&[], "exit 7").code, 7);
