@@ -8,6 +8,7 @@ use lockstep_abi::capability::{CapSet, Capability};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::capability::{self, Sets};
 use lockstep_oci::runtime::{NamespaceType, Spec};
+use lockstep_profile::apparmor;
 
 use crate::container::Directory;
 use crate::failure::{Doing, Failure};
@@ -79,6 +80,14 @@ fn wanted(spec: &Spec) -> CapSet {
             .filter_map(|name| Capability::from_name(name));
         known.for_each(|one| wanted.insert(one));
     }
+    // A start loads that one again, where it is no longer loaded.
+    let profile = spec
+        .process
+        .as_ref()
+        .and_then(|it| it.apparmor_profile.as_ref());
+    if profile.is_some_and(|name| *name == apparmor::default_name()) {
+        wanted.insert(Capability::MAC_ADMIN);
+    }
     wanted
 }
 
@@ -114,5 +123,18 @@ mod tests {
         assert!(wanted(&spec(Vec::new())).contains(Capability::SYS_TIME));
         assert!(!wanted(&spec(vec![users])).contains(Capability::SYS_TIME));
         assert!(!wanted(&spec(Vec::new())).contains(Capability::SYS_MODULE));
+    }
+
+    #[test]
+    fn the_default_profile_can_be_loaded_again() {
+        let with = |profile: &str| {
+            let mut spec = spec(Vec::new());
+            let process = spec.process.get_or_insert_default();
+            process.apparmor_profile = Some(profile.into());
+            wanted(&spec).contains(Capability::MAC_ADMIN)
+        };
+        assert!(with(&apparmor::default_name()));
+        assert!(!with("of-the-host"));
+        assert!(!wanted(&spec(Vec::new())).contains(Capability::MAC_ADMIN));
     }
 }
