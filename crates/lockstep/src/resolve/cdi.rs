@@ -45,8 +45,11 @@ fn wanted(input: &Input<'_>) -> Result<Vec<(&'static str, String)>, Failure> {
     Ok(all)
 }
 
-/// Docker's spelling of one vendor's devices.
+/// Docker's spelling of one vendor's devices. It reads a line of comma-separated values, so its manual has several ids in
+/// quotes that the shell leaves.
 fn gpus(text: &str) -> Option<Vec<(&'static str, String)>> {
+    let quoted = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let text = quoted.unwrap_or(text);
     let names: Vec<String> = match (text, text.strip_prefix("device=")) {
         ("all" | "-1", _) => vec!["all".into()],
         (_, Some(ids)) => ids.split(',').map(str::to_owned).collect(),

@@ -43,8 +43,8 @@ pub(super) fn apply(
             continue;
         }
         let what = format!("a vendor's device {}", node.path);
-        let (_, number) = one(input, out, &mut rules, (&what, &wanted))?;
-        same_device(node, number).map_err(|why| Failure::new(format!("{what}: {why}")))?;
+        let found = one(input, out, &mut rules, (&what, &wanted))?;
+        same_device(node, &found).map_err(|why| Failure::new(format!("{what}: {why}")))?;
         if node.uid.is_some() || node.gid.is_some() || node.file_mode.is_some() {
             out.warn(format!("{what} has the owner and mode of the host's file"));
         }
@@ -110,11 +110,24 @@ fn described(node: &spec::Node) -> Result<Wanted<'_>, Failure> {
 }
 
 /// A description may say which device it means, and the file of that name is perhaps another by now.
-fn same_device(node: &spec::Node, (major, minor): (u32, u32)) -> Result<(), String> {
+fn same_device(
+    node: &spec::Node,
+    (kind, (major, minor)): &(DeviceType, (u32, u32)),
+) -> Result<(), String> {
+    let (is, names): (_, &[&str]) = match kind {
+        DeviceType::Block => ("block", &["b"]),
+        // mknod(1): `u` is an unbuffered character device.
+        _ => ("character", &["c", "u"]),
+    };
+    if let Some(given) = node.kind.as_deref().filter(|given| !names.contains(given)) {
+        return Err(format!(
+            "the host's file is a {is} device, the description says type {given:?}"
+        ));
+    }
     let given = (node.major, node.minor);
     let other =
         |given: Option<i64>, found: u32| given.is_some_and(|given| given != i64::from(found));
-    match other(given.0, major) || other(given.1, minor) {
+    match other(given.0, *major) || other(given.1, *minor) {
         true => Err(format!(
             "the host's file is {major}:{minor}, the description says {}:{}",
             given.0.unwrap_or_default(),

@@ -47,6 +47,9 @@ fn description(t: &Stage) -> String {
   {{"name": "one", "containerEdits": {{"env": ["CARD=one"],
     "deviceNodes": [{{"path": "/dev/card1", "hostPath": "/dev/null", "major": 1, "minor": 3, "permissions": "rw"}}]}}}},
   {{"name": "zero", "containerEdits": {{"deviceNodes": [{{"path": "/dev/zero", "type": "c"}}]}}}},
+  {{"name": "block", "containerEdits": {{"deviceNodes": [{{"path": "/dev/full", "type": "b"}}]}}}},
+  {{"name": "fifo", "containerEdits": {{"deviceNodes": [{{"path": "/dev/full", "type": "p"}}]}}}},
+  {{"name": "unbuffered", "containerEdits": {{"deviceNodes": [{{"path": "/dev/full", "type": "u"}}]}}}},
   {{"name": "moved", "containerEdits": {{"deviceNodes": [{{"path": "/dev/null", "major": 99, "minor": 3}}]}}}},
   {{"name": "etc", "containerEdits": {{"mounts": [{{"hostPath": "{store}", "containerPath": "/store"}}]}}}},
   {{"name": "suid", "containerEdits": {{"mounts": [{{"hostPath": "/usr", "containerPath": "/vendor", "options": ["suid"]}}]}}}},
@@ -161,6 +164,11 @@ fn what_cannot_be_honoured_is_refused(t: &Stage) {
             "no file in /etc/cdi and /var/run/cdi describes it",
         ),
         ("vendor.com/card=moved", "the host's file is 1:3"),
+        (
+            "vendor.com/card=block",
+            "the host's file is a character device, the description says type \"b\"",
+        ),
+        ("vendor.com/card=fifo", "the description says type \"p\""),
         ("vendor.com/card=etc", "Lockstep's own"),
         ("vendor.com/card=suid", "\"suid\", which is refused"),
         ("vendor.com=one", "VENDOR/CLASS=NAME"),
@@ -169,6 +177,14 @@ fn what_cannot_be_honoured_is_refused(t: &Stage) {
         assert!(refusal.contains(says), "{device}: {refusal}");
     }
     assert!(!t.dir.join("hook").exists(), "a hook was executed");
+    let args = [
+        "run",
+        "--rm",
+        "--device=vendor.com/card=unbuffered",
+        "host:",
+        "true",
+    ];
+    with(t, &good, &t.command(&args)).text();
     let yaml = refused(
         &[("vendor.yaml", "cdiVersion: 0.6.0")],
         "vendor.com/card=one",

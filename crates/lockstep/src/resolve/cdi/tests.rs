@@ -36,7 +36,20 @@ fn names_are_the_specification_s() {
         gpus("device=0,GPU-5").expect("two")[1].1,
         "nvidia.com/gpu=GPU-5"
     );
-    for wrong in ["", "0", "some", "-2", "capabilities=compute"] {
+    assert_eq!(
+        gpus("\"device=0,1\"").expect("in quotes")[1].1,
+        "nvidia.com/gpu=1"
+    );
+    for wrong in [
+        "",
+        "0",
+        "some",
+        "-2",
+        "capabilities=compute",
+        "\"",
+        "\"\"",
+        "\"all",
+    ] {
         assert!(gpus(wrong).is_none(), "{wrong}");
     }
 }
