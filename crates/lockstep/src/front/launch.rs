@@ -192,7 +192,7 @@ fn fill(
     claimed.volumes = unnamed.map(|volume| volume.name.clone()).collect();
     crate::volume::make(store, &images, directory, &resolved.volumes, layers)?;
     crate::volume::give(&images, caller, &resolved.given)?;
-    crate::volume::relabel(&images, &resolved.relabelled)?;
+    crate::volume::relabel(store, &images, &resolved.relabelled)?;
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }

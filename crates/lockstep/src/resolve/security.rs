@@ -163,8 +163,9 @@ fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Selinux
     out.linux().mount_label = Some(files);
 }
 
-/// Two categories that tell this container from others. A block of user ids is one container's alone, and so is what is
-/// counted by it; what has none takes them out of its id, which is random.
+/// Two categories that tell this container from others. They are counted by the block of user ids, which is one container's
+/// alone, or belongs to it and those that share its user namespace: these have the same categories, as they have the same
+/// ids, and SELinux does not keep them apart. What has no block takes them out of its id, which is random.
 fn level(input: &Input<'_>) -> String {
     use crate::container::{BLOCK_SIZE, FIRST_BLOCK};
     match input.block {

@@ -14,6 +14,7 @@ use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{durable, tree};
 use lockstep_oci::runtime::IdMapping;
+use lockstep_profile::selinux;
 
 use crate::container::{Directory, Store};
 use crate::failure::{Doing, Failure};
@@ -55,17 +56,22 @@ pub(crate) fn make(
     Ok(())
 }
 
-/// Gives what is at each path an SELinux label, where the files of the store have the owners that containers see.
+/// Gives what is at each path an SELinux label, where the files of the store have the owners that containers see. The label
+/// that every volume gets lets containers in; nobody asked for it, and no container is kept out of more without it.
 pub(crate) fn relabel(
+    store: &Store,
     images: &Images<'_>,
     relabelled: &[(PathBuf, String)],
 ) -> Result<(), Failure> {
     if relabelled.is_empty() {
         return Ok(());
     }
+    let what = || "directory of the volumes".to_owned();
+    let volumes = file::canonicalize(store.volumes()?).doing(what)?;
     images.inside(|_, _| {
         for (path, label) in relabelled {
-            owner::relabel(path, label)?;
+            let anywhere = label == selinux::SHARED_FILES && path.starts_with(&volumes);
+            owner::relabel(path, label, anywhere)?;
         }
         Ok(Vec::new())
     })?;

@@ -36,16 +36,21 @@ pub(crate) fn give(path: &Path, (uid, gid): (u32, u32)) -> Result<(), Failure> {
     })
 }
 
-/// Gives everything at `path` this SELinux label.
+/// Gives everything at `path` this SELinux label. `anywhere`: it may be on a file system that has one label for all its files
+/// (`context=` of mount(8), NFS), where nothing is changed.
 ///
 /// # Errors
 ///
 /// As [`give`].
-pub(crate) fn relabel(path: &Path, label: &str) -> Result<(), Failure> {
+pub(crate) fn relabel(path: &Path, label: &str, anywhere: bool) -> Result<(), Failure> {
     nothing_outside(path, ("label", ":z and :Z"))?;
-    walk(path, &mut |opened, _, at| {
-        metadata::set_xattr_opened(opened, "security.selinux", label.as_bytes())
-            .doing(|| format!("label of {}", at.display()))
+    walk(path, &mut |opened, _, at| match metadata::set_xattr_opened(
+        opened,
+        "security.selinux",
+        label.as_bytes(),
+    ) {
+        Err(e) if anywhere && e.is(&[Errno::EOPNOTSUPP.0]) => Ok(()),
+        other => other.doing(|| format!("label of {}", at.display())),
     })
 }
 
