@@ -275,10 +275,10 @@ fn serve(
         if let Some(supervised) = &mut request.supervised {
             supervised.held = true;
         }
-        front.with_runtime(
-            front.store()?,
-            |runtime| Ok(runtime.make_waiting(&request)?),
-        )
+        // Root without cgroups has none here either.
+        front.with_runtime_for(front.store()?, Some(&job), |runtime| {
+            Ok(runtime.make_waiting(&request)?)
+        })
     });
     let told = made.as_ref().map(drop).map_err(Clone::clone);
     let text = serde_json::to_vec(&told).map_err(|e| Failure::new(format!("JSON: {e}")))?;

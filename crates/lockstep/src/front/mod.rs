@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lockstep_runtime::{CgroupDriver, Runtime, Settings};
+use lockstep_supervisor::Job;
 
 use crate::argv::Arguments;
 use crate::config::Config;
@@ -111,11 +112,21 @@ impl Front {
         store: &Store,
         action: impl FnOnce(&Runtime<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.with_runtime_for(store, None, action)
+    }
+
+    /// The same for making the container of a job, as its supervisor would.
+    pub(crate) fn with_runtime_for<T>(
+        &self,
+        store: &Store,
+        job: Option<&Job>,
+        action: impl FnOnce(&Runtime<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let warn = |text: &str| note(&format!("warning: {}", crate::escape::text(text)));
         let runtime = Runtime::open(Settings {
             root: store.runtime(),
             cgroup_driver: CgroupDriver::Cgroupfs,
-            rootless: None,
+            rootless: job.filter(|job| job.no_cgroups).map(|_| true),
             runtime_dir: store.at.runtime_dir.clone(),
             warn: &warn,
         })?;

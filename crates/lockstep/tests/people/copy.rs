@@ -11,6 +11,7 @@ crate::cases![
     links,
     owners_and_modes,
     what_a_file_has_beside_its_content,
+    root_without_cgroups,
     archives,
     containers_that_do_not_run,
     what_would_pass_is_known_by_its_mount,
@@ -238,6 +239,27 @@ fn owners_and_modes(t: &Stage) {
     t.call(&["cp", "c:/tmp/kept", "d:/tmp/kept"]).text();
     let script = "cd /tmp/kept; stat -c '%u:%g %a' plain setuid";
     assert_eq!(inside(t, "d", script), "0:0 640\n0:0 755");
+}
+
+/// As in another engine's container, whose cgroups are read-only.
+fn root_without_cgroups(t: &Stage) {
+    let without = |args: &[&str]| {
+        let run = t.command(args);
+        let script = "awk '$3 ~ /^cgroup2?$/ {print $2}' /proc/mounts | while read -r at; do mount -o remount,bind,ro \"$at\"; done; exec \"$@\"";
+        let mut outer = Command::new("unshare");
+        outer.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
+        outer.arg(run.get_program()).args(run.get_args());
+        output(outer, b"")
+    };
+    let image = rootfs(t);
+    without(&["create", "--name", "n", &image, "true"]).text();
+    let file = t.dir.join("file");
+    std::fs::write(&file, "content").expect("a file");
+    let from = file.display().to_string();
+    without(&["cp", &from, "n:/srv/file"]).text();
+    let back = t.dir.join("back").display().to_string();
+    without(&["cp", "n:/srv/file", &back]).text();
+    assert_eq!(std::fs::read_to_string(back).expect("it"), "content");
 }
 
 fn what_a_file_has_beside_its_content(t: &Stage) {
