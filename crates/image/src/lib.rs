@@ -8,7 +8,7 @@
 //! [`Overlay::mount`]. When the container is removed: [`Store::release`].
 //!
 //! An ordinary user's store is changed inside the user namespace whose ids the containers have
-//! (`lockstep_kernel::namespace::inside`), because the files belong to them: [`Owners::Kept`] where the user has
+//! (`lockstep_kernel::namespace::within`), because the files belong to them: [`Owners::Kept`] where the user has
 //! subordinate ids, else [`Owners::Squashed`].
 //!
 //! What is read here is checked against digests, not against signatures: that is for the crate that knows keys.

@@ -194,21 +194,10 @@ pub enum Mapper {
     Helpers,
 }
 
-/// Runs `f` as uid and gid 0 of a new user namespace with these maps (and further CLONE_NEW* `flags`), and
-/// gives back what it returned and how it ended. More than 1 MiB of answer is `EFBIG`.
+/// Runs `f` as uid and gid 0 of a user namespace that this process or its user has made (and in new namespaces by
+/// CLONE_NEW* `flags`), and gives back what it returned and how it ended. More than 1 MiB of answer is `EFBIG`.
 ///
 /// The process must have one thread, as for every fork here; the child may start more.
-pub fn inside(
-    proc: impl AsFd,
-    maps: (&[Map], &[Map]),
-    mapper: Mapper,
-    flags: u64,
-    f: impl FnOnce() -> Vec<u8>,
-) -> Result<(Vec<u8>, process::Exit)> {
-    within(detached(proc, maps, mapper)?, flags, f)
-}
-
-/// The same in a user namespace that is there already, which this process or its user has made.
 pub fn within(
     users: impl AsFd,
     flags: u64,

@@ -227,6 +227,7 @@ fn as_user(caller: Caller, dir: &Path, run: impl FnOnce() -> Vec<u8>) -> bool {
         Mapper::OwnIds
     };
     // CLONE_NEWNS: mounts of the tests.
-    let answer = namespace::inside(&proc, (&map, &map), mapper, 0x0002_0000, run);
+    let users = namespace::detached(&proc, (&map, &map), mapper);
+    let answer = users.and_then(|users| namespace::within(users, 0x0002_0000, run));
     matches!(answer, Ok((said, process::Exit::Code(0))) if said == b"ok")
 }
