@@ -11,6 +11,8 @@ use crate::error::{Error, For, Kind, Result};
 use crate::init;
 use crate::state::Directory;
 pub(crate) use lent::Lent;
+#[cfg(any(test, fuzzing))]
+pub(crate) use lent::Stored as StoredLent;
 use lockstep_kernel::process::Child;
 use lockstep_kernel::schedule;
 use lockstep_oci::runtime::Hooks;

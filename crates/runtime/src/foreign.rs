@@ -3,9 +3,10 @@
 //! State files are root's, but another version's or a full disk's; /proc, passwd files and answers of D-Bus hold
 //! what containers and their images choose.
 
+use crate::birth::StoredLent;
 use crate::cgroup::dbus;
 use crate::init::home_of;
-use crate::state::{self, ContainerId, InitProcess, State};
+use crate::state::{self, ContainerId, Filter, InitProcess, State};
 
 /// Reads a text as each of the state files. What is read is written and read again without a difference.
 ///
@@ -20,6 +21,13 @@ pub fn state_file(text: &[u8]) {
             let again = state::parse::<State>(&written, "state.json", &id).expect("own output");
             let again = serde_json::to_vec(&again).expect("a state serialises");
             assert_eq!(again, written);
+            match read.program() {
+                Ok(program) => assert_eq!(program.map(Filter::from), read.filter),
+                Err(error) => assert!(
+                    error.message.starts_with("state.json of container"),
+                    "{error:?}"
+                ),
+            }
         }
         Ok(None) => {}
         Err(error) => assert!(
@@ -28,6 +36,7 @@ pub fn state_file(text: &[u8]) {
         ),
     }
     drop(state::parse::<InitProcess>(text, "init.json", &id));
+    drop(state::parse::<StoredLent>(text, "lent.json", &id));
     drop(state::parse::<state::StoredOutcome>(
         text,
         "outcome.json",
@@ -51,6 +60,9 @@ mod tests {
     use proptest::prelude::*;
 
     const STATE: &str = include_str!("../../lockstep-runc/tests/data/schema-1/state.json");
+
+    /// Begins a state that keeps a filter: one instruction, which returns SECCOMP_RET_ALLOW.
+    const FILTER: &str = r#"{"filter":{"insns":[1688852007682048],"flags":0},"#;
 
     #[test]
     fn fields_of_stat_behind_a_hostile_name() {
@@ -78,9 +90,12 @@ mod tests {
 
         #[test]
         fn damaged_states(
+            filter in any::<bool>(),
             cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..8, "[ -~]{0,4}"), 0..4)
         ) {
-            let mut text = STATE.to_owned();
+            let mut text = STATE
+                .replacen('{', if filter { FILTER } else { "{" }, 1)
+                .replace("@VERSION@", "v2");
             for (index, length, piece) in cuts {
                 let start = index.index(text.len());
                 let end = (start + length).min(text.len());

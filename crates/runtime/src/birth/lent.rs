@@ -28,7 +28,7 @@ struct Device {
 
 /// lent.json.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+pub(crate) struct Stored {
     /// [`SCHEMA`].
     schema: u32,
     devices: Vec<StoredDevice>,
