@@ -347,9 +347,7 @@ pub(crate) fn prepare_over(
             file::mkdirat(here, format!("{place}/{ROOTFS}"), 0o700).doing(what)?;
             // Root's are made when they are mounted, with the ids of the container's map.
             if !images.caller.maps_any_id() {
-                let source = || format!("{}", over.source.display());
-                let flags = file::OFlags::RDONLY | file::OFlags::DIRECTORY;
-                let source = file::openat(file::CWD, &over.source, flags, 0).doing(source)?;
+                let source = open_chosen(&over.source)?;
                 let place = file::open_dir(here, &place).doing(what)?;
                 overlay::prepare_upper(place.as_fd(), &[source], None)?;
             }
@@ -359,10 +357,22 @@ pub(crate) fn prepare_over(
     Ok(())
 }
 
-/// Mounts those of root's container, in a mount namespace of this process's own. Links on the way to a directory are
-/// followed below the store's `volumes` alone, where nobody else can have put one.
+/// Opens the directory that was chosen when it had no link on the way: one that has come since is somebody else's choice.
+fn open_chosen(path: &Path) -> Result<OwnedFd, Failure> {
+    let opened = file::open_without_links(path, DIRECTORY);
+    let swapped = matches!(&opened, Err(e) if e.is(&[Errno::ELOOP.0]));
+    let opened = opened.doing(|| path.display().to_string());
+    opened.map_err(|failure| match swapped {
+        true => {
+            failure.hint("a symbolic link has taken the place of the directory that was chosen")
+        }
+        false => failure,
+    })
+}
+
+/// Mounts those of root's container, in a mount namespace of this process's own.
 pub(crate) fn mount_over(
-    (directory, volumes): (&Directory, &Path),
+    directory: &Directory,
     over: &[Over],
     (maps, label): View<'_>,
 ) -> Result<(), Failure> {
@@ -370,18 +380,7 @@ pub(crate) fn mount_over(
     exe::keep().doing(what)?;
     own_mounts().doing(what)?;
     for (n, over) in over.iter().enumerate() {
-        let opened = match over.source.starts_with(volumes) {
-            true => file::openat(file::CWD, &over.source, DIRECTORY, 0),
-            false => file::open_without_links(&over.source, DIRECTORY),
-        };
-        let swapped = matches!(&opened, Err(e) if e.is(&[Errno::ELOOP.0]));
-        let opened = opened.doing(|| over.source.display().to_string());
-        let layer = opened.map_err(|failure| match swapped {
-            true => {
-                failure.hint("a symbolic link has taken the place of the directory that was chosen")
-            }
-            false => failure,
-        })?;
+        let layer = open_chosen(&over.source)?;
         mount_overlay(
             &directory.path.join(Over::place(n)),
             &[layer],

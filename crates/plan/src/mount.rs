@@ -86,7 +86,7 @@ pub fn plan(plan: &mut Plan, spec: &Spec, opened: &Opened, context: &Context<'_>
         .ok_or_else(|| Error::new("/root", "", "a root file system is required"))?;
     let source = match (context.memory_root, context.overlay, opened.root) {
         (Some(_), ..) => Source::Memory,
-        (None, Some(overlay), _) => Source::Overlay(overlay.clone()),
+        (None, Some(overlay), _) => Source::Overlay(overlay.clone(), Links::All),
         (None, None, Some(slot)) => Source::Slot(slot),
         (None, None, None) => Source::Path(
             HostPath::new(context.bundle, &root.path),
@@ -158,7 +158,7 @@ fn one(
     if let Some(recursive) = bind_kind(mount, &options) {
         let over = context.over.iter().find(|(at, _)| *at == mount.destination);
         let source = match (over, slot) {
-            (Some((_, layers)), _) => Source::Overlay(layers.clone()),
+            (Some((_, layers)), _) => Source::Overlay(layers.clone(), Links::None),
             (None, Some(slot)) => Source::Slot(slot),
             (None, None) => Source::Path(source_path(n, mount, context)?, options.source_links),
         };

@@ -467,15 +467,21 @@ pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> R
     if job.over.is_empty() {
         return Ok(());
     }
+    // A volume may be a link: nobody else can have put one there. In a volume, containers can.
+    let volumes = super::sight::volumes(&front.store()?.at.data);
+    for source in job.over.iter_mut().map(|over| &mut over.source) {
+        if source.parent() == Some(&volumes) {
+            *source = file::canonicalize(&*source).doing(|| source.display().to_string())?;
+        }
+    }
     let caller = probe_caller()?;
     let images = Images::new(&front.store()?.at, &caller);
     crate::stored::prepare_over(&images, directory, &job.over)?;
     if crate::caller::is_root_of_host()? {
         let spec = directory.spec()?;
         let over = std::mem::take(&mut job.over);
-        let volumes = front.store()?.volumes()?;
         let view = (maps_of(&spec), label_of(&spec));
-        crate::stored::mount_over((directory, &volumes), &over, view)?;
+        crate::stored::mount_over(directory, &over, view)?;
     }
     Ok(())
 }

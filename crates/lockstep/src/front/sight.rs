@@ -101,7 +101,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     file::read(file::CWD, path, LIMIT).doing(|| path.display().to_string())
 }
 
-fn volumes(data: &Path) -> PathBuf {
+pub(super) fn volumes(data: &Path) -> PathBuf {
     // As in `own`: ENOENT and EACCES leave a name as it is.
     let data = file::canonicalize(data).unwrap_or_else(|_| data.to_owned());
     data.join("volumes")

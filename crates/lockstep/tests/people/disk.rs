@@ -13,6 +13,7 @@ cases![
     owners_of_the_host_stay,
     changes_last_for_one_run,
     an_ordinary_user_has_overlays_too,
+    an_overlay_is_of_what_was_chosen,
     labels_are_told_of,
 ];
 
@@ -211,6 +212,67 @@ fn an_ordinary_user_has_overlays_too(t: &Stage) {
         std::fs::read_to_string(dir.join("deep/er/file")).expect("the file"),
         "text"
     );
+}
+
+/// A link that has taken the place of the directory since leads to somebody else's.
+fn an_overlay_is_of_what_was_chosen(t: &Stage) {
+    let dir = tree(t, "data");
+    chown(&dir, Some(USER), Some(USER)).expect("it is the user's");
+    let moved = t.dir.join("moved");
+    let volume = format!("{}:/data:O", dir.display());
+    for user in [true, false] {
+        let call = |args: &[&str]| match user {
+            true => output(t.user_command(Some(700_000), args), b""),
+            false => t.call(args),
+        };
+        let script = "cat /data/deep/er/file";
+        let args = [
+            "create", "--name", "o", "-v", &volume, "host:", "sh", "-c", script,
+        ];
+        call(&args).text();
+        std::fs::rename(&dir, &moved).expect("it is moved");
+        symlink(&moved, &dir).expect("a link");
+        let refusal = call(&["start", "-a", "o"]);
+        assert_ne!(refusal.code, 0);
+        assert!(refusal.stderr.contains("symbolic link"), "{refusal:?}");
+        std::fs::remove_file(&dir).expect("it is removed");
+        std::fs::rename(&moved, &dir).expect("it is moved back");
+        assert_eq!(call(&["start", "-a", "o"]).text(), "text");
+        call(&["rm", "o"]).text();
+    }
+    // A container can put one into a volume.
+    let below = t.dir.join("root-data/volumes/mine/below");
+    t.sh(&["-v", "mine:/data"], "mkdir /data/below").text();
+    let volume = format!("{}:/data:O", below.display());
+    t.call(&["create", "--name", "o", "-v", &volume, "host:", "true"])
+        .text();
+    let script = format!("rmdir /data/below && ln -s {} /data/below", dir.display());
+    t.sh(&["-v", "mine:/data"], &script).text();
+    let refusal = t.call(&["start", "-a", "o"]);
+    assert!(refusal.stderr.contains("symbolic link"), "{refusal:?}");
+    t.call(&["rm", "o"]).text();
+    // A volume that its owner has put elsewhere.
+    for kind in ["user", "root"] {
+        let call = |args: &[&str]| match kind {
+            "user" => output(t.user_command(Some(700_000), args), b""),
+            _ => t.call(args),
+        };
+        call(&["volume", "create", "near"]).text();
+        let own = t.dir.join(format!("{kind}-data/volumes/far"));
+        symlink(&dir, own).expect("a link");
+        let script = "cat /data/deep/er/file";
+        let args = [
+            "run",
+            "--rm",
+            "-v",
+            "far:/data:O",
+            "host:",
+            "sh",
+            "-c",
+            script,
+        ];
+        assert_eq!(call(&args).text(), "text", "{kind}");
+    }
 }
 
 fn labels_are_told_of(t: &Stage) {

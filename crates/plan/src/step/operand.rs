@@ -96,8 +96,9 @@ pub enum Source {
     Slot(Slot),
     /// A new file system in memory that nobody else has.
     Memory,
-    /// Layers with a directory for changes over them, mounted in the container's own user namespace.
-    Overlay(OverlayRoot),
+    /// Layers with a directory for changes over them, mounted in the container's own user namespace; and which links on the
+    /// way to the layers are followed.
+    Overlay(OverlayRoot, Links),
     /// Files that are made in memory.
     Secrets(Vec<crate::secret::Secret>),
 }

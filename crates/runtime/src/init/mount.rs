@@ -6,13 +6,14 @@ use lockstep_abi::errno::Errno;
 use lockstep_abi::mount::{
     MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE,
 };
+use lockstep_kernel::file::OFlags;
 use lockstep_kernel::mount::{self, Attributes, Context};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::{Kind as PointKind, Root, is_root};
 use lockstep_kernel::{self as kernel, file, metadata, process};
 use lockstep_plan::step::{IdMap, Links, OverlayRoot, Source};
 use lockstep_plan::{HostPath, Op, RootPath, mount_options};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Propagation of every mount of this namespace.
@@ -77,6 +78,11 @@ fn open_path(path: &Path, recursive: bool, links: Links) -> Result<OwnedFd> {
         Links::NotTheLast => mount::open_tree(file::CWD, path, recursive, true),
         Links::None => mount::open_tree_without_links(path, recursive),
     };
+    chosen(opened, path, links)
+}
+
+/// What was opened, or why not.
+fn chosen(opened: kernel::Result<OwnedFd>, path: &Path, links: Links) -> Result<OwnedFd> {
     let swapped = matches!(&opened, Err(e) if links == Links::None && e.is(&[Errno::ELOOP.0]));
     let opened = opened.during(|| format!("opening mount source {}", path.display()));
     opened.map_err(|e| match swapped {
@@ -100,12 +106,25 @@ pub(crate) fn lines(maps: &[IdMap]) -> Vec<Map> {
 
 /// Layers as one file system, with overlay's own marks where a user may set them. An image cannot be trusted with
 /// marks of renamed directories and of data kept elsewhere, so neither is followed.
-fn overlay(root: &OverlayRoot, label: Option<&str>) -> Result<OwnedFd> {
+fn overlay(root: &OverlayRoot, links: Links, label: Option<&str>) -> Result<OwnedFd> {
+    let mut opened = Vec::new();
+    if links == Links::None {
+        for layer in &root.layers {
+            let found = file::open_without_links(layer, OFlags::PATH | OFlags::DIRECTORY);
+            opened.push(chosen(found, layer, links)?);
+        }
+    }
     let made = || -> kernel::Result<OwnedFd> {
         let context = Context::open("overlay")?;
         context.source("overlay")?;
-        for layer in &root.layers {
-            context.set(&format!("lowerdir+={}", layer.display()))?;
+        if opened.is_empty() {
+            for layer in &root.layers {
+                context.set(&format!("lowerdir+={}", layer.display()))?;
+            }
+        }
+        // By what was opened: overlay follows links in a path. The host's /proc is still here.
+        for layer in &opened {
+            context.set(&format!("lowerdir+=/proc/self/fd/{}", layer.as_raw_fd()))?;
         }
         context.set(&format!("upperdir={}", root.upper.display()))?;
         context.set(&format!("workdir={}", root.work.display()))?;
@@ -157,7 +176,9 @@ impl Init<'_> {
                 filesystem("tmpfs", "rootfs", &data, ROOT_IN_MEMORY)
                     .during(|| "root file system in memory".into())
             }
-            Source::Overlay(layers) => overlay(layers, self.plan.mount_label.as_deref()),
+            Source::Overlay(layers, links) => {
+                overlay(layers, *links, self.plan.mount_label.as_deref())
+            }
             Source::Secrets(_) => Err(Error::new(Kind::Invalid, "secrets are not a tree")),
         }
     }
