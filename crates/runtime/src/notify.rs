@@ -122,6 +122,8 @@ pub struct Relay {
     notify: Notify,
     /// None where the address leads nowhere: what the program says is read and goes no further.
     manager: Option<OwnedFd>,
+    /// The program is ready, and the manager's queue was full then.
+    untold: bool,
 }
 
 impl Relay {
@@ -144,7 +146,11 @@ impl Relay {
                 });
             })
             .ok();
-        Ok(Some(Relay { notify, manager }))
+        Ok(Some(Relay {
+            notify,
+            manager,
+            untold: false,
+        }))
     }
 
     /// Readable when the program has said something.
@@ -152,11 +158,25 @@ impl Relay {
         self.notify.as_fd()
     }
 
+    /// The manager, if it has yet to be told: when this can be written to, [`Relay::tell`] is to be called.
+    pub fn untold(&self) -> Option<BorrowedFd<'_>> {
+        let manager = self.manager.as_ref().filter(|_| self.untold);
+        manager.map(AsFd::as_fd)
+    }
+
     /// Reads what must be there; whether the program is ready, which the manager has been told then, and there is no more to
-    /// pass on. A manager that does not read is not waited for.
-    pub fn pass_on(&self) -> Result<bool> {
-        let ready = self.notify.says_ready()?;
-        let Some(manager) = self.manager.as_ref().filter(|_| ready) else {
+    /// pass on.
+    pub fn pass_on(&mut self) -> Result<bool> {
+        match self.notify.says_ready()? {
+            true => self.tell(),
+            false => Ok(false),
+        }
+    }
+
+    /// Tells the manager, whether it has been told. One whose queue is full (unix(7): `max_dgram_qlen`) is not waited for
+    /// here.
+    pub fn tell(&mut self) -> Result<bool> {
+        let Some(manager) = &self.manager else {
             return Ok(false);
         };
         let what = || {
@@ -165,8 +185,9 @@ impl Relay {
                 self.notify.host.display()
             )
         };
-        socket::try_send(manager.as_fd(), b"READY=1\n").during(what)?;
-        Ok(true)
+        let told = socket::try_send(manager.as_fd(), b"READY=1\n").during(what)?;
+        self.untold = !told;
+        Ok(told)
     }
 }
 

@@ -28,8 +28,9 @@ impl Runtime<'_> {
         };
         let peer = socket::connect(directory.as_fd(), START)
             .during(|| format!("reaching container {id}"))?;
-        let notify = Notify::bind(&directory, notify_socket)?;
         let lent = lent(&directory, &stored, &init)?;
+        // Behind what may be refused: a start that is tried again finds its name free.
+        let notify = Notify::bind(&directory, notify_socket)?;
         message::send_barrier(peer.as_fd(), Barrier::Go)
             .during(|| format!("starting container {id}"))?;
         let begun = self.release(&stored, init.pid, peer.as_fd(), || {

@@ -233,6 +233,7 @@ enum Watched {
     Signals,
     Listener,
     Notification,
+    Manager,
     Output(Stream),
     Input,
     Client(usize),
@@ -285,6 +286,9 @@ impl Attended {
         watch(Watched::Signals, self.signals.as_fd(), false);
         if let Some(relay) = &self.relay {
             watch(Watched::Notification, relay.as_fd(), false);
+            if let Some(manager) = relay.untold() {
+                watch(Watched::Manager, manager, true);
+            }
         }
         if self.exit.is_none() {
             watch(Watched::Exit, self.child.pidfd.as_fd(), false);
@@ -326,6 +330,9 @@ impl Attended {
                     self.hear(*n);
                 }
             }
+            Watched::Manager if ready.read || ready.write => {
+                self.relay.take_if(|it| !matches!(it.tell(), Ok(false)));
+            }
             _ if !ready.read => {}
             Watched::Output(stream) => {
                 self.pass_on(*stream, buffer);
@@ -333,8 +340,7 @@ impl Attended {
             Watched::Listener => self.accept(),
             // ECONNREFUSED: the manager has gone, and nobody is there to be told.
             Watched::Notification => {
-                let said = self.relay.as_ref().map(Relay::pass_on);
-                self.relay.take_if(|_| !matches!(said, Some(Ok(false))));
+                self.relay.take_if(|it| !matches!(it.pass_on(), Ok(false)));
             }
             Watched::Signals => {
                 let number =
@@ -345,7 +351,7 @@ impl Attended {
                 }
             }
             Watched::Exit => self.ended(buffer)?,
-            Watched::Input => {}
+            Watched::Input | Watched::Manager => {}
         }
         Ok(())
     }

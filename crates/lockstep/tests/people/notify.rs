@@ -17,6 +17,7 @@ cases![
     a_healthy_container,
     nobody_says_so,
     no_manager,
+    a_manager_that_is_busy,
     files_of_ids,
     no_file_of_ids,
 ];
@@ -268,6 +269,26 @@ fn nobody_says_so(t: &Stage) {
         "{ran:?}"
     );
     assert_eq!(ran.text(), "ran");
+}
+
+/// A queue that is full for a moment loses no word.
+fn a_manager_that_is_busy(t: &Stage) {
+    let manager = Manager::new(t);
+    let filler = UnixDatagram::unbound().expect("a socket");
+    filler.set_nonblocking(true).expect("it does not wait");
+    let fill = || while filler.send_to(b"X=1", &manager.path).is_ok() {};
+    let say = format!("SAY={SAY}");
+    let script = "python3 -c \"$SAY\" READY=1; echo said; sleep 1000";
+    let args = [
+        "run", "--name", "f", "-e", &say, "host:", "sh", "-c", script,
+    ];
+    fill();
+    let front = Background::start(manager.started_by(t.command(&args)));
+    assert!(until(|| t.call(&["logs", "f"]).stdout.contains("said")));
+    let heard = std::iter::repeat_with(|| manager.hears()).find(|said| said != "X=1");
+    assert_eq!(heard.as_deref(), Some("READY=1\n"));
+    t.call(&["kill", "f"]).text();
+    drop(front);
 }
 
 /// An address that is inherited from a unit that has gone keeps no container from starting, nor its program from saying
