@@ -1,7 +1,6 @@
 //! Landlock domains: unprivileged, stacked, for ever (landlock(7)).
 
 use crate::call::{Error, Result};
-use crate::file;
 use ::landlock::{
     AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
@@ -109,7 +108,7 @@ fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetErr
     for (fd, mut access) in domain.paths {
         // A directory's right means nothing at a file: the kernel refuses it (EINVAL), and the library drops it, but
         // counts that as less than was asked for. A status that cannot be had is the library's error.
-        if file::fstat(&fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFDIR) {
+        if rustix::fs::fstat(&fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFDIR) {
             access &= OF_FILES;
             if access == 0 {
                 continue;

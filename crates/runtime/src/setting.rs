@@ -85,15 +85,17 @@ pub(crate) fn join_keyring(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
     let Op::JoinKeyring { name, label } = op else {
         return Ok(());
     };
-    let join = || process::join_session_keyring(name).during(|| "session keyring".into());
-    let Some(label) = label else { return join() };
-    let set = |text: &str| {
+    // An empty line takes the label away again: the program makes its own keys.
+    let set = |taken: bool| {
+        let Some(label) = label else { return Ok(()) };
+        let text = if taken { "\n" } else { label };
         file::write(proc, "self/attr/keycreate", text.as_bytes())
             .during(|| format!("SELinux label {label:?} of keys"))
     };
+    let join = || process::join_session_keyring(name).during(|| "session keyring".into());
     // Each is done whatever came of the one before: a label that is refused must not leave the program in the
-    // caller's keyring. An empty line takes the label away again: the program makes its own keys.
-    let (labelled, joined, taken) = (set(label), join(), set("\n"));
+    // caller's keyring.
+    let (labelled, joined, taken) = (set(false), join(), set(true));
     joined.and(labelled).and(taken)
 }
 
