@@ -21,6 +21,12 @@ pub(crate) fn folder(
         return Ok(wanted);
     }
     std::fs::create_dir_all(&all)?;
+    // Somebody else may be making it: then it is waited for, and used.
+    let lock = std::fs::File::create(all.join("lock"))?;
+    lock.lock()?;
+    if wanted.is_dir() {
+        return Ok(wanted);
+    }
     let prefix = format!("{name}-");
     for entry in std::fs::read_dir(&all)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
