@@ -22,6 +22,10 @@ fn main() {
 
 /// Whether the C library's start applies relocations in the packed form DT_RELR, which takes a hundredth of the bytes:
 /// glibc 2.36 was the first.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script is no container's program"
+)]
 fn relocates_packed() -> bool {
     // Not there with another C library.
     let header = std::fs::read_to_string("/usr/include/features.h").unwrap_or_default();
