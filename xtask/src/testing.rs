@@ -4,7 +4,7 @@
 //! limit, and ends with a table of what ran, what did not and why: a skip that nobody sees is
 //! a test that nobody has.
 //!
-//! Tests see `LOCKSTEP_TEST_SAMPLE=<percent>,<seed>` when only a share of their cases shall run,
+//! Tests see `LOCKSTEP_TEST_SAMPLE=<percent>,<seed>` in a sample, with 100 where a group has all of its cases run,
 //! and `LOCKSTEP_SKIPS=<file>`, to which one that cannot run appends `name<TAB>reason` before it
 //! returns. `LOCKSTEP_TEST_RUNTIME` names the release binary; below `LOCKSTEP_TEST_VARIANTS`
 //! are the builds under each `--cfg lockstep_*` that the sources ask for, `<cfg>/lockstep-runc`.
@@ -285,7 +285,7 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
     } else {
         command.env("PROPTEST_RNG_SEED", context.seed.to_string());
     }
-    if !context.full && group.sample < 100 {
+    if !context.full {
         command.env(
             "LOCKSTEP_TEST_SAMPLE",
             format!("{},{}", group.sample, context.seed),
