@@ -1,11 +1,11 @@
 //! Landlock domains: unprivileged, stacked, for ever (landlock(7)).
 
-use crate::call::{Error, Result};
+use crate::call::{Error, Result, Told as _};
 use ::landlock::{
     AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 /// LANDLOCK_ACCESS_FS_* up to ABI 5 (linux/landlock.h).
 pub const ALL_FS: u64 = (1 << 16) - 1;
@@ -43,7 +43,16 @@ pub enum Enforced {
 }
 
 /// landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). Needs no_new_privs.
-pub fn restrict(domain: Domain) -> Result<Enforced> {
+pub fn restrict(mut domain: Domain) -> Result<Enforced> {
+    for (fd, access) in &mut domain.paths {
+        // A directory's right means nothing at a file: the kernel refuses it (EINVAL), and the library drops it, but
+        // counts that as less than was asked for.
+        let stat = rustix::fs::fstat(&*fd).told(|| format!("fstat({})", fd.as_raw_fd()))?;
+        if stat.st_mode & libc::S_IFMT != libc::S_IFDIR {
+            *access &= OF_FILES;
+        }
+    }
+    domain.paths.retain(|(_, access)| *access != 0);
     apply(domain).map_err(|e| Error {
         call: format!("{}() [{e}]", call_of(&e)),
         errno: errno(&e),
@@ -105,15 +114,7 @@ fn apply(domain: Domain) -> std::result::Result<Enforced, ::landlock::RulesetErr
         ruleset = ruleset.scope(scope)?;
     }
     let mut created = ruleset.create()?;
-    for (fd, mut access) in domain.paths {
-        // A directory's right means nothing at a file: the kernel refuses it (EINVAL), and the library drops it, but
-        // counts that as less than was asked for. A status that cannot be had is the library's error.
-        if rustix::fs::fstat(&fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFDIR) {
-            access &= OF_FILES;
-            if access == 0 {
-                continue;
-            }
-        }
+    for (fd, access) in domain.paths {
         let access = BitFlags::<AccessFs>::from_bits_truncate(access) & fs;
         created = created
             .add_rule(PathBeneath::new(fd, access).set_compatibility(CompatLevel::BestEffort))?;
