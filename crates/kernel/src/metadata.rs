@@ -84,7 +84,7 @@ pub fn set_xattr_opened(file: impl AsFd, name: &str, value: &[u8]) -> Result<()>
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     fs::setxattr(&*path, name, value, XattrFlags::empty()).told(|| {
         format!(
-            "setxattr({path}{}, {name:?}, {} bytes)",
+            "setxattr(/proc/self/fd/{}, {name:?}, {} bytes)",
             call::fd(file),
             value.len()
         )

@@ -89,14 +89,6 @@ impl Error {
         error
     }
 
-    /// The name of the errno with which the kernel refused, as the call shows it.
-    pub fn errno(&self) -> Option<&str> {
-        self.call
-            .as_deref()?
-            .rsplit_once("= ")
-            .map(|(_, errno)| errno)
-    }
-
     /// Adds the asking field.
     #[must_use]
     pub fn asked(mut self, pointer: impl Into<String>) -> Error {

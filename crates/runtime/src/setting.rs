@@ -53,17 +53,21 @@ pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
         Err(e) if e.is(&[Errno::ENOENT.0]) => file::write(proc, "self/attr/exec", text.as_bytes()),
         other => other,
     };
-    written
-        .during(|| format!("AppArmor profile {profile:?}"))
-        .map_err(|e| match e.errno() {
-            Some("ENOENT") => e.hint(format!(
-                "no profile {profile:?} is loaded into this kernel: apparmor_parser -r FILE loads one"
-            )),
-            Some("EACCES" | "EPERM") => e.hint(
-                "the profile that confines the caller has no change_profile rule for it",
-            ),
-            _ => e,
-        })
+    let Err(refused) = written else { return Ok(()) };
+    let hint = if refused.is(&[Errno::ENOENT.0]) {
+        format!(
+            "no profile {profile:?} is loaded into this kernel: apparmor_parser -r FILE loads one"
+        )
+    } else if refused.is(&[Errno::EACCES.0, Errno::EPERM.0]) {
+        "the profile that confines the caller has no change_profile rule for it".to_owned()
+    } else {
+        String::new()
+    };
+    let told = Err(refused).during(|| format!("AppArmor profile {profile:?}"));
+    match hint.is_empty() {
+        true => told,
+        false => told.map_err(|e: Error| e.hint(hint)),
+    }
 }
 
 /// What is at /proc now, whatever it is.

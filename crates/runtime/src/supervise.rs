@@ -76,8 +76,13 @@ impl Runtime<'_> {
         let mut prepared = self.prepare(request)?;
         let mut born = self.make(request, &mut prepared, false)?;
         let host = request.notify_socket.as_deref();
-        let relay = self.root.container(&request.id);
-        let relay = relay.and_then(|directory| Relay::open(&directory, host, &mut born.outcome));
+        let relay = match host {
+            Some(_) => self
+                .root
+                .container(&request.id)
+                .and_then(|directory| Relay::open(&directory, host, &mut born.outcome)),
+            None => Ok(None),
+        };
         let (relay, result) = match relay {
             Ok(relay) => (relay, Ok(())),
             Err(error) => (None, Err(error)),

@@ -70,9 +70,7 @@ impl Job {
 
     /// A program under test, as it ships.
     fn program(&self, root: &Path, target: &Path, package: &str) -> Result<(), Failure> {
-        let mut build = Command::new("cargo");
-        build.args(["build", "--release", "--quiet", "-p", package]);
-        output(build.current_dir(root))?;
+        crate::build_release(root, package)?;
         let built = crate::release_binary(target, package);
         std::fs::copy(built, self.folder.join(package))?;
         Ok(())

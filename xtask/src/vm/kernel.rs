@@ -136,7 +136,7 @@ fn initramfs(folder: &Path) -> Result<(), Failure> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            if !order.contains(&name) {
+            if !order.lines().any(|line| line == name) {
                 std::fs::copy(file, first.join("modules").join(&name))?;
                 order.push_str(&name);
                 order.push('\n');

@@ -27,9 +27,10 @@ mod jury;
 mod names;
 #[path = "../stage/mod.rs"]
 mod stage;
+#[path = "../../../lockstep-runc/tests/harness/suite.rs"]
+mod suite;
 mod whiteouts;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use stage::{ALL, ROOT, Test};
@@ -65,13 +66,7 @@ fn taken() -> Vec<Test> {
     if std::env::var_os("LOCKSTEP_TEST_SAMPLE").is_none() {
         return TESTS.to_vec();
     }
-    let line = "held_out::amounts\ttakes minutes: in the whole run\n";
-    println!("SKIP {}", line.trim_end());
-    if let Some(path) = std::env::var_os("LOCKSTEP_SKIPS") {
-        let file = std::fs::OpenOptions::new().append(true).open(path);
-        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
-        written.expect("LOCKSTEP_SKIPS can be appended to");
-    }
+    suite::announce_skip("held_out::amounts", "takes minutes: in the whole run");
     let cheap = |test: &&Test| test.0 != "amounts";
     TESTS.iter().filter(cheap).copied().collect()
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use lockstep_abi::feature::KernelVersion;
+
 use super::mountinfo::parse_mounts;
 use super::runtime::Peer;
 
@@ -37,8 +39,8 @@ pub(crate) struct Host {
     pub(crate) lsms: Vec<String>,
     /// The effective capabilities of this process, one bit each.
     pub(crate) capabilities: u64,
-    /// Version and patch level of the kernel.
-    pub(crate) kernel: (u32, u32),
+    /// Of the running kernel.
+    pub(crate) kernel: KernelVersion,
 }
 
 impl Host {
@@ -82,13 +84,9 @@ impl Host {
     }
 }
 
-fn kernel() -> (u32, u32) {
+fn kernel() -> KernelVersion {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
-    let mut numbers = release
-        .split(['.', '-', '+'])
-        .map_while(|part| part.trim().parse().ok());
-    let version = numbers.next().expect("a version");
-    (version, numbers.next().unwrap_or(0))
+    KernelVersion::parse(release.trim()).expect("a version")
 }
 
 fn cgroup_mounts() -> (CgroupLayout, BTreeMap<String, PathBuf>) {

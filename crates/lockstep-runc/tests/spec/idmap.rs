@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use lockstep_abi::feature::KernelVersion;
+
 use crate::harness::{Bundle, Host, Test, View, cases, mounts_of};
 
 cases! {
@@ -152,7 +154,7 @@ fn own_mapping_in_a_user_namespace(t: &Test) {
 
 fn tree(t: &Test) -> (View, PathBuf) {
     t.need(
-        Host::get().kernel >= (6, 3),
+        Host::get().kernel >= KernelVersion::new(6, 3),
         "tmpfs can be id-mapped since Linux 6.3",
     );
     let tree = t.subdir("tree");

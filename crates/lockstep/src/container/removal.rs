@@ -6,9 +6,10 @@
 
 use std::os::fd::OwnedFd;
 
-use lockstep_kernel::tree;
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::{file, tree};
 use lockstep_runtime::{ContainerId, Kind, Runtime};
-use lockstep_supervisor::Exit;
+use lockstep_supervisor::{Exit, OVER};
 
 use super::{Directory, Record, Status, Store};
 use crate::failure::{Doing, Failure};
@@ -73,6 +74,11 @@ impl Store {
         if record.job.over.is_empty() {
             return Ok(());
         }
+        // Gone since an earlier look: every command that looks at ended containers comes by here.
+        match file::stat(directory.as_fd(), OVER, false) {
+            Err(e) if e.is(&[Errno::ENOENT.0]) => return Ok(()),
+            other => other.doing(|| format!("changes of container {}", directory.id))?,
+        };
         let caller = crate::caller::probe()?;
         crate::stored::discard_over(&self.at, directory, (&caller, record.job.over.len()))
     }

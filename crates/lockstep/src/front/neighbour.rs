@@ -55,6 +55,7 @@ pub(crate) fn settle(front: &Front, directory: &Directory, job: &mut Job) -> Res
 fn find_namespaces(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
     let store = front.store()?;
     let mut spec = directory.spec()?;
+    let mut changed = false;
     let linux = spec.linux.get_or_insert_default();
     for joined in &mut job.joined {
         let gone = |text: &str| {
@@ -74,8 +75,14 @@ fn find_namespaces(front: &Front, directory: &Directory, job: &mut Job) -> Resul
         joined.pid = started.pid;
         let mine = |n: &&mut lockstep_oci::runtime::Namespace| n.kind.as_str() == joined.namespace;
         if let Some(namespace) = linux.namespaces.iter_mut().find(mine) {
-            namespace.path = Some(joined_path(joined));
+            let path = Some(joined_path(joined));
+            changed |= namespace.path != path;
+            namespace.path = path;
         }
     }
-    directory.reconfigure(&spec)
+    match changed {
+        true => directory.reconfigure(&spec),
+        // As at the first start, right after it was written.
+        false => Ok(()),
+    }
 }

@@ -29,11 +29,16 @@ pub(crate) struct Described {
     pub(crate) spec: Result<Spec, String>,
 }
 
+/// Whether a device was typed as `VENDOR/CLASS=NAME`, and not as a path.
+pub(super) fn is_vendors(text: &str) -> bool {
+    !text.starts_with('/') && text.contains('=')
+}
+
 /// The devices that are wanted by a vendor's name, as they were typed, with the option.
 fn wanted(input: &Input<'_>) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut all = Vec::new();
     for text in input.args.texts("device")? {
-        if !text.starts_with('/') && text.contains('=') {
+        if is_vendors(text) {
             all.push(("device", text.to_owned()));
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn apply(
     };
     let mut rules = vec![deny];
     for text in input.args.texts("device")? {
-        if text.starts_with('/') || !text.contains('=') {
+        if !super::cdi::is_vendors(text) {
             let wanted = typed(text)?;
             one(
                 input,

@@ -90,7 +90,7 @@ pub(super) fn users(input: &Input<'_>, out: &mut Resolved) -> Result<bool, Failu
         .text("userns")?
         .filter(|mode| container(mode).is_none());
     let by_hand = !args.texts("uidmap")?.is_empty() || !args.texts("gidmap")?.is_empty();
-    for (option, typed) in &named {
+    for (option, typed) in named.iter().skip(1) {
         let other = (input.sight.neighbour)(typed)?;
         if other.users != first.users || other.uid_mappings != first.uid_mappings {
             return Err(Failure::new(format!(

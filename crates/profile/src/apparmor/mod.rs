@@ -4,7 +4,7 @@
 const TEMPLATE: &str = include_str!("default.profile");
 
 /// What the default profile's names begin with.
-pub const PREFIX: &str = "lockstep-default-";
+const PREFIX: &str = "lockstep-default-";
 
 /// A profile that can be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,14 +43,6 @@ pub struct NumberRule {
     pub outcome: u32,
 }
 
-impl Interface {
-    /// What a rule decides.
-    #[must_use]
-    pub fn outcome(&self, rule: NumberRule) -> &Outcome {
-        &self.outcomes[rule.outcome as usize]
-    }
-}
-
 /// What a rule decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

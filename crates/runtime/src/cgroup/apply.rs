@@ -164,7 +164,10 @@ impl Cgroup {
             .is_err_and(|call| call.is(&[Errno::ENOENT.0]))
         {
             match &write.if_missing {
-                IfMissing::Fail => result = write_when_there(dir, write),
+                IfMissing::Fail if is_coming(dir, &write.file) => {
+                    result = write_when_there(dir, write)
+                }
+                IfMissing::Fail => {}
                 IfMissing::Skip => return Ok(()),
                 IfMissing::Instead { file, value } => result = write_file(dir, file, value),
             }
@@ -236,8 +239,15 @@ fn was_invalid(result: &Result<(), Error>) -> bool {
     call.is_some_and(|call| call.is(&[Errno::EINVAL.0]))
 }
 
-/// Another process that is just enabling the controller on version 2 has its name in `cgroup.controllers` before the
-/// kernel has made its files.
+/// Whether the file's controller is on, and it is only a matter of moments: another process that is just enabling it on
+/// version 2 has its name in `cgroup.controllers` before the kernel has made its files.
+fn is_coming(dir: &DirState, file: &str) -> bool {
+    let controller = file.split('.').next().unwrap_or_default();
+    let on = || kernel::cgroup::value(CWD, format!("{}/cgroup.controllers", dir.path));
+    dir.version == Version::V2
+        && on().is_ok_and(|names| names.split_whitespace().any(|name| name == controller))
+}
+
 fn write_when_there(dir: &DirState, write: &Write) -> kernel::Result<()> {
     let mut left = 50;
     loop {

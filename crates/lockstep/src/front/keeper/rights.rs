@@ -6,7 +6,7 @@
 
 use lockstep_abi::capability::{CapSet, Capability};
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::capability::{self, Sets};
+use lockstep_kernel::capability;
 use lockstep_oci::runtime::{NamespaceType, Spec};
 use lockstep_profile::apparmor;
 
@@ -54,14 +54,7 @@ pub(super) fn keep_for_starts(directory: &Directory) -> Result<(), Failure> {
             }
         }
     }
-    capability::clear_ambient().doing(what)?;
-    let kept = have.permitted & wanted.bits();
-    let sets = Sets {
-        effective: kept,
-        permitted: kept,
-        inheritable: 0,
-    };
-    capability::set(&sets).doing(what)
+    capability::keep_only(wanted.bits()).doing(what)
 }
 
 fn wanted(spec: &Spec) -> CapSet {
