@@ -1,5 +1,6 @@
 //! The process that was called: what its verbs share.
 
+mod create;
 mod handed;
 mod image;
 mod keeper;
@@ -27,13 +28,12 @@ use crate::container::{Found, Store};
 use crate::failure::Failure;
 
 pub(crate) use crate::print::{note, print};
+pub(crate) use create::{Created, create, explain, resolve_only};
 pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{
     KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,
 };
-pub(crate) use launch::{
-    Created, Launched, create, explain, launch, launch_new, lay_over, mount_layers, resolve_only,
-};
+pub(crate) use launch::{Launched, launch, launch_new, lay_over, mount_layers};
 pub(crate) use neighbour::settle;
 pub(crate) use notify::{PID_FILES, check_pid_file, tell as tell_manager, write_pid};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
