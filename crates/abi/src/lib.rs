@@ -11,6 +11,7 @@ pub mod capability;
 pub mod errno;
 pub mod feature;
 mod generated;
+pub mod id;
 pub mod mount;
 pub mod mountinfo;
 pub mod rlimit;

@@ -3,6 +3,7 @@
 //! The text is made only when a call fails, so that the happy path pays nothing for it.
 
 use lockstep_abi::feature::KernelVersion;
+use lockstep_abi::id::NO_ID;
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
@@ -93,6 +94,18 @@ pub(crate) fn check(ret: libc::c_long, call: impl FnOnce() -> String) -> Result<
         });
     }
     Ok(ret)
+}
+
+/// Refuses [`NO_ID`] as the kernel refuses an id that is not mapped, where the kernel itself takes it for "leave as
+/// it is": whoever asks for an id wants it, and root would stay root (setresuid(2), chown(2)).
+pub(crate) fn is_id(ids: &[u32], call: impl FnOnce() -> String) -> Result<()> {
+    if ids.contains(&NO_ID) {
+        return Err(Error {
+            call: call(),
+            errno: libc::EINVAL,
+        });
+    }
+    Ok(())
 }
 
 /// A descriptor as strace -y prints it: `5</run/x>`, or `5` where /proc does not answer.

@@ -96,17 +96,19 @@ pub fn eventfd() -> Result<OwnedFd> {
     rustix::event::eventfd(0, EventfdFlags::CLOEXEC).told(|| "eventfd2(0, EFD_CLOEXEC)".into())
 }
 
-/// fchownat(2) of the owner alone; the group stays. Links are not followed.
+/// fchownat(2) of the owner alone; the group stays. Links are not followed; `EINVAL` for what is no id.
 pub fn chown(dir: impl AsFd, path: impl AsRef<Path>, uid: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    let owner = Some(rustix::fs::Uid::from_raw(uid));
-    rustix::fs::chownat(dir, path, owner, None, AtFlags::SYMLINK_NOFOLLOW).told(|| {
+    let told = || {
         format!(
             "fchownat({}, {}, {uid}, -1)",
             call::fd(dir),
             call::path(path)
         )
-    })
+    };
+    call::is_id(&[uid], told)?;
+    let owner = Some(rustix::fs::Uid::from_raw(uid));
+    rustix::fs::chownat(dir, path, owner, None, AtFlags::SYMLINK_NOFOLLOW).told(told)
 }
 
 /// Opens a control file that takes several lines, one per write(2).

@@ -360,31 +360,29 @@ pub fn mknodat(
     })
 }
 
-/// fchownat(2) of owner and group, not following a symbolic link.
+/// fchownat(2) of owner and group, not following a symbolic link; `EINVAL` for what is no id.
 pub fn chown(dir: impl AsFd, path: impl AsRef<Path>, uid: u32, gid: u32) -> Result<()> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    let owner = Some(fs::Uid::from_raw(uid));
+    let (at, name) = (call::fd, call::path);
+    let told = || format!("fchownat({}, {}, {uid}, {gid})", at(dir), name(path));
+    call::is_id(&[uid, gid], told)?;
+    let (owner, group) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
     fs::chownat(
         dir,
         path,
-        owner,
-        Some(fs::Gid::from_raw(gid)),
+        Some(owner),
+        Some(group),
         AtFlags::SYMLINK_NOFOLLOW,
     )
-    .told(|| {
-        format!(
-            "fchownat({}, {}, {uid}, {gid})",
-            call::fd(dir),
-            call::path(path)
-        )
-    })
+    .told(told)
 }
 
-/// fchown(2) of the owner alone.
+/// fchown(2) of the owner alone; `EINVAL` for what is no id.
 pub fn fchown(file: impl AsFd, uid: u32) -> Result<()> {
     let file = file.as_fd();
-    fs::fchown(file, Some(fs::Uid::from_raw(uid)), None)
-        .told(|| format!("fchown({}, {uid}, -1)", call::fd(file)))
+    let told = || format!("fchown({}, {uid}, -1)", call::fd(file));
+    call::is_id(&[uid], told)?;
+    fs::fchown(file, Some(fs::Uid::from_raw(uid)), None).told(told)
 }
 
 /// fchmodat(2).

@@ -8,20 +8,22 @@ use rustix::fs::{self, AtFlags, Mode, Timespec, Timestamps, XattrFlags};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
-/// fchown(2) of owner and group.
+/// fchown(2) of owner and group; `EINVAL` for what is no id.
 pub fn chown(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
     let file = file.as_fd();
+    let told = || format!("fchown({}, {uid}, {gid})", call::fd(file));
+    call::is_id(&[uid, gid], told)?;
     let (owner, group) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
-    fs::fchown(file, Some(owner), Some(group))
-        .told(|| format!("fchown({}, {uid}, {gid})", call::fd(file)))
+    fs::fchown(file, Some(owner), Some(group)).told(told)
 }
 
 /// The same of anything that is open, also as a location alone, a link itself too; fchownat(2) with AT_EMPTY_PATH.
 pub fn chown_opened(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
     let file = file.as_fd();
+    let told = || format!("fchownat({}, \"\", {uid}, {gid})", call::fd(file));
+    call::is_id(&[uid, gid], told)?;
     let (owner, group) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
-    fs::chownat(file, c"", Some(owner), Some(group), fs::AtFlags::EMPTY_PATH)
-        .told(|| format!("fchownat({}, \"\", {uid}, {gid})", call::fd(file)))
+    fs::chownat(file, c"", Some(owner), Some(group), fs::AtFlags::EMPTY_PATH).told(told)
 }
 
 /// fchmod(2); after chown, which takes setuid and setgid away.
@@ -182,4 +184,33 @@ pub fn link(from_dir: impl AsFd, from: &Path, to_dir: impl AsFd, to: &Path) -> R
             call::path(to)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::{self, OFlags};
+    use lockstep_abi::id::NO_ID;
+
+    /// The kernel itself would leave that owner as it is and answer 0.
+    #[test]
+    fn what_is_no_id_owns_nothing() {
+        let path = std::env::temp_dir().join(format!("lockstep-no-id-{}", std::process::id()));
+        std::fs::write(&path, "").expect("a file");
+        let open = file::openat(file::CWD, &path, OFlags::RDONLY, 0).expect("the file");
+        let (uid, gid) = (crate::credential::euid(), crate::credential::egid());
+        for (uid, gid) in [(NO_ID, gid), (uid, NO_ID)] {
+            for refused in [
+                chown(&open, uid, gid),
+                chown_opened(&open, uid, gid),
+                file::chown(file::CWD, &path, uid, gid),
+            ] {
+                assert!(refused.expect_err("no id").is(&[libc::EINVAL]));
+            }
+        }
+        assert!(file::fchown(&open, NO_ID).is_err());
+        assert!(crate::cgroup::chown(file::CWD, &path, NO_ID).is_err());
+        assert_eq!(chown(&open, uid, gid), Ok(()));
+        std::fs::remove_file(&path).expect("removed");
+    }
 }

@@ -9,6 +9,7 @@ use crate::request::{ExecArgs, ExecRequest, ProcessSource};
 use crate::start::hand_to_agent;
 use crate::state::{Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting, terminal};
+use lockstep_abi::id::{LAST_ID, NO_ID};
 use lockstep_kernel::{process, signal, socket};
 use lockstep_oci::json;
 use lockstep_oci::runtime::{self as oci, Hooks, Linux, Process, Spec};
@@ -296,6 +297,10 @@ fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
         process.user.uid = uid;
         process.user.gid = gid.unwrap_or(process.user.gid);
     }
+    if args.additional_gids.contains(&NO_ID) {
+        let text = format!("group {NO_ID} is no id, the last one is {LAST_ID}");
+        return Err(Error::new(Kind::Invalid, text));
+    }
     process.user.additional_gids.extend(&args.additional_gids);
     process.no_new_privileges |= args.no_new_privs;
     if args.apparmor.is_some() {
@@ -316,7 +321,8 @@ fn changed(mut process: Process, args: &ExecArgs) -> Result<Process> {
     Ok(process)
 }
 
-/// Strict: a number that is not one must not become another user (CVE-2026-30892).
+/// Strict: a number that is not one, or that the kernel takes for "leave as it is", must not become another user, or
+/// stay root (CVE-2026-30892).
 fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
     let number = |part: &str| {
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -330,10 +336,9 @@ fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
         if lockstep_kernel::weak::is("lenient-user") {
             return Ok(part.parse().unwrap_or(0));
         }
-        if digits {
-            part.parse().map_err(|_range| wrong())
-        } else {
-            Err(wrong())
+        match part.parse() {
+            Ok(id) if digits && id != NO_ID => Ok(id),
+            _ => Err(wrong()),
         }
     };
     match text.split_once(':') {

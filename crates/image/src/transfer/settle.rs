@@ -6,6 +6,7 @@ use crate::archive::Entry;
 use crate::error::{During, Result};
 use crate::unpack::{Settled, is_allowed, taken};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::id::NO_ID;
 use lockstep_kernel as kernel;
 
 /// Whom copies belong to.
@@ -73,9 +74,9 @@ impl Manner {
     }
 }
 
-/// The owner to be given, if there is one. u32::MAX is "no change" to chown(2).
+/// The owner to be given, if there is one.
 fn ids(entry: &Entry, owners: Ownership) -> Option<(u32, u32)> {
-    let id = |id: u64| u32::try_from(id).ok().filter(|id| *id != u32::MAX);
+    let id = |id: u64| u32::try_from(id).ok().filter(|id| *id != NO_ID);
     (owners == Ownership::Kept)
         .then(|| Some((id(entry.uid)?, id(entry.gid)?)))
         .flatten()

@@ -5,6 +5,7 @@ use super::Destination;
 use crate::archive::{Entry, Type};
 use crate::error::{During, Error, Kind, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::id::NO_ID;
 use lockstep_kernel as kernel;
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::namespace::Map;
@@ -113,9 +114,8 @@ pub(super) fn settle(
 impl Owners {
     /// The owner on the disk; `None` where owners are squashed.
     pub(super) fn on_disk(&self, uid: u64, gid: u64) -> Result<Option<(u32, u32)>> {
-        // u32::MAX is "no change" to chown(2).
         let id = |what: &str, id: u64| match u32::try_from(id) {
-            Ok(id) if id != u32::MAX => Ok(id),
+            Ok(id) if id != NO_ID => Ok(id),
             _ => Err(Error::invalid(format!("{what} {id} is no id"))),
         };
         let (uid, gid) = (id("owner", uid)?, id("group", gid)?);

@@ -99,7 +99,8 @@ const EXECUTING: &[Opt] = &[
     value("user", "user id and optionally group id: uid[:gid]").short('u'),
     number(
         "additional-gids",
-        Takes::Numbers(0, u32::MAX as i64),
+        // (gid_t)-1 is no group.
+        Takes::Numbers(0, u32::MAX as i64 - 1),
         "add a supplementary group id",
     )
     .short('g'),

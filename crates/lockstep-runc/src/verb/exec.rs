@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use lockstep_abi::id::{LAST_ID, NO_ID};
 use lockstep_kernel::file;
 
 use super::make::{exit_code, option_path, preserve_fds};
@@ -73,7 +74,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     file::read(file::CWD, path, LIMIT).map_err(|error| Failure::path("open", path, &error))
 }
 
-/// `uid[:gid]`, each a number of 32 bits.
+/// `uid[:gid]`, each a number of 32 bits that is an id.
 fn check_user(text: &str) -> Result<(), Failure> {
     let (uid, gid) = match text.split_once(':') {
         Some((uid, gid)) => (uid, Some(gid)),
@@ -85,10 +86,15 @@ fn check_user(text: &str) -> Result<(), Failure> {
         .filter_map(|(what, text)| Some((what, text?)))
     {
         let parsed = number::decimal::<u32>(text, "Atoi");
-        parsed.map_err(|why| {
+        let id = parsed.map_err(|why| {
             let text = quote::plain(text);
             Failure::new(format!("parsing {text} as int for {what} failed: {why}"))
         })?;
+        // Root would stay root.
+        if id == NO_ID {
+            let range = format!("uids and gids must be in range 0-{LAST_ID}");
+            return Err(Failure::new(format!("{what} {id}: {range}")));
+        }
     }
     Ok(())
 }
@@ -107,7 +113,18 @@ mod tests {
             failure.text,
             "parsing foo as int for uid failed: strconv.Atoi: parsing \"foo\": invalid syntax"
         );
-        for bad in ["", ":", "1:", ":1", "1:2:3", "-1", "1x", "4294967296"] {
+        for bad in [
+            "",
+            ":",
+            "1:",
+            ":1",
+            "1:2:3",
+            "-1",
+            "1x",
+            "4294967295",
+            "1:4294967295",
+            "4294967296",
+        ] {
             assert!(check_user(bad).is_err(), "{bad}");
         }
     }

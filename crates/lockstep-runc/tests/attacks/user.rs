@@ -16,6 +16,9 @@ const NONE: &[&str] = &[
     " 1",
     "1 ",
     "0x10",
+    // (uid_t)-1, which setresuid(2) takes for "leave as it is".
+    "4294967295",
+    "1000:4294967295",
     "4294967296",
     "1000:",
     ":1000",

@@ -20,6 +20,7 @@ cases! {
     user_name_is_not_looked_up_on_the_host,
     malformed_user_refused,
     additional_gids_flag,
+    what_is_no_id_is_no_group,
     groups_of_the_configuration_are_kept,
     capabilities_of_the_configuration,
     capability_flag_adds,
@@ -189,6 +190,8 @@ fn malformed_user_refused(t: &Test) {
         "-1",
         "1000:1000:1000",
         "99999999999",
+        "4294967295",
+        "5:4294967295",
         "0x10",
         "1 ",
     ] {
@@ -211,6 +214,15 @@ fn additional_gids_flag(t: &Test) {
         let output = c.exec(&[flag, "5", flag, "2000"], &script).ok();
         let groups: Vec<&str> = output.value("Groups").split_whitespace().collect();
         assert_eq!(groups, ["5", "2000"]);
+    }
+}
+
+/// (gid_t)-1 is no group.
+fn what_is_no_id_is_no_group(t: &Test) {
+    let output = container(t).exec(&["--additional-gids", "4294967295"], &["id", "-u"]);
+    assert_ne!(output.code, 0, "{output:?}");
+    if !t.peer_is_other() {
+        assert!(output.stderr.contains("4294967295"), "{output:?}");
     }
 }
 

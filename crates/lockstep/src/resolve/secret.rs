@@ -38,8 +38,8 @@ fn parse(text: &str) -> Option<Wanted> {
                         .filter(|mode| *mode <= 0o7777)?,
                 )
             }
-            "uid" => uid = Some(value.parse().ok()?),
-            "gid" => gid = Some(value.parse().ok()?),
+            "uid" => uid = Some(super::user::id(value)?),
+            "gid" => gid = Some(super::user::id(value)?),
             _ => return None,
         }
     }
@@ -94,6 +94,8 @@ mod tests {
             "key,mode=9",
             "key,colour=red",
             "key,type=x",
+            "key,uid=4294967295",
+            "key,gid=4294967295",
             "key,type=env,target=A=B",
         ] {
             assert_eq!(place(wrong), None, "{wrong}");

@@ -1,5 +1,6 @@
 //! The user inside: names become numbers by the image's own /etc/passwd and /etc/group.
 
+use lockstep_abi::id::LAST_ID;
 use lockstep_oci::runtime::{IdMapping, Linux, User};
 
 use super::{Caller, Input, Resolved, wrong};
@@ -24,12 +25,12 @@ impl Accounts {
 
     /// A user by name or number: uid, gid, and the groups that name it.
     pub(crate) fn user(&self, text: &str) -> Option<(u32, u32, Vec<u32>)> {
-        let number = text.parse::<u32>().ok();
+        let number = id(text);
         let known = self.passwd.lines().find_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;
-            let uid = fields.nth(1)?.parse::<u32>().ok()?;
-            let gid = fields.next()?.parse::<u32>().ok()?;
+            let uid = id(fields.nth(1)?)?;
+            let gid = id(fields.next()?)?;
             (name == text || Some(uid) == number).then_some((name, uid, gid))
         });
         match (known, number) {
@@ -42,19 +43,19 @@ impl Accounts {
 
     /// A group by name or number.
     pub(crate) fn group(&self, text: &str) -> Option<u32> {
-        if let Ok(number) = text.parse() {
+        if let Some(number) = id(text) {
             return Some(number);
         }
         self.group.lines().find_map(|line| {
             let mut fields = line.split(':');
-            (fields.next()? == text).then(|| fields.nth(1)?.parse().ok())?
+            (fields.next()? == text).then(|| id(fields.nth(1)?))?
         })
     }
 
     fn groups_of(&self, name: &str) -> Vec<u32> {
         let member = |line: &str| {
             let mut fields = line.split(':').skip(2);
-            let gid = fields.next()?.parse().ok()?;
+            let gid = id(fields.next()?)?;
             fields.next()?.split(',').any(|m| m == name).then_some(gid)
         };
         self.group.lines().filter_map(member).collect()
@@ -68,8 +69,9 @@ impl Accounts {
         };
         let user = if user.is_empty() { "0" } else { user };
         let unknown = |what: &str, name: &str| {
-            Failure::new(format!("the image has no {what} {name:?}"))
-                .hint("its number works without an entry in the image's files")
+            Failure::new(format!("the image has no {what} {name:?}")).hint(format!(
+                "a number up to {LAST_ID} works without an entry in the image's files"
+            ))
         };
         let (uid, gid, mut additional) = self.user(user).ok_or_else(|| unknown("user", user))?;
         let gid = match group {
@@ -84,6 +86,11 @@ impl Accounts {
         }
         Ok(member(uid, gid, additional))
     }
+}
+
+/// A number that is a user or a group.
+pub(super) fn id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id <= LAST_ID)
 }
 
 /// A user whose supplementary groups have the primary one among them: a program that changes its group, or has a
@@ -149,7 +156,8 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     );
     let mapped = out.linux().uid_mappings.iter().find_map(|map| {
         let inside = user.uid.checked_sub(map.container_id)?;
-        (inside < map.size).then(|| map.host_id + inside)
+        let outside = map.host_id.checked_add(inside)?;
+        (inside < map.size).then_some(outside)
     });
     let has_namespace = !out.linux().uid_mappings.is_empty();
     if has_namespace && mapped.is_none() {
@@ -192,5 +200,21 @@ mod tests {
         assert!(accounts().resolve("nobody", &[]).is_err());
         assert!(accounts().resolve("0:nogroup", &[]).is_err());
         assert!(accounts().resolve("-1", &[]).is_err());
+    }
+
+    /// setresuid(2) takes 2^32-1 for "leave as it is": root would stay root.
+    #[test]
+    fn what_is_no_id_is_no_user() {
+        let none = "4294967295";
+        let accounts = Accounts {
+            passwd: format!("none:x:{none}:0::/:/x\ngroupless:x:5:{none}::/:/x\n"),
+            group: format!("none:x:{none}:\n"),
+        };
+        for text in [none, "none", "groupless", "0:none", "0:4294967295"] {
+            assert!(accounts.resolve(text, &[]).is_err(), "{text}");
+        }
+        assert!(accounts.resolve("0", &[none]).is_err());
+        assert!(accounts.resolve("0", &["none"]).is_err());
+        assert!(accounts.resolve("4294967294", &[]).is_ok());
     }
 }

@@ -134,9 +134,7 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
         let (name, value) = option
             .split_once('=')
             .ok_or_else(|| wrong("userns", options, takes))?;
-        let value = value
-            .parse()
-            .map_err(|_wrong| wrong("userns", options, takes))?;
+        let value = super::user::id(value).ok_or_else(|| wrong("userns", options, takes))?;
         match name {
             "uid" => uid = value,
             "gid" => gid = value,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_abi::id::NO_ID;
+
 use super::Report;
 use crate::pointer::Pointer;
 use crate::runtime::{Device, DeviceType, Linux, NamespaceType};
@@ -61,7 +63,7 @@ fn check_device(report: &mut Report, at: &Pointer<'_>, device: &Device) {
         check_mode(report, &at.key("fileMode"), &device.kind, mode);
     }
     for (field, id) in [("uid", device.uid), ("gid", device.gid)] {
-        if let Some(id) = id.filter(|id| *id == u32::MAX) {
+        if let Some(id) = id.filter(|id| *id == NO_ID) {
             report.refuse(&at.key(field), &id, "is no id, the last one is 4294967294");
         }
     }

@@ -1,6 +1,7 @@
 //! The process: what it executes, as whom, with which capabilities and limits.
 
 use lockstep_abi::capability::Capability;
+use lockstep_abi::id::NO_ID;
 
 use super::{Report, scheduling};
 use crate::pointer::Pointer;
@@ -8,9 +9,6 @@ use crate::runtime::{Capabilities, IdMapping, Linux, NamespaceType, Process, Rli
 
 /// Most supplementary groups (`NGROUPS_MAX`, setgroups(2)).
 const MAX_GROUPS: usize = 65_536;
-
-/// The id that means "none" to the kernel (setuid(2)).
-const NO_ID: u32 = u32::MAX;
 
 pub(super) fn check(report: &mut Report, at: &Pointer<'_>, process: &Process) {
     let place = at.key("args");
