@@ -5,6 +5,7 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::command::{self, Ended};
 use lockstep_kernel::process::{Exit, Image};
 use lockstep_kernel::{capability, credential, file};
+use lockstep_oci::runtime::Spec;
 use lockstep_profile::{apparmor, selinux};
 
 use crate::failure::{Doing, Failure};
@@ -91,6 +92,13 @@ fn probe_selinux() -> Result<Selinux, Failure> {
         Err(e) if e.is(&[Errno::EACCES.0, Errno::EPERM.0, Errno::EROFS.0]) => Ok(Selinux::Off),
         Err(e) => Err(Failure::call("asking SELinux's policy", &e)),
     }
+}
+
+/// Whether a container is confined by the profile that Lockstep loads itself.
+pub(crate) fn is_default_profile(spec: &Spec) -> bool {
+    let process = spec.process.as_ref();
+    let profile = process.and_then(|process| process.apparmor_profile.as_deref());
+    profile.is_some_and(|profile| profile == apparmor::default_name())
 }
 
 /// Loads the default profile where it is not loaded yet.

@@ -17,7 +17,7 @@ use lockstep_image::{
 use lockstep_kernel::namespace::{self, Map, Mapper};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{exe, file, mount, tree};
-use lockstep_oci::runtime::IdMapping;
+use lockstep_oci::runtime::{IdMapping, Spec};
 use lockstep_plan::namespace::NEWNS;
 use lockstep_plan::step::OverlayRoot;
 use lockstep_supervisor::{OVER, Over};
@@ -275,54 +275,82 @@ pub(crate) fn make_point(directory: &Directory) -> Result<(), Failure> {
     file::mkdirat(directory.as_fd(), ROOTFS, 0o755).doing(|| "mount point of the container".into())
 }
 
-/// How a container sees files: by maps of users and groups, and with an SELinux label.
-pub(crate) type View<'a> = (Option<(&'a [IdMapping], &'a [IdMapping])>, Option<&'a str>);
-
-/// Mounts the root file system of root's container, in a mount namespace of this process's own: what the supervisor
-/// inherits goes away with it.
-pub(crate) fn mount_root(
+/// Mounts what root's container sees through overlays, its layers and what it changes copies of, in a mount namespace of
+/// this process's own: what the supervisor inherits goes away with it.
+pub(crate) fn mount_all(
     directory: &Directory,
-    layers: &OverlayRoot,
-    (maps, label): View<'_>,
+    (layers, over): (Option<&OverlayRoot>, &[Over]),
+    spec: &Spec,
 ) -> Result<(), Failure> {
+    if layers.is_none() && over.is_empty() {
+        return Ok(());
+    }
     let what = || "root file system of the container".to_owned();
     exe::keep().doing(what)?;
     own_mounts().doing(what)?;
-    unmount(&directory.path)?;
-    let open = |layer| file::openat(file::CWD, layer, DIRECTORY, 0).doing(what);
-    let opened: Result<Vec<OwnedFd>, Failure> = layers.layers.iter().map(open).collect();
-    mount_overlay(&directory.path, &opened?, (maps, label))
+    let view = View::new(spec)?;
+    if let Some(layers) = layers {
+        unmount(&directory.path)?;
+        let open = |layer| file::openat(file::CWD, layer, DIRECTORY, 0).doing(what);
+        let opened: Result<Vec<OwnedFd>, Failure> = layers.layers.iter().map(open).collect();
+        view.mount(&directory.path, &opened?)?;
+    }
+    for (n, over) in over.iter().enumerate() {
+        let layer = open_chosen(&over.source)?;
+        view.mount(&directory.path.join(Over::place(n)), &[layer])?;
+    }
+    Ok(())
 }
 
 const DIRECTORY: file::OFlags = file::OFlags::DIRECTORY;
 
-/// Mounts layers, which were opened in this mount namespace, with the changes that are in `place`, on the directory there.
-fn mount_overlay(place: &Path, layers: &[OwnedFd], (maps, label): View<'_>) -> Result<(), Failure> {
-    let what = || format!("overlay at {}", place.display());
-    let maps = maps.map(|(users, groups)| (lines(users), lines(groups)));
-    let map_lines = maps
-        .as_ref()
-        .map(|(users, groups)| (users.as_slice(), groups.as_slice()));
-    // Opened anew: overlay takes no directory that was opened in another mount namespace.
-    let here = file::openat(file::CWD, place, DIRECTORY, 0).doing(what)?;
-    let changes = overlay::prepare_upper(here.as_fd(), layers, map_lines)?;
-    let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
-    let mapped = match map_lines {
-        Some((users, groups)) => Some(
-            namespace::detached_user_namespace(&proc, users, groups)
-                .doing(|| "id map of the layers".into())?,
-        ),
-        None => None,
-    };
-    let root = Overlay {
-        layers,
-        upper: Some(changes.as_upper()),
-        idmap: mapped.as_ref().map(AsFd::as_fd),
-        volatile: false,
-        label,
-    };
-    root.mount(&place.join(ROOTFS))?;
-    Ok(())
+/// How a container sees files: by maps of users and groups, and with an SELinux label.
+struct View<'a> {
+    maps: Option<(Vec<Map>, Vec<Map>)>,
+    /// A user namespace with those maps.
+    users: Option<OwnedFd>,
+    label: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    fn new(spec: &'a Spec) -> Result<View<'a>, Failure> {
+        let linux = spec.linux.as_ref();
+        let maps = linux.filter(|linux| !linux.uid_mappings.is_empty());
+        let maps = maps.map(|linux| (lines(&linux.uid_mappings), lines(&linux.gid_mappings)));
+        let users = match &maps {
+            Some((users, groups)) => {
+                let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
+                let made = namespace::detached(&proc, (users, groups), Mapper::Privileged);
+                Some(made.doing(|| "id map of the layers".into())?)
+            }
+            None => None,
+        };
+        Ok(View {
+            maps,
+            users,
+            label: linux.and_then(|linux| linux.mount_label.as_deref()),
+        })
+    }
+
+    /// Mounts layers, which were opened in this mount namespace, with the changes that are in `place`, on the directory
+    /// there.
+    fn mount(&self, place: &Path, layers: &[OwnedFd]) -> Result<(), Failure> {
+        let what = || format!("overlay at {}", place.display());
+        // Opened anew: overlay takes no directory that was opened in another mount namespace.
+        let here = file::openat(file::CWD, place, DIRECTORY, 0).doing(what)?;
+        let maps = self.maps.as_ref();
+        let maps = maps.map(|(users, groups)| (users.as_slice(), groups.as_slice()));
+        let changes = overlay::prepare_upper(here.as_fd(), layers, maps)?;
+        let root = Overlay {
+            layers,
+            upper: Some(changes.as_upper()),
+            idmap: self.users.as_ref().map(AsFd::as_fd),
+            volatile: false,
+            label: self.label,
+        };
+        root.mount(&place.join(ROOTFS))?;
+        Ok(())
+    }
 }
 
 /// Makes the directories for one run's changes of what a container sees through an overlay, in the place of those of the run
@@ -368,26 +396,6 @@ fn open_chosen(path: &Path) -> Result<OwnedFd, Failure> {
         }
         false => failure,
     })
-}
-
-/// Mounts those of root's container, in a mount namespace of this process's own.
-pub(crate) fn mount_over(
-    directory: &Directory,
-    over: &[Over],
-    (maps, label): View<'_>,
-) -> Result<(), Failure> {
-    let what = || "overlays of the container".to_owned();
-    exe::keep().doing(what)?;
-    own_mounts().doing(what)?;
-    for (n, over) in over.iter().enumerate() {
-        let layer = open_chosen(&over.source)?;
-        mount_overlay(
-            &directory.path.join(Over::place(n)),
-            &[layer],
-            (maps, label),
-        )?;
-    }
-    Ok(())
 }
 
 /// Removes the changes of a run, of which there were so many directories.

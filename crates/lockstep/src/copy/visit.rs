@@ -265,12 +265,7 @@ fn serve(
 ) -> Result<(), Failure> {
     let made = alone().and_then(|()| {
         let mut job = record.job.clone();
-        front::settle(front, directory, &mut job)?;
-        let root = job.overlay.is_some() && crate::caller::is_root_of_host()?;
-        if let Some(layers) = job.overlay.take_if(|_| root) {
-            front::mount_layers(directory, &layers)?;
-        }
-        front::lay_over(front, directory, &mut job)?;
+        front::ready(front, directory, &mut job, &directory.spec()?)?;
         let mut request = job.request()?;
         if let Some(supervised) = &mut request.supervised {
             supervised.held = true;

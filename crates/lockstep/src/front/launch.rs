@@ -1,16 +1,17 @@
 //! From a container's directory to its supervisor.
 
+use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 
 use lockstep_kernel::file;
 use lockstep_kernel::process::Child;
-use lockstep_oci::runtime::{IdMapping, Spec};
+use lockstep_oci::runtime::Spec;
 use lockstep_plan::step::OverlayRoot;
-use lockstep_supervisor::{Connection, Exit, Job};
+use lockstep_supervisor::{Connection, Exit, Job, Over};
 
 use super::create::Created;
 use super::{Front, SUPERVISOR, probe_caller};
-use crate::container::{Directory, Record};
+use crate::container::{Directory, Record, Store};
 use crate::failure::{Doing, Failure};
 use crate::stored::Images;
 
@@ -84,19 +85,14 @@ fn supervise(
         notify_socket: super::notify::for_program(record),
         ..record.job.clone()
     };
-    if record.settings.iter().any(is_default_profile) {
+    let spec = match spec {
+        Some(spec) => Cow::Borrowed(spec),
+        None => Cow::Owned(directory.spec()?),
+    };
+    if crate::modules::is_default_profile(&spec) {
         crate::modules::load_default_profile()?;
     }
-    super::neighbour::settle(front, directory, &mut job)?;
-    // An ordinary user can mount in the container's user namespace alone.
-    let root = job.overlay.is_some() && crate::caller::is_root_of_host()?;
-    if let Some(layers) = job.overlay.take_if(|_| root) {
-        match spec {
-            Some(spec) => mount_mapped(directory, &layers, spec)?,
-            None => mount_layers(directory, &layers)?,
-        }
-    }
-    lay_over(front, directory, &mut job)?;
+    ready(front, directory, &mut job, &spec)?;
     let count = handed.len().to_string();
     let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
     let args = if handed.is_empty() { &args[..3] } else { &args };
@@ -125,51 +121,44 @@ fn supervise(
     }
 }
 
-/// Whether a setting is the AppArmor profile that Lockstep loads itself.
-fn is_default_profile(setting: &crate::why::Setting) -> bool {
-    setting.name == "process.apparmorProfile"
-        && setting.value == lockstep_profile::apparmor::default_name()
-}
-
-/// The layers with the container's id maps, those of its configuration.
-pub(crate) fn mount_layers(directory: &Directory, layers: &OverlayRoot) -> Result<(), Failure> {
-    mount_mapped(directory, layers, &directory.spec()?)
-}
-
-fn mount_mapped(directory: &Directory, layers: &OverlayRoot, spec: &Spec) -> Result<(), Failure> {
-    crate::stored::mount_root(directory, layers, (maps_of(spec), label_of(spec)))
-}
-
-/// Fresh layers over the directories of which the container changes copies.
-pub(crate) fn lay_over(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
-    if job.over.is_empty() {
+/// Makes what has to be there before the container's first process: the namespaces of others are found, and what only
+/// the host's root can mount is mounted. What is left of it for the container's own process stays in `job`.
+pub(crate) fn ready(
+    front: &Front,
+    directory: &Directory,
+    job: &mut Job,
+    spec: &Spec,
+) -> Result<(), Failure> {
+    super::neighbour::settle(front, directory, job)?;
+    if job.overlay.is_none() && job.over.is_empty() {
         return Ok(());
     }
-    // A volume may be a link: nobody else can have put one there. In a volume, containers can.
-    let volumes = super::sight::volumes(&front.store()?.at.data);
+    let store = front.store()?;
+    if !job.over.is_empty() {
+        find_sources(store, job)?;
+        let caller = probe_caller()?;
+        crate::stored::prepare_over(&Images::new(&store.at, &caller), directory, &job.over)?;
+    }
+    let (layers, over) = take_mounts(job)?;
+    crate::stored::mount_all(directory, (layers.as_ref(), &over), spec)
+}
+
+/// Takes out of a job what the process that was called mounts itself: an ordinary user can mount in the container's user
+/// namespace alone.
+pub(super) fn take_mounts(job: &mut Job) -> Result<(Option<OverlayRoot>, Vec<Over>), Failure> {
+    match crate::caller::is_root_of_host()? {
+        true => Ok((job.overlay.take(), std::mem::take(&mut job.over))),
+        false => Ok((None, Vec::new())),
+    }
+}
+
+/// A volume may be a link: nobody else can have put one there. In a volume, containers can.
+fn find_sources(store: &Store, job: &mut Job) -> Result<(), Failure> {
+    let volumes = super::sight::volumes(&store.at.data);
     for source in job.over.iter_mut().map(|over| &mut over.source) {
         if source.parent() == Some(&volumes) {
             *source = file::canonicalize(&*source).doing(|| source.display().to_string())?;
         }
     }
-    let caller = probe_caller()?;
-    let images = Images::new(&front.store()?.at, &caller);
-    crate::stored::prepare_over(&images, directory, &job.over)?;
-    if crate::caller::is_root_of_host()? {
-        let spec = directory.spec()?;
-        let over = std::mem::take(&mut job.over);
-        let view = (maps_of(&spec), label_of(&spec));
-        crate::stored::mount_over(directory, &over, view)?;
-    }
     Ok(())
-}
-
-fn label_of(spec: &Spec) -> Option<&str> {
-    spec.linux.as_ref()?.mount_label.as_deref()
-}
-
-fn maps_of(spec: &Spec) -> Option<(&[IdMapping], &[IdMapping])> {
-    let linux = spec.linux.as_ref();
-    let maps = linux.map(|linux| (&*linux.uid_mappings, &*linux.gid_mappings));
-    maps.filter(|(users, _)| !users.is_empty())
 }

@@ -33,8 +33,7 @@ pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{
     KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,
 };
-pub(crate) use launch::{Launched, launch, launch_new, lay_over, mount_layers};
-pub(crate) use neighbour::settle;
+pub(crate) use launch::{Launched, launch, launch_new, ready};
 pub(crate) use notify::{PID_FILES, check_pid_file, tell as tell_manager, write_pid};
 pub(crate) use saved::{SCHEMA as SAVED_SCHEMA, Saved};
 pub(crate) use session::{Ended, Session, block_signals, detach_keys};

@@ -42,7 +42,7 @@ pub(super) fn block(front: &Front, args: &Arguments) -> Result<Option<(u32, Stri
 
 /// Finds the namespaces that a container shares, which are others after each start of the containers that they are of.
 /// Whether they are still those when they are opened is asked there.
-pub(crate) fn settle(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
+pub(super) fn settle(front: &Front, directory: &Directory, job: &mut Job) -> Result<(), Failure> {
     if job.joined.is_empty() {
         return Ok(());
     }
