@@ -96,12 +96,11 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 /// What security modules do for a container that asks for nothing; nothing is said of one that is off.
 fn modules() -> Result<Vec<Fact>, Failure> {
     const ADD: &str = "lockstep doctor --selinux-module > lockstep-container.cil && semodule -i lockstep-container.cil";
-    let found = crate::modules::probe()?;
     let enforcing = match first_line("/sys/fs/selinux/enforce").as_str() {
         "1" => "enforcing",
         _ => "permissive",
     };
-    let apparmor = match found.apparmor {
+    let apparmor = match crate::modules::probe_apparmor()? {
         Apparmor::Off => None,
         Apparmor::Ready => Some(fact(
             "apparmor",
@@ -113,7 +112,7 @@ fn modules() -> Result<Vec<Fact>, Failure> {
             "apt-get install apparmor; then root's first container loads it, for users too",
         )),
     };
-    let selinux = match found.selinux {
+    let selinux = match crate::modules::probe_selinux()? {
         Selinux::Off => None,
         Selinux::Ready => Some(fact("selinux", format!("{enforcing}, with container_t"))),
         Selinux::WithoutContainers => Some(lacking(

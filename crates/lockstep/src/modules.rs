@@ -21,13 +21,6 @@ const PARSERS: [&str; 2] = ["/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"
 /// What the parser may take, in seconds.
 const PATIENCE_S: i64 = 60;
 
-/// What there is for containers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Modules {
-    pub(crate) apparmor: Apparmor,
-    pub(crate) selinux: Selinux,
-}
-
 /// What AppArmor does for a container that asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Apparmor {
@@ -52,15 +45,8 @@ pub(crate) enum Selinux {
     WithoutContainers,
 }
 
-/// Finds out. Where both are off that is one file each that is not there.
-pub(crate) fn probe() -> Result<Modules, Failure> {
-    Ok(Modules {
-        apparmor: probe_apparmor()?,
-        selinux: probe_selinux()?,
-    })
-}
-
-fn probe_apparmor() -> Result<Apparmor, Failure> {
+/// Finds out what AppArmor does. Where it is off that is one file that is not there.
+pub(crate) fn probe_apparmor() -> Result<Apparmor, Failure> {
     const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
     if !read(ENABLED, 16)?.is_some_and(|text| text.starts_with('Y')) {
         return Ok(Apparmor::Off);
@@ -81,7 +67,8 @@ fn probe_apparmor() -> Result<Apparmor, Failure> {
     })
 }
 
-fn probe_selinux() -> Result<Selinux, Failure> {
+/// The same of SELinux.
+pub(crate) fn probe_selinux() -> Result<Selinux, Failure> {
     let asked = format!("system_u:system_r:{}:s0", selinux::PROCESS_TYPE);
     // The file has an answer behind each question; that a label is known is the question's success.
     match file::write(file::CWD, "/sys/fs/selinux/context", asked.as_bytes()) {

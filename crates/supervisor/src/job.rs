@@ -118,6 +118,13 @@ pub struct Joined {
     pub pid: i32,
 }
 
+impl Joined {
+    /// The one of this type, in config.json's words, among those that a container shares.
+    pub fn of<'a>(all: &'a [Joined], kind: &str) -> Option<&'a Joined> {
+        all.iter().find(|joined| joined.namespace == kind)
+    }
+}
+
 /// A secret of a container without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
@@ -240,7 +247,7 @@ impl Job {
 
     /// Who shares System V objects and message queues shares /dev/shm too (ipc_namespaces(7) leaves that to mounts).
     fn shared_memory(&self) -> Option<PathBuf> {
-        let ipc = self.joined.iter().find(|joined| joined.namespace == "ipc");
+        let ipc = Joined::of(&self.joined, "ipc");
         ipc.map(|joined| format!("/proc/{}/ns", joined.pid).into())
     }
 }

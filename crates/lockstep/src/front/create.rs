@@ -12,7 +12,7 @@ use lockstep_supervisor::{Job, LogJob};
 use super::image::Opened;
 use super::{Eyes, Front, Saved, probe_caller};
 use crate::argv::Arguments;
-use crate::container::{Directory, Locations, Record, Restart, Store};
+use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
 use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
@@ -104,15 +104,14 @@ impl Claimed {
 
 /// A block of its own where it is to have one, or a share in that of the container whose user namespace it shares.
 fn claim_block(
-    front: &Front,
+    store: &Store,
     args: &Arguments,
-    (caller, id): (&Caller, &str),
+    (eyes, caller, id): (&Eyes<'_>, &Caller, &str),
     claimed: &mut Claimed,
 ) -> Result<(), Failure> {
-    let store = front.store()?;
     if resolve::wants_block(args, caller)? {
         claimed.block = Some(store.claim_block(id)?);
-    } else if let Some((block, other)) = super::neighbour::block(front, args)? {
+    } else if let Some((block, other)) = super::neighbour::block(eyes, args)? {
         claimed.block = Some(block);
         store.share_block(block, (&other, id))?;
     }
@@ -128,13 +127,9 @@ fn fill(
 ) -> Result<(Record, Spec), Failure> {
     let store = front.store()?;
     let id = &*directory.id;
-    claim_block(front, args, (caller, id), claimed)?;
-    let resolved = prepare(
-        (front, &store.at),
-        args,
-        (image, caller),
-        (id, claimed.block),
-    )?;
+    let eyes = Eyes::new(image, front, &store.at);
+    claim_block(store, args, (&eyes, caller, id), claimed)?;
+    let resolved = prepare(front, &eyes, args, (image, caller), (id, claimed.block))?;
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
@@ -326,22 +321,24 @@ pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, 
     let at = front.locations()?;
     let image = super::open_image(typed, &Images::new(&at, &caller))?;
     let image = image.with_layers(typed, Vec::new());
+    let eyes = Eyes::new(&image, front, &at);
     let block = match resolve::wants_block(args, &caller)? {
         true => Some(crate::container::FIRST_BLOCK),
-        false => super::neighbour::block(front, args)?.map(|(block, _)| block),
+        false => super::neighbour::block(&eyes, args)?.map(|(block, _)| block),
     };
-    prepare((front, &at), args, (&image, &caller), (NO_ID, block))
+    prepare(front, &eyes, args, (&image, &caller), (NO_ID, block))
 }
 
 /// Resolves a command line; `block` is the container's block of user ids.
 fn prepare(
-    (front, at): (&Front, &Locations),
+    front: &Front,
+    eyes: &Eyes<'_>,
     args: &Arguments,
     (image, caller): (&Image, &Caller),
     (id, block): (&str, Option<u32>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
-    let resolved = Eyes::new(image, front, at).with(|sight| {
+    let resolved = eyes.with(|sight| {
         resolve::resolve(&Input {
             args,
             image,

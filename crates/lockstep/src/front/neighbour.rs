@@ -1,8 +1,8 @@
 //! Containers whose namespaces another one shares: what is known of them, and where they are when it is started.
 
-use lockstep_supervisor::Job;
+use lockstep_supervisor::{Job, Joined};
 
-use super::Front;
+use super::{Eyes, Front};
 use crate::argv::Arguments;
 use crate::container::{Directory, Status};
 use crate::failure::{Failure, OURS};
@@ -14,13 +14,13 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
     let found = front.store()?.find(typed);
     let (directory, record) = found.map_err(|failure| failure.code(OURS))?;
     let linux = directory.spec()?.linux.unwrap_or_default();
-    let shared = |kind: &str| record.job.joined.iter().find(|j| j.namespace == kind);
+    let users = Joined::of(&record.job.joined, "user");
     Ok(Neighbour {
         pid: match directory.status()? {
             Status::Running(started) => Some(started.pid),
             _ => None,
         },
-        users: shared("user").map_or(record.id.clone(), |j| j.container.clone()),
+        users: users.map_or(record.id.clone(), |joined| joined.container.clone()),
         id: record.id,
         name: record.name,
         namespaces: linux.namespaces.into_iter().map(|n| n.kind).collect(),
@@ -32,12 +32,12 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
 }
 
 /// The block of user ids that comes with the namespaces which the command line shares, with the container that it is of.
-pub(super) fn block(front: &Front, args: &Arguments) -> Result<Option<(u32, String)>, Failure> {
+pub(super) fn block(eyes: &Eyes<'_>, args: &Arguments) -> Result<Option<(u32, String)>, Failure> {
     let Some((_, typed)) = neighbours(args)?.first().copied() else {
         return Ok(None);
     };
-    let found = find(front, typed)?;
-    Ok(found.block.map(|block| (block, found.id)))
+    let found = eyes.neighbour(typed)?;
+    Ok(found.block.map(|block| (block, found.id.clone())))
 }
 
 /// Finds the namespaces that a container shares, which are others after each start of the containers that they are of.

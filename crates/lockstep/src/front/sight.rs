@@ -1,6 +1,6 @@
 //! What resolution may look at, looked up for real.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,7 +10,8 @@ use lockstep_kernel::{console, file};
 use super::Front;
 use crate::container::Locations;
 use crate::failure::{Doing, Failure, OURS};
-use crate::resolve::{Image, Mounts, Node, Own, Sight, Source};
+use crate::modules::Selinux;
+use crate::resolve::{Image, Mounts, Neighbour, Node, Own, Sight, Source};
 
 /// Most bytes of a file that an option names.
 const LIMIT: usize = 4 << 20;
@@ -23,6 +24,9 @@ pub(crate) struct Eyes<'a> {
     mounts: OnceCell<Rc<Mounts>>,
     own: OnceCell<Rc<Own>>,
     volumes: OnceCell<PathBuf>,
+    selinux: OnceCell<Selinux>,
+    /// By what was typed.
+    neighbours: RefCell<Vec<(String, Rc<Neighbour>)>>,
 }
 
 impl<'a> Eyes<'a> {
@@ -33,6 +37,8 @@ impl<'a> Eyes<'a> {
             mounts: OnceCell::new(),
             own: OnceCell::new(),
             volumes: OnceCell::new(),
+            selinux: OnceCell::new(),
+            neighbours: RefCell::default(),
             roots: match &image.source {
                 Source::Host { .. } => vec![PathBuf::from("/")],
                 Source::Directory(path) => vec![path.clone()],
@@ -67,8 +73,9 @@ impl<'a> Eyes<'a> {
                 Ok(found.map_err(|failure| failure.code(OURS))?.1.mounts)
             },
             descriptions: &super::place::descriptions,
-            neighbour: &|typed| super::neighbour::find(self.front, typed),
-            modules: &crate::modules::probe,
+            neighbour: &|typed| self.neighbour(typed),
+            apparmor: &crate::modules::probe_apparmor,
+            selinux: &|| self.selinux(),
             variable: &|name| super::environment(name)?.into_string().ok(),
             variables: &|| {
                 let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -89,6 +96,27 @@ impl<'a> Eyes<'a> {
         let there = |path: &Path| matches!(look(path), Ok(Some(_)));
         let mounts = Mounts::parse(&String::from_utf8_lossy(&text), &there);
         Ok(self.mounts.get_or_init(|| Rc::new(mounts)).clone())
+    }
+
+    fn selinux(&self) -> Result<Selinux, Failure> {
+        if let Some(found) = self.selinux.get() {
+            return Ok(*found);
+        }
+        let found = crate::modules::probe_selinux()?;
+        Ok(*self.selinux.get_or_init(|| found))
+    }
+
+    /// A container whose namespaces are shared: the same one and the same first process for whoever asks, in one resolution.
+    pub(super) fn neighbour(&self, typed: &str) -> Result<Rc<Neighbour>, Failure> {
+        let known =
+            |(name, found): &(String, Rc<Neighbour>)| (name == typed).then(|| found.clone());
+        if let Some(found) = self.neighbours.borrow().iter().find_map(known) {
+            return Ok(found);
+        }
+        let found = Rc::new(super::neighbour::find(self.front, typed)?);
+        let entry = (typed.to_owned(), found.clone());
+        self.neighbours.borrow_mut().push(entry);
+        Ok(found)
     }
 
     /// Resolved below the image's root: a link of the image cannot lead to a file of the host.

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::argv::Arguments;
 use crate::container::Check;
 use crate::failure::Failure;
-use crate::modules::Modules;
+use crate::modules::{Apparmor, Selinux};
 use crate::secret::Wanted;
 use crate::why::{Origin, Setting};
 
@@ -141,9 +141,11 @@ pub(crate) struct Sight<'a> {
     /// What vendors say of their devices.
     pub(crate) descriptions: &'a dyn Fn() -> Result<Vec<Described>, Failure>,
     /// A container whose namespaces are shared.
-    pub(crate) neighbour: &'a dyn Fn(&str) -> Result<Neighbour, Failure>,
-    /// The security modules of this host.
-    pub(crate) modules: &'a dyn Fn() -> Result<Modules, Failure>,
+    pub(crate) neighbour: &'a dyn Fn(&str) -> Result<Rc<Neighbour>, Failure>,
+    /// What AppArmor does on this host.
+    pub(crate) apparmor: &'a dyn Fn() -> Result<Apparmor, Failure>,
+    /// What SELinux does.
+    pub(crate) selinux: &'a dyn Fn() -> Result<Selinux, Failure>,
     /// A variable of the caller's environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// All of them.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use lockstep_oci::runtime::{Mount, NamespaceType};
 use lockstep_plan::create::MemoryRoot;
+use lockstep_supervisor::Joined;
 
 use super::cdi::spec::{self, Edits};
 use super::image::Source;
@@ -243,7 +244,7 @@ fn kernel(
 /// Shared memory and message queues, which belong to the IPC namespace.
 fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result<(), Failure> {
     let common = ["nosuid", "noexec", "nodev"];
-    if out.joined.iter().any(|joined| joined.namespace == "ipc") {
+    if Joined::of(&out.joined, "ipc").is_some() {
         if input.args.text("shm-size")?.is_some() {
             return Err(Failure::new(
                 "--shm-size and --ipc container: exclude each other: /dev/shm is the other container's",

@@ -2,6 +2,7 @@
 //! another container.
 
 use lockstep_oci::runtime::{Namespace, NamespaceType};
+use lockstep_supervisor::Joined;
 
 use super::{Input, Resolved, wrong};
 use crate::failure::Failure;
@@ -27,8 +28,8 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         path: None,
     });
     network(input, out)?;
-    let shared = |joined: &lockstep_supervisor::Joined| joined.namespace == "uts";
-    let uts = out.linux().has_namespace(&NamespaceType::Uts) && !out.joined.iter().any(shared);
+    let shared = Joined::of(&out.joined, "uts").is_some();
+    let uts = out.linux().has_namespace(&NamespaceType::Uts) && !shared;
     let named = args.text("hostname")?;
     match (named, uts) {
         (Some(_), false) => {

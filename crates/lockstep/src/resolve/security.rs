@@ -93,27 +93,33 @@ pub(super) fn apply(
         super::origin(given.is_some()),
         change,
     );
-    let modules = (input.sight.modules)()?;
-    apparmor_profile(input, options, out, modules.apparmor);
-    labels(input, options, out, modules.selinux);
+    apparmor_profile(input, options, out)?;
+    labels(input, options, out)?;
     if input.args.flag("privileged") {
         out.note("privileged", "true", Origin::Flag, "--privileged");
     }
     Ok(())
 }
 
-fn apparmor_profile(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Apparmor) {
-    let (profile, given) = match (options.apparmor.as_deref(), has) {
-        (Some("unconfined"), _) => return,
-        (Some(profile), _) => (profile.to_owned(), true),
-        (None, _) if input.args.flag("privileged") => return,
-        (None, Apparmor::Off) => return,
-        (None, Apparmor::Ready) => (apparmor::default_name(), false),
-        (None, Apparmor::Unavailable(why)) => {
-            return out.warn(format!(
-                "AppArmor does not confine this container: the default profile is not loaded, {why}"
-            ));
-        }
+fn apparmor_profile(
+    input: &Input<'_>,
+    options: &Options,
+    out: &mut Resolved,
+) -> Result<(), Failure> {
+    let (profile, given) = match options.apparmor.as_deref() {
+        Some("unconfined") => return Ok(()),
+        Some(profile) => (profile.to_owned(), true),
+        None if input.args.flag("privileged") => return Ok(()),
+        None => match (input.sight.apparmor)()? {
+            Apparmor::Off => return Ok(()),
+            Apparmor::Ready => (apparmor::default_name(), false),
+            Apparmor::Unavailable(why) => {
+                out.warn(format!(
+                    "AppArmor does not confine this container: the default profile is not loaded, {why}"
+                ));
+                return Ok(());
+            }
+        },
     };
     let change = match given {
         true => "--security-opt apparmor=",
@@ -126,23 +132,28 @@ fn apparmor_profile(input: &Input<'_>, options: &Options, out: &mut Resolved, ha
         change,
     );
     out.process().apparmor_profile = Some(profile);
+    Ok(())
 }
 
 /// The label of the container's processes, and that of its files at the same level.
-fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Selinux) {
+fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved) -> Result<(), Failure> {
     let given = options.label.iter().any(Option::is_some);
-    let without = options.label_disabled || input.args.flag("privileged") && !given;
-    match has {
-        _ if without => return,
-        // What is asked for where it is off the runtime refuses.
-        Selinux::Off if !given => return,
-        Selinux::WithoutContainers if !given => {
-            return out.warn(
-                "SELinux does not confine this container: the loaded policy has no container_t, lockstep doctor has \
-                 the line that adds it",
-            );
+    if options.label_disabled || input.args.flag("privileged") && !given {
+        return Ok(());
+    }
+    // What is asked for where it is off the runtime refuses.
+    if !given {
+        match (input.sight.selinux)()? {
+            Selinux::Ready => {}
+            Selinux::Off => return Ok(()),
+            Selinux::WithoutContainers => {
+                out.warn(
+                    "SELinux does not confine this container: the loaded policy has no container_t, lockstep doctor has \
+                     the line that adds it",
+                );
+                return Ok(());
+            }
         }
-        _ => {}
     }
     let level = level(input);
     let defaults = ["system_u", "system_r", selinux::PROCESS_TYPE, &level];
@@ -161,6 +172,7 @@ fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved, has: Selinux
     let files = format!("{}:object_r:{}:{}", parts[0], selinux::FILE_TYPE, parts[3]);
     out.note("linux.mountLabel", files.clone(), origin, change);
     out.linux().mount_label = Some(files);
+    Ok(())
 }
 
 /// Two categories that tell this container from others. They are counted by the block of user ids, which is one container's

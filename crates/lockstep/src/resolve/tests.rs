@@ -13,7 +13,8 @@ struct World {
     block: Option<u32>,
     source: Source,
     config: ImageConfig,
-    modules: Modules,
+    apparmor: Apparmor,
+    selinux: Selinux,
 }
 
 /// Root, who maps any id.
@@ -37,7 +38,8 @@ fn root() -> World {
             cmd: vec!["/bin/sh".into()],
             ..ImageConfig::default()
         },
-        modules: Modules::default(),
+        apparmor: Apparmor::Off,
+        selinux: Selinux::Off,
     }
 }
 
@@ -117,7 +119,8 @@ impl World {
                 },
                 descriptions: &|| Ok(Vec::new()),
                 neighbour: &|typed| Err(Failure::new(format!("no container {typed}"))),
-                modules: &|| Ok(self.modules.clone()),
+                apparmor: &|| Ok(self.apparmor.clone()),
+                selinux: &|| Ok(self.selinux),
                 variable: &|name| (name == "HOME").then(|| "/people/me".to_owned()),
                 variables: &Vec::new,
             },
@@ -469,10 +472,8 @@ fn an_image_gains_nothing() {
 /// Root on a host where SELinux and AppArmor are ready for containers.
 fn labelled() -> World {
     World {
-        modules: Modules {
-            apparmor: Apparmor::Ready,
-            selinux: Selinux::Ready,
-        },
+        apparmor: Apparmor::Ready,
+        selinux: Selinux::Ready,
         ..root()
     }
 }
@@ -545,10 +546,8 @@ fn labels_and_profiles_are_as_asked() {
 #[test]
 fn a_module_that_cannot_confine_is_a_downgrade_that_is_seen() {
     let mut world = root();
-    world.modules = Modules {
-        apparmor: Apparmor::Unavailable("no parser".into()),
-        selinux: Selinux::WithoutContainers,
-    };
+    world.apparmor = Apparmor::Unavailable("no parser".into());
+    world.selinux = Selinux::WithoutContainers;
     let resolved = world.resolve(&[]).expect("a configuration");
     let said = resolved.warnings.join("\n");
     assert!(

@@ -1,6 +1,7 @@
 //! `ps`: what there is.
 
 use lockstep_runtime::{ContainerId, Kind, Runtime};
+use lockstep_supervisor::Joined;
 use serde::Serialize;
 
 use crate::argv::Arguments;
@@ -89,24 +90,18 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         "PORTS",
         "NAMES",
     ];
-    let text = shown(
-        args,
-        &rows,
-        |row| &row.id,
-        heading,
-        |row| {
-            [
-                &row.id,
-                &row.image,
-                &row.command,
-                &row.running_for,
-                &row.status,
-                &row.ports,
-                &row.names,
-            ]
-            .map(String::clone)
-        },
-    )?;
+    let text = shown(args, &rows, (heading, 0), |row| {
+        [
+            &row.id,
+            &row.image,
+            &row.command,
+            &row.running_for,
+            &row.status,
+            &row.ports,
+            &row.names,
+        ]
+        .map(String::clone)
+    })?;
     print(&text)?;
     Ok(0)
 }
@@ -247,8 +242,7 @@ fn source(brought: &Brought) -> &str {
 
 /// The network's name, as the container's settings noted it.
 fn network(record: &Record) -> String {
-    let mut joined = record.job.joined.iter();
-    if let Some(other) = joined.find(|joined| joined.namespace == "network") {
+    if let Some(other) = Joined::of(&record.job.joined, "network") {
         return format!("container:{}", other.container);
     }
     let noted = record

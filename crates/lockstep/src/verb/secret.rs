@@ -113,22 +113,16 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }
     }
     let heading = ["ID", "NAME", "DRIVER", "CREATED", "UPDATED"];
-    let text = shown(
-        args,
-        &rows,
-        |row| &row.id,
-        heading,
-        |row| {
-            [
-                &row.id,
-                &row.name,
-                row.driver,
-                &row.created_at,
-                &row.updated_at,
-            ]
-            .map(str::to_owned)
-        },
-    )?;
+    let text = shown(args, &rows, (heading, 0), |row| {
+        [
+            &row.id,
+            &row.name,
+            row.driver,
+            &row.created_at,
+            &row.updated_at,
+        ]
+        .map(str::to_owned)
+    })?;
     print(&text)?;
     Ok(0)
 }

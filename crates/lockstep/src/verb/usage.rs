@@ -131,25 +131,19 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             "BLOCK I/O",
             "PIDS",
         ];
-        let text = shown(
-            args,
-            &rows,
-            |row| &row.id,
-            heading,
-            |row| {
-                let pids = row.pids.to_string();
-                [
-                    &row.id,
-                    &row.name,
-                    &row.cpu,
-                    &row.memory,
-                    &row.share,
-                    &row.io,
-                    &pids,
-                ]
-                .map(String::clone)
-            },
-        )?;
+        let text = shown(args, &rows, (heading, 0), |row| {
+            let pids = row.pids.to_string();
+            [
+                &row.id,
+                &row.name,
+                &row.cpu,
+                &row.memory,
+                &row.share,
+                &row.io,
+                &pids,
+            ]
+            .map(String::clone)
+        })?;
         print(&text)?;
         if args.flag("no-stream") {
             return Ok(0);

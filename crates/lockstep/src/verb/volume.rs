@@ -86,13 +86,9 @@ pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }
     }
     let heading = ["DRIVER", "VOLUME NAME"];
-    let text = shown(
-        args,
-        &rows,
-        |row| &row.name,
-        heading,
-        |row| [row.driver, &row.name].map(str::to_owned),
-    )?;
+    let text = shown(args, &rows, (heading, 1), |row| {
+        [row.driver, &row.name].map(str::to_owned)
+    })?;
     print(&text)?;
     Ok(0)
 }

@@ -105,7 +105,7 @@ fn relabel(
     let asked = options.iter().find(|name| matches!(**name, "z" | "Z"));
     let Some(own) = out.linux().mount_label.clone() else {
         if asked.is_some() {
-            let why = match (input.sight.modules)()?.selinux {
+            let why = match (input.sight.selinux)()? {
                 Selinux::Off => "SELinux is off on this host",
                 Selinux::Ready | Selinux::WithoutContainers => "this container has no label",
             };

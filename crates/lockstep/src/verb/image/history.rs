@@ -60,19 +60,13 @@ pub(in crate::verb) fn history(front: &Front, args: &Arguments) -> Result<u8, Fa
         });
     }
     let heading = ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"];
-    let text = shown(
-        args,
-        &rows,
-        |row| &row.id,
-        heading,
-        |row| {
-            let created = match human {
-                true => &row.created_since,
-                false => &row.created_at,
-            };
-            [&row.id, created, &row.created_by, &row.size, &row.comment].map(String::clone)
-        },
-    )?;
+    let text = shown(args, &rows, (heading, 0), |row| {
+        let created = match human {
+            true => &row.created_since,
+            false => &row.created_at,
+        };
+        [&row.id, created, &row.created_by, &row.size, &row.comment].map(String::clone)
+    })?;
     print(&text)?;
     Ok(0)
 }

@@ -108,11 +108,11 @@ pub(super) fn images(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 let [repository, tag, id, created, size] = cells(row);
                 [repository, tag, row.digest.clone(), id, created, size]
             };
-            shown(args, &rows, |row| &row.id, heading, cells)?
+            shown(args, &rows, (heading, 3), cells)?
         }
         false => {
             let heading = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
-            shown(args, &rows, |row| &row.id, heading, cells)?
+            shown(args, &rows, (heading, 2), cells)?
         }
     };
     print(&text)?;

@@ -1,6 +1,6 @@
 //! What is known of a container.
 
-use lockstep_supervisor::{Secret, SecretPlace};
+use lockstep_supervisor::{Joined, Secret, SecretPlace};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -228,8 +228,7 @@ fn host_config(record: &Record, spec: &Value) -> Value {
 
 /// A namespace of the container's own, another container's, one by its path, or the host's.
 fn namespace(record: &Record, spec: &Value, kind: &str, own: &str) -> String {
-    let mut joined = record.job.joined.iter();
-    if let Some(other) = joined.find(|joined| joined.namespace == kind) {
+    if let Some(other) = Joined::of(&record.job.joined, kind) {
         return format!("container:{}", other.container);
     }
     let all = spec["linux"]["namespaces"].as_array();

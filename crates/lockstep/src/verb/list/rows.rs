@@ -6,17 +6,19 @@ use super::Template;
 use crate::argv::Arguments;
 use crate::failure::Failure;
 
-/// Rows as ids alone (`--quiet`), as JSON (`--json`, `--format json`), by a template, or else as a table of `heading` and
-/// each row's `cells`; who asks for several of them gets the first.
+/// Rows as ids alone (`--quiet`), the column with this number, as JSON (`--json`, `--format json`), by a template, or else
+/// as a table of `heading` and each row's `cells`; who asks for several of them gets the first.
 pub(in crate::verb) fn shown<R: Serialize, const N: usize>(
     args: &Arguments,
     rows: &[R],
-    id: impl Fn(&R) -> &str,
-    heading: [&str; N],
+    (heading, id): ([&str; N], usize),
     cells: impl Fn(&R) -> [String; N],
 ) -> Result<String, Failure> {
     if args.flag("quiet") {
-        return Ok(rows.iter().map(|row| format!("{}\n", id(row))).collect());
+        return Ok(rows
+            .iter()
+            .map(|row| format!("{}\n", cells(row)[id]))
+            .collect());
     }
     let headings = !args.flag("noheading");
     match args.text("format")? {
