@@ -126,31 +126,18 @@ impl Secrets {
     }
 }
 
-/// Gives a new container its copies.
-pub(crate) fn hand_over(
-    store: &Store,
-    directory: &Directory,
-    wanted: &[Wanted],
-) -> Result<Vec<Secret>, Failure> {
+/// Finds those that a container is to have, and where.
+pub(crate) fn chosen(store: &Store, wanted: &[Wanted]) -> Result<Vec<Secret>, Failure> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let secrets = Secrets::open(store)?;
-    let copies = private(&directory.path, SECRETS)?;
     let mut all = Vec::new();
     for wanted in wanted {
         let name = secrets
             .find(&wanted.typed)
             .map_err(|failure| failure.code(crate::failure::OURS))?
             .name;
-        let what = || format!("secret {name}");
-        let value = file::read_at_once(&secrets.0, &name, SECRET_BYTES).doing(what)?;
-        if let (SecretPlace::Variable(_), Err(_)) = (&wanted.place, std::str::from_utf8(&value)) {
-            return Err(Failure::new(format!(
-                "secret {name} is not UTF-8 and no variable can be it"
-            )));
-        }
-        durable::replace(&copies, &name, &value, 0o600).doing(what)?;
         let place = match &wanted.place {
             SecretPlace::File {
                 target,
@@ -171,6 +158,34 @@ pub(crate) fn hand_over(
         all.push(Secret { file: name, place });
     }
     Ok(all)
+}
+
+/// Gives a new container its copies.
+pub(crate) fn hand_over(
+    store: &Store,
+    directory: &Directory,
+    secrets: &[Secret],
+) -> Result<(), Failure> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let values = Secrets::open(store)?;
+    let copies = private(&directory.path, SECRETS)?;
+    let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
+    for Secret { file: name, place } in secrets {
+        let what = || format!("secret {name}");
+        let value = file::read_at_once(&values.0, name, SECRET_BYTES).doing(what)?;
+        if let (SecretPlace::Variable(_), Err(_)) = (place, std::str::from_utf8(&value)) {
+            return Err(Failure::new(format!(
+                "secret {name} is not UTF-8 and no variable can be it"
+            )));
+        }
+        // Not as a whole: nobody reads it before the record names it.
+        let copy = file::openat(&copies, name, flags, 0o600).doing(what)?;
+        file::write_fd(&copy, &value).doing(what)?;
+        durable::sync(&copy).doing(what)?;
+    }
+    durable::sync(&copies).doing(|| "copies of the secrets".into())
 }
 
 /// The variables that a later process of a container gets as its first one did.

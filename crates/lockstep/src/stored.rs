@@ -132,6 +132,15 @@ impl<'a> Images<'a> {
         Ok(paths.into_iter().map(PathBuf::from).collect())
     }
 
+    /// The same directories for a container that is not made. Nothing keeps the image from being removed.
+    pub(crate) fn layers(&self, image: &Image) -> Result<Vec<PathBuf>, Failure> {
+        let paths = self.inside(|store, owners| {
+            let layers = store.layers(image, owners)?;
+            layers.iter().map(|layer| path_of(layer.as_fd())).collect()
+        })?;
+        Ok(paths.into_iter().map(PathBuf::from).collect())
+    }
+
     /// The user namespace with the ids that containers have, made at the first use.
     fn users(&self) -> Result<&OwnedFd, Failure> {
         if let Some(users) = self.users.get() {
@@ -262,11 +271,11 @@ pub(crate) fn file_of(layers: &[PathBuf], path: &str, limit: usize) -> Option<Ve
 }
 
 /// The directories of a container's changes.
-pub(crate) fn overlay_root(directory: &Directory, layers: &[PathBuf]) -> OverlayRoot {
+pub(crate) fn overlay_root(directory: &Path, layers: &[PathBuf]) -> OverlayRoot {
     OverlayRoot {
         layers: layers.to_vec(),
-        upper: directory.path.join(CHANGES[0]),
-        work: directory.path.join(CHANGES[1]),
+        upper: directory.join(CHANGES[0]),
+        work: directory.join(CHANGES[1]),
     }
 }
 

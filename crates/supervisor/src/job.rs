@@ -165,6 +165,11 @@ pub struct LogJob {
 impl Job {
     /// What the runtime is asked for; without the secrets, of which only a program has a use.
     pub fn request(&self) -> Result<CreateRequest> {
+        self.request_with(Vec::new())
+    }
+
+    /// The same with the values of the secrets, in their order.
+    pub fn request_with(&self, values: Vec<Vec<u8>>) -> Result<CreateRequest> {
         Ok(CreateRequest {
             id: ContainerId::parse(&self.id)?,
             bundle: self.bundle.clone(),
@@ -176,12 +181,11 @@ impl Job {
             preserve_fds: 0,
             listen_fds: 0,
             notify_socket: self.notify_socket.clone(),
-            supervised: Some(self.supervised(Vec::new())),
+            supervised: Some(self.supervised(values)),
         })
     }
 
-    /// `values` are those of the secrets, in their order.
-    pub(crate) fn supervised(&self, values: Vec<Vec<u8>>) -> Supervised {
+    fn supervised(&self, values: Vec<Vec<u8>>) -> Supervised {
         let (mut secrets, mut secret_env) = (Vec::new(), Vec::new());
         for (secret, value) in self.secrets.iter().zip(values) {
             match &secret.place {

@@ -162,9 +162,8 @@ fn request(job: &Job, directory: &OwnedFd, handed: usize) -> Result<CreateReques
             .during(|| format!("{path} in the container's directory"))
     };
     let values: Result<Vec<Vec<u8>>> = job.secrets.iter().map(value).collect();
-    let mut request = job.request()?;
+    let mut request = job.request_with(values?)?;
     request.preserve_fds = u32::try_from(handed).unwrap_or(0);
-    request.supervised = Some(job.supervised(values?));
     Ok(request)
 }
 

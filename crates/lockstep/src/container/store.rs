@@ -77,6 +77,11 @@ impl Store {
         self.at.state.join("runtime")
     }
 
+    /// Where the directory of a container that is kept would be.
+    pub(crate) fn path_of(&self, id: &str) -> PathBuf {
+        self.place(false).1.join(id)
+    }
+
     /// Makes a container's directory and takes its lock.
     pub(crate) fn create(&self, id: &str, passing: bool) -> Result<Directory, Failure> {
         let (parent, path) = self.place(passing);

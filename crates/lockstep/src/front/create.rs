@@ -1,7 +1,7 @@
 //! From the command line to a container's directory.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockstep_kernel::durable::Lock;
 use lockstep_kernel::{file, random};
@@ -10,7 +10,7 @@ use lockstep_runtime::clock;
 use lockstep_supervisor::{Job, LogJob};
 
 use super::image::Opened;
-use super::{Eyes, Front, Saved, probe_caller};
+use super::{Eyes, Front, probe_caller};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
@@ -152,7 +152,12 @@ fn fill(
     for (name, text) in &resolved.files {
         directory.write_for(name, text.as_bytes(), claimed.block)?;
     }
-    let secrets = crate::secret::hand_over(store, directory, &resolved.secrets)?;
+    let place = Place {
+        id,
+        path: &directory.path,
+    };
+    let job = job(store, place, args, (image, caller, &resolved))?;
+    crate::secret::hand_over(store, directory, &job.secrets)?;
     let record = Record {
         schema: crate::container::RECORD_SCHEMA,
         id: id.to_owned(),
@@ -173,11 +178,7 @@ fn fill(
         health: resolved.health.clone(),
         sdnotify: super::notify::mode(args, resolved.health.is_some())?,
         restarts: 0,
-        job: Job {
-            secrets,
-            no_cgroups: caller.uid == 0 && !caller.cgroups,
-            ..job(store, directory, args, (image, &resolved))?
-        },
+        job,
         settings: resolved.settings,
         warnings: resolved.warnings,
     };
@@ -185,11 +186,18 @@ fn fill(
     Ok((record, resolved.spec))
 }
 
-fn job(
+/// A container's id and directory, made or not.
+pub(super) struct Place<'a> {
+    pub(super) id: &'a str,
+    pub(super) path: &'a Path,
+}
+
+/// What the supervisor is told besides the configuration.
+pub(super) fn job(
     store: &Store,
-    directory: &Directory,
+    place: Place<'_>,
     args: &Arguments,
-    (image, resolved): (&Image, &Resolved),
+    (image, caller, resolved): (&Image, &Caller, &Resolved),
 ) -> Result<Job, Failure> {
     let run_time_ms = match args.text("timeout")? {
         Some("0") | None => None,
@@ -200,17 +208,17 @@ fn job(
     };
     let interactive = args.flag("interactive");
     let overlay = match &image.source {
-        Source::Layers(layers) => Some(crate::stored::overlay_root(directory, layers)),
+        Source::Layers(layers) => Some(crate::stored::overlay_root(place.path, layers)),
         _ => None,
     };
     Ok(Job {
-        secrets: Vec::new(),
+        secrets: crate::secret::chosen(store, &resolved.secrets)?,
         joined: resolved.joined.clone(),
         over: resolved.over.clone(),
         notify_socket: None,
-        id: directory.id.clone(),
+        id: place.id.to_owned(),
         state: store.runtime(),
-        bundle: directory.path.clone(),
+        bundle: place.path.to_owned(),
         owner: resolved.owner,
         memory_root: resolved.memory_root.clone(),
         overlay,
@@ -226,7 +234,7 @@ fn job(
         stop_signal: resolved.stop_signal,
         stop_timeout_ms: resolved.stop_timeout_ms,
         run_time_ms,
-        no_cgroups: false,
+        no_cgroups: caller.uid == 0 && !caller.cgroups,
         systemd_cgroup: false,
         runtime_dir: store.at.runtime_dir.clone(),
     })
@@ -304,33 +312,8 @@ fn cidfile(args: &Arguments, id: &str) -> Result<(), Failure> {
     made.doing(|| format!("--cidfile {}", path.display()))
 }
 
-/// `--why`: every setting of the container that the command line would make; nothing is made.
-pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    let resolved = resolve_only(front, args)?;
-    super::print(&crate::why::table(&resolved.settings, &resolved.warnings))?;
-    Ok(0)
-}
-
-/// Resolves a command line for a container that is not made: its id and block are any.
-pub(crate) fn resolve_only(front: &Front, args: &Arguments) -> Result<Resolved, Failure> {
-    let typed = &*super::image::typed(args)?;
-    let caller = match Saved::given(args)? {
-        Some(saved) => saved.caller(),
-        None => probe_caller()?,
-    };
-    let at = front.locations()?;
-    let image = super::open_image(typed, &Images::new(&at, &caller))?;
-    let image = image.with_layers(typed, Vec::new());
-    let eyes = Eyes::new(&image, front, &at);
-    let block = match resolve::wants_block(args, &caller)? {
-        true => Some(crate::container::FIRST_BLOCK),
-        false => super::neighbour::block(&eyes, args)?.map(|(block, _)| block),
-    };
-    prepare(front, &eyes, args, (&image, &caller), (NO_ID, block))
-}
-
 /// Resolves a command line; `block` is the container's block of user ids.
-fn prepare(
+pub(super) fn prepare(
     front: &Front,
     eyes: &Eyes<'_>,
     args: &Arguments,
@@ -353,6 +336,3 @@ fn prepare(
     front.config.attribute(args, &mut resolved.settings)?;
     Ok(resolved)
 }
-
-/// Stands for an id that is not chosen yet.
-const NO_ID: &str = "0000000000000000000000000000000000000000000000000000000000000000";

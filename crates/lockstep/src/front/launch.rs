@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
 use lockstep_kernel::process::Child;
 use lockstep_oci::runtime::Spec;
@@ -139,25 +140,29 @@ pub(crate) fn ready(
         let caller = probe_caller()?;
         crate::stored::prepare_over(&Images::new(&store.at, &caller), directory, &job.over)?;
     }
-    let (layers, over) = take_mounts(job)?;
+    let (layers, over) = take_mounts(job, crate::caller::is_root_of_host()?);
     crate::stored::mount_all(directory, (layers.as_ref(), &over), spec)
 }
 
-/// Takes out of a job what the process that was called mounts itself: an ordinary user can mount in the container's user
-/// namespace alone.
-pub(super) fn take_mounts(job: &mut Job) -> Result<(Option<OverlayRoot>, Vec<Over>), Failure> {
-    match crate::caller::is_root_of_host()? {
-        true => Ok((job.overlay.take(), std::mem::take(&mut job.over))),
-        false => Ok((None, Vec::new())),
+/// Takes out of a job what the process that was called mounts itself, where it is the host's root: an ordinary user can
+/// mount in the container's user namespace alone.
+pub(super) fn take_mounts(job: &mut Job, root: bool) -> (Option<OverlayRoot>, Vec<Over>) {
+    match root {
+        true => (job.overlay.take(), std::mem::take(&mut job.over)),
+        false => (None, Vec::new()),
     }
 }
 
 /// A volume may be a link: nobody else can have put one there. In a volume, containers can.
-fn find_sources(store: &Store, job: &mut Job) -> Result<(), Failure> {
+pub(super) fn find_sources(store: &Store, job: &mut Job) -> Result<(), Failure> {
     let volumes = super::sight::volumes(&store.at.data);
     for source in job.over.iter_mut().map(|over| &mut over.source) {
         if source.parent() == Some(&volumes) {
-            *source = file::canonicalize(&*source).doing(|| source.display().to_string())?;
+            match file::canonicalize(&*source) {
+                // One that is not made yet, by who only asks: whoever mounts it is told so.
+                Err(e) if e.is(&[Errno::ENOENT.0]) => {}
+                other => *source = other.doing(|| source.display().to_string())?,
+            }
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The process that was called: what its verbs share.
 
 mod create;
+mod foresee;
 mod handed;
 mod image;
 mod keeper;
@@ -28,7 +29,8 @@ use crate::container::{Found, Store};
 use crate::failure::Failure;
 
 pub(crate) use crate::print::{note, print};
-pub(crate) use create::{Created, create, explain, resolve_only};
+pub(crate) use create::{Created, create};
+pub(crate) use foresee::{explain, foresee};
 pub(crate) use handed::{claim as claim_handed, count as count_handed};
 pub(crate) use keeper::{
     KEEPER, begin as begin_keeping, finish, keep, run as run_keeper, succeed, watch,

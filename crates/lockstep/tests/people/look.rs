@@ -11,9 +11,7 @@ crate::cases![
     top_shows_both_numbers,
     stats_shows_use,
     why_names_who_asked,
-    plan_does_nothing,
     doctor_answers,
-    a_plan_for_another_host,
     help_names_every_verb,
     hostile_text_is_escaped,
 ];
@@ -314,20 +312,6 @@ fn why_names_who_asked(t: &Stage) {
     assert_eq!(t.call(&["ps", "-aq"]).text(), "");
 }
 
-fn plan_does_nothing(t: &Stage) {
-    let plan = t.call(&["plan", "host:", "true"]).text();
-    for step in [
-        "Clone",
-        "WriteIdMaps",
-        "DieWithSupervisor",
-        "Seccomp {",
-        "Execute { args: [\"true\"]",
-    ] {
-        assert!(plan.contains(step), "{step} in {plan}");
-    }
-    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
-}
-
 fn doctor_answers(t: &Stage) {
     let output = t.call(&["doctor", "--json"]);
     assert!(output.code <= 1, "{output:?}");
@@ -389,45 +373,4 @@ fn hostile_text_is_escaped(t: &Stage) {
         let seen = t.call(args).text();
         assert!(!seen.contains('\u{1b}'), "{seen:?}");
     }
-}
-
-/// What would happen on a host that is described: a saved one, and one that was invented from it.
-fn a_plan_for_another_host(t: &Stage) {
-    let here = t.call(&["doctor", "--json"]).stdout;
-    let file = t.dir.join("host.json");
-    let path = file.display().to_string();
-    let write = |text: &str| std::fs::write(&file, text).expect("a file");
-    let plan = |options: &[&str]| {
-        let args = [&["plan", "--host", &path][..], options, &["host:", "true"]].concat();
-        t.call(&args)
-    };
-    write(&here);
-    assert_eq!(plan(&[]).text(), t.call(&["plan", "host:", "true"]).text());
-    // Another user of another host: cgroup v2 alone, subordinate ids.
-    let mut other: serde_json::Value = serde_json::from_str(&here).expect("JSON");
-    let host = &mut other["host"];
-    (host["uid"], host["gid"], host["capabilities"]) = (1000.into(), 1000.into(), 0.into());
-    host["cgroup"] = serde_json::json!({"mode": "v2", "hierarchies": [{
-        "controllers": ["memory", "pids"], "name": null, "version": "v2", "mount": "/sys/fs/cgroup", "root": "/",
-        "own": "/user.slice"}]});
-    other["subuids"] = serde_json::json!([[300_000, 65_536]]);
-    other["subgids"] = other["subuids"].clone();
-    write(&other.to_string());
-    let made = plan(&[]).text();
-    for wanted in [
-        "outside: 1000, size: 1",
-        "outside: 300000",
-        "kind: \"cgroup2\"",
-    ] {
-        assert!(made.contains(wanted), "{wanted} in {made}");
-    }
-    let why = plan(&["--why"]).text();
-    assert!(why.contains("1-65536 are subordinate ids"), "{why}");
-    other["host"]["kernel"] = "9".into();
-    write(&other.to_string());
-    let refused = plan(&[]).refused(125);
-    assert!(
-        refused.contains("--host") && refused.contains("kernel"),
-        "{refused}"
-    );
 }

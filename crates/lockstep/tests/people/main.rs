@@ -30,6 +30,7 @@ mod neighbour;
 mod nested;
 mod notify;
 mod own_binary;
+mod plan;
 mod record;
 mod restart;
 mod secret;
@@ -57,6 +58,12 @@ macro_rules! cases {
 pub(crate) use cases;
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, word, directory, who] = &*words
+        && word == plan::PLAN_OF
+    {
+        return plan::plan_of(directory, who == "root");
+    }
     let groups = [
         ("copy", copy::CASES),
         ("copy_attack", copy_attack::CASES),
@@ -77,6 +84,7 @@ fn main() -> ExitCode {
         ("nested", nested::CASES),
         ("notify", notify::CASES),
         ("own_binary", own_binary::CASES),
+        ("plan", plan::CASES),
         ("secret", secret::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),

@@ -106,6 +106,11 @@ impl Stage {
 
     /// The command as an ordinary user, who has subordinate ids from `first` on, or none.
     pub(crate) fn user_command(&self, first: Option<u32>, args: &[&str]) -> Command {
+        self.as_user(first, &self.words("user", args))
+    }
+
+    /// Any command of this user's.
+    pub(crate) fn as_user(&self, first: Option<u32>, words: &[String]) -> Command {
         for kind in ["data", "state"] {
             let path = self.dir.join(format!("user-{kind}"));
             std::fs::create_dir_all(&path).expect("a directory for the user");
@@ -136,7 +141,7 @@ impl Stage {
         );
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
-        command.args(self.words("user", args)).stdin(Stdio::null());
+        command.args(words).stdin(Stdio::null());
         command
     }
 

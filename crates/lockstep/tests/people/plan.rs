@@ -1,0 +1,190 @@
+//! `plan`: what `run` would do, here and on another host.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use lockstep_runtime::{CgroupDriver, Runtime, Settings};
+use lockstep_supervisor::Job;
+
+use crate::stage::{Stage, output, program, run_directory};
+
+crate::cases![
+    plan_does_nothing,
+    a_plan_for_another_host,
+    it_is_what_root_s_run_does,
+    it_is_what_a_user_s_run_does,
+];
+
+fn plan_does_nothing(t: &Stage) {
+    let plan = t.call(&["plan", "host:", "true"]).text();
+    for step in [
+        "Clone",
+        "WriteIdMaps",
+        "DieWithSupervisor",
+        "Seccomp {",
+        "Execute { args: [\"true\"]",
+    ] {
+        assert!(plan.contains(step), "{step} in {plan}");
+    }
+    assert_eq!(t.call(&["ps", "-aq"]).text(), "");
+}
+
+/// What would happen on a host that is described: a saved one, and one that was invented from it.
+fn a_plan_for_another_host(t: &Stage) {
+    let here = t.call(&["doctor", "--json"]).stdout;
+    let file = t.dir.join("host.json");
+    let path = file.display().to_string();
+    let write = |text: &str| std::fs::write(&file, text).expect("a file");
+    let plan = |options: &[&str]| {
+        let args = [&["plan", "--host", &path][..], options, &["host:", "true"]].concat();
+        t.call(&args)
+    };
+    write(&here);
+    assert_eq!(plan(&[]).text(), t.call(&["plan", "host:", "true"]).text());
+    // Another user of another host: cgroup v2 alone, subordinate ids.
+    let mut other: serde_json::Value = serde_json::from_str(&here).expect("JSON");
+    let host = &mut other["host"];
+    (host["uid"], host["gid"], host["capabilities"]) = (1000.into(), 1000.into(), 0.into());
+    host["cgroup"] = serde_json::json!({"mode": "v2", "hierarchies": [{
+        "controllers": ["memory", "pids"], "name": null, "version": "v2", "mount": "/sys/fs/cgroup", "root": "/",
+        "own": "/user.slice"}]});
+    other["subuids"] = serde_json::json!([[300_000, 65_536]]);
+    other["subgids"] = other["subuids"].clone();
+    write(&other.to_string());
+    let made = plan(&[]).text();
+    for wanted in [
+        "outside: 1000, size: 1",
+        "outside: 300000",
+        "kind: \"cgroup2\"",
+    ] {
+        assert!(made.contains(wanted), "{wanted} in {made}");
+    }
+    let why = plan(&["--why"]).text();
+    assert!(why.contains("1-65536 are subordinate ids"), "{why}");
+    other["host"]["kernel"] = "9".into();
+    write(&other.to_string());
+    let refused = plan(&[]).refused(125);
+    assert!(
+        refused.contains("--host") && refused.contains("kernel"),
+        "{refused}"
+    );
+}
+
+/// The word that makes this binary print the plan of a container that was made, as its supervisor comes to it: the tests
+/// have to ask as the container's user, and in a process with one thread.
+pub(crate) const PLAN_OF: &str = "plan-of";
+
+pub(crate) fn plan_of(directory: &str, root: bool) -> ExitCode {
+    let read = |name: &str| {
+        let text = std::fs::read(Path::new(directory).join(name)).expect("a file");
+        serde_json::from_slice::<serde_json::Value>(&text).expect("JSON")
+    };
+    let job = read("record.json")["job"].clone();
+    let mut job: Job = serde_json::from_value(job).expect("a job");
+    if root {
+        // Mounted before the supervisor begins.
+        job.overlay = None;
+        job.over.clear();
+    }
+    let values = vec![b"hidden".to_vec(); job.secrets.len()];
+    let request = job.request_with(values).expect("a request");
+    let runtime = Runtime::open(Settings {
+        root: job.state,
+        cgroup_driver: CgroupDriver::Cgroupfs,
+        rootless: job.no_cgroups.then_some(true),
+        runtime_dir: job.runtime_dir,
+        warn: &|_| {},
+    });
+    let spec = serde_json::from_value(read("config.json")).expect("a configuration");
+    let plan = runtime.and_then(|runtime| runtime.plan(&request, spec, None));
+    println!("{}", plan.expect("a plan"));
+    ExitCode::SUCCESS
+}
+
+/// Compares what `plan` says with the plan of the container that the same words make.
+#[track_caller]
+fn compare(t: &Stage, user: Option<Option<u32>>, options: &[&str], image: &[&str]) {
+    let call = |args: &[&str]| match user {
+        None => t.call(args),
+        Some(first) => output(t.user_command(first, args), b""),
+    };
+    let line = [options, image].concat();
+    let id = call(&[&["create"][..], &line].concat()).text();
+    let who = if user.is_some() { "user" } else { "root" };
+    let directory = t.dir.join(format!("{who}-data/containers/{id}"));
+    // Where every user can execute it.
+    let copy = run_directory().join("people");
+    if !copy.exists() {
+        let own = std::env::current_exe().expect("this program");
+        std::fs::copy(own, &copy).expect("a copy");
+    }
+    let words = [&*copy, Path::new(PLAN_OF), &directory, Path::new(who)];
+    let words = words.map(|word| word.display().to_string());
+    let made = match user {
+        None => {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]);
+            output(command, b"")
+        }
+        Some(first) => output(t.as_user(first, &words), b""),
+    };
+    call(&["rm", &id]).text();
+    let any = |text: String| {
+        text.replace(&id, &"0".repeat(64))
+            .replace(&id[..12], &"0".repeat(12))
+    };
+    let (made, said) = (
+        any(made.text()),
+        call(&[&["plan"][..], &line].concat()).text(),
+    );
+    let differ = made.lines().zip(said.lines()).find(|(a, b)| a != b);
+    assert_eq!(differ, None, "{line:?}");
+    assert_eq!(made.lines().count(), said.lines().count(), "{line:?}");
+}
+
+fn it_is_what_root_s_run_does(t: &Stage) {
+    program();
+    let data = t.dir.join("brought");
+    std::fs::create_dir_all(&data).expect("own directory");
+    let bind = |place: &str| format!("{}:{place}", data.display());
+    t.call_with(b"worth", &["secret", "create", "key", "-"])
+        .text();
+    t.call(&["volume", "create", "kept"]).text();
+    let image = crate::image::layout(t);
+    let images = ["host:", &image];
+    for image in images {
+        for options in [
+            &[][..],
+            &["-v", &bind("/x"), "-v", &bind("/y:ro"), "-v", "kept:/z"],
+            &["-v", &bind("/x:O"), "-v", "kept:/z:O", "--tmpfs", "/t"],
+            &["--secret", "key", "--secret", "key,type=env,target=WORD"],
+            &["--init", "-t", "--memory", "64m", "--read-only"],
+            &["--user", "0"],
+        ] {
+            compare(t, None, options, &[image, "true"]);
+        }
+    }
+    // Last: its block of ids is the one that a plan takes for free.
+    t.call(&["run", "-d", "--name", "one", "host:", "sleep", "1000"])
+        .text();
+    for image in images {
+        let options = ["--network", "container:one", "--ipc", "container:one"];
+        compare(t, None, &options, &[image, "true"]);
+    }
+}
+
+fn it_is_what_a_user_s_run_does(t: &Stage) {
+    program();
+    let data = t.dir.join("brought");
+    std::fs::create_dir_all(&data).expect("own directory");
+    let over = format!("{}:/x:O", data.display());
+    let image = crate::image::layout(t);
+    for first in [None, Some(300_000)] {
+        for image in ["host:", &image] {
+            let options = ["--user", "0", "-v", &over, "-v", "new:/z"];
+            compare(t, Some(first), &options, &[image, "true"]);
+        }
+        // It is made by somebody else's ids now.
+        drop(std::fs::remove_dir_all(t.dir.join("user-data")));
+    }
+}
