@@ -120,7 +120,7 @@ impl Store {
     }
 
     /// The same, and what was found: nothing has to be read again of a container that is well.
-    fn look_after(
+    pub(crate) fn look_after(
         &self,
         runtime: &Runtime<'_>,
         directory: &Directory,

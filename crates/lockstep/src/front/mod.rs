@@ -25,7 +25,7 @@ use lockstep_supervisor::Job;
 
 use crate::argv::Arguments;
 use crate::config::Config;
-use crate::container::{Found, Store};
+use crate::container::{Directory, Found, Record, Status, Store};
 use crate::failure::Failure;
 
 pub(crate) use crate::print::{note, print};
@@ -100,8 +100,24 @@ impl Front {
     pub(crate) fn containers(&self) -> Result<Vec<Found>, Failure> {
         let store = self.store()?;
         let (found, wrong) = self.with_runtime(store, |runtime| store.sweep(runtime))?;
-        let revived = found.iter().map(|one| keeper::revive(self, one));
+        let revive = |one: &Found| keeper::revive(self, &one.directory, (&one.record, &one.status));
+        let revived = found.iter().map(revive);
         for failure in wrong.into_iter().chain(revived.filter_map(Result::err)) {
+            note(&failure.as_warning());
+        }
+        Ok(found)
+    }
+
+    /// One container with what killed commands left of it repaired; `None` where it is there no more.
+    pub(crate) fn look_after(
+        &self,
+        directory: &Directory,
+    ) -> Result<Option<(Record, Status)>, Failure> {
+        let store = self.store()?;
+        let found = self.with_runtime(store, |runtime| store.look_after(runtime, directory))?;
+        if let Some((record, status)) = &found
+            && let Err(failure) = keeper::revive(self, directory, (record, status))
+        {
             note(&failure.as_warning());
         }
         Ok(found)

@@ -261,9 +261,8 @@ fn end_of(front: &Front, typed: &str) -> Result<i32, Failure> {
         }
     }
     // Nobody is there: it has ended, it never began, or its supervisor was killed.
-    front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
-    match directory.status()? {
-        Status::Exited(_, exit) => Ok(exit.status),
+    match front.look_after(&directory)? {
+        Some((_, Status::Exited(_, exit))) => Ok(exit.status),
         _ => Err(not_running(typed)),
     }
 }

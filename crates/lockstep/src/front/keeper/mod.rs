@@ -17,7 +17,7 @@ use lockstep_kernel::process::{self, Child, Image};
 use lockstep_kernel::{event, exe, file, socket};
 
 use super::{Front, Launched};
-use crate::container::{Directory, Found, Keeping, Record, Restart, Status};
+use crate::container::{Directory, Keeping, Record, Restart, Status};
 use crate::failure::{Doing, Failure};
 
 pub(crate) use run::run;
@@ -98,12 +98,11 @@ pub(crate) fn succeed(
 }
 
 /// Leaves another keeper behind a container whose own was killed.
-pub(crate) fn revive(front: &Front, found: &Found) -> Result<(), Failure> {
-    let Found {
-        directory,
-        record,
-        status,
-    } = found;
+pub(super) fn revive(
+    front: &Front,
+    directory: &Directory,
+    (record, status): (&Record, &Status),
+) -> Result<(), Failure> {
     let due = match status {
         Status::Running(_) => record.needs_keeper(),
         Status::Exited(_, exit) => record.goes_on(exit),

@@ -14,30 +14,33 @@ use crate::why::Origin;
 pub(super) fn find(front: &Front, typed: &str) -> Result<Value, Failure> {
     let store = front.store()?;
     let (directory, _) = store.find(typed)?;
+    let found = front.look_after(&directory)?;
+    let (record, status) =
+        found.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
     front.with_runtime(store, |runtime| {
-        store.repair(runtime, &directory)?;
-        let record = directory.record()?;
-        let record = record.ok_or_else(|| Failure::new(format!("container {typed} has gone")))?;
-        let phase = Phase::of(runtime, &directory, &record, &directory.status()?)?;
-        describe(&directory, &record, phase)
+        let phase = Phase::of(runtime, &directory, &record, &status)?;
+        describe(&directory, &record, (&status, phase))
     })
 }
 
-fn describe(directory: &Directory, record: &Record, phase: Phase) -> Result<Value, Failure> {
+fn describe(
+    directory: &Directory,
+    record: &Record,
+    (status, phase): (&Status, Phase),
+) -> Result<Value, Failure> {
     let config = directory.config()?.unwrap_or_default();
     let spec: Value = serde_json::from_slice(&config)
         .map_err(|e| Failure::new(format!("config.json of {}: {e}", record.name)))?;
-    let status = directory.status()?;
-    let (started, downgrades) = match &status {
+    let (started, downgrades) = match status {
         Status::Running(started)
         | Status::Abandoned(started)
         | Status::Exited(Some(started), _) => (true, started.downgrades.clone()),
         _ => (false, Vec::new()),
     };
     let in_directory = |name: &str| directory.path.join(name);
-    let mut state = serde_json::to_value(state_of(&status, phase))
+    let mut state = serde_json::to_value(state_of(status, phase))
         .map_err(|e| Failure::new(format!("JSON: {e}")))?;
-    if let Some(health) = health(directory, record, &status)? {
+    if let Some(health) = health(directory, record, status)? {
         state["Health"] = described(&health);
     }
     Ok(json!({
@@ -58,7 +61,7 @@ fn describe(directory: &Directory, record: &Record, phase: Phase) -> Result<Valu
         "BoundingCaps": list(&spec["process"]["capabilities"]["bounding"]),
         "Config": config_of(record, &spec),
         "HostConfig": host_config(record, &spec),
-        "NetworkSettings": network(record, &spec, started.then_some(&status)),
+        "NetworkSettings": network(record, &spec, started.then_some(status)),
         "GraphDriver": graph(record),
         // What Docker has no name for.
         "Lockstep": {
