@@ -5,7 +5,7 @@
 
 #![allow(
     clippy::disallowed_methods,
-    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "tests act on the machine; the rules are for what is shipped"
 )]
 
@@ -13,6 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+#[path = "../harness/suite.rs"]
+mod suite;
 mod verbs;
 
 const OURS: &str = env!("CARGO_BIN_EXE_lockstep-runc");
@@ -34,10 +36,15 @@ fn run(program: &str, args: &[&str], directory: &Path) -> Output {
     command.stdin(Stdio::null()).output().expect("it runs")
 }
 
-fn runc_is_there() -> bool {
-    let there = Path::new(RUNC).exists();
+/// Whether `test` can compare; a skip of it where it cannot.
+fn runc_is_there(test: &str) -> bool {
+    is_there(test, RUNC)
+}
+
+fn is_there(test: &str, file: &str) -> bool {
+    let there = Path::new(file).exists();
     if !there {
-        eprintln!("SKIPPED: no {RUNC} to compare with");
+        suite::announce_skip(test, &format!("no {file}"));
     }
     there
 }
@@ -69,7 +76,7 @@ fn compare(directory: &Path, args: &[&str]) {
 #[test]
 fn mistakes_read_as_runcs() {
     let directory = directory("mistakes");
-    if !runc_is_there() {
+    if !runc_is_there("mistakes_read_as_runcs") {
         return;
     }
     for args in [
@@ -226,7 +233,7 @@ fn spec(program: &str, directory: &Path, args: &[&str]) -> serde_json::Value {
 #[test]
 fn spec_writes_runcs_configuration() {
     let directory = directory("spec");
-    if !runc_is_there() {
+    if !runc_is_there("spec_writes_runcs_configuration") {
         return;
     }
     for (name, args) in [("root", &[][..]), ("rootless", &["--rootless"])] {
@@ -274,7 +281,7 @@ fn spec_leaves_an_existing_file_alone() {
 #[test]
 fn help_lists_every_option_that_runcs_help_lists() {
     let directory = directory("help");
-    if !runc_is_there() {
+    if !runc_is_there("help_lists_every_option_that_runcs_help_lists") {
         return;
     }
     let options = |program: &str, args: &[&str]| -> Vec<String> {

@@ -4,11 +4,11 @@
 //! begin with runc's, since scripts look for it. What more ours says (call, hint) may follow.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{OURS, RUNC, directory, runc_is_there, said};
+use super::{OURS, RUNC, directory, is_there, runc_is_there, said};
 
 /// A bundle with busybox, its state directory, and a container id of this test alone.
 struct Life {
@@ -131,14 +131,16 @@ fn compare(ours: &Life, theirs: &Life, args: &[&str]) {
     assert_eq!(our_code, their_code, "{args:?}: {our_line}");
 }
 
-fn pair(name: &str) -> Option<(Life, Life)> {
-    (runc_is_there() && Path::new("/bin/busybox").exists())
+/// Both runtimes for `test`, whose directories bear the short name.
+fn pair(test: &str, name: &str) -> Option<(Life, Life)> {
+    let test = format!("verbs::{test}");
+    (runc_is_there(&test) && is_there(&test, "/bin/busybox"))
         .then(|| (Life::new(OURS, name), Life::new(RUNC, name)))
 }
 
 #[test]
 fn a_container_that_is_not_there() {
-    let Some((ours, theirs)) = pair("absent") else {
+    let Some((ours, theirs)) = pair("a_container_that_is_not_there", "absent") else {
         return;
     };
     for args in [
@@ -170,7 +172,7 @@ fn a_container_that_is_not_there() {
 
 #[test]
 fn a_containers_life() {
-    let Some((ours, theirs)) = pair("life") else {
+    let Some((ours, theirs)) = pair("a_containers_life", "life") else {
         return;
     };
     let both = |calls: &[&[&str]]| calls.iter().for_each(|args| compare(&ours, &theirs, args));
@@ -226,7 +228,7 @@ fn a_containers_life() {
 
 #[test]
 fn run_gives_the_programs_code() {
-    let Some((ours, theirs)) = pair("run") else {
+    let Some((ours, theirs)) = pair("run_gives_the_programs_code", "run") else {
         return;
     };
     for (args, calls) in [
@@ -247,7 +249,10 @@ fn run_gives_the_programs_code() {
 
 #[test]
 fn capabilities_that_a_process_description_leaves_out_are_the_containers() {
-    let Some((ours, theirs)) = pair("process") else {
+    let Some((ours, theirs)) = pair(
+        "capabilities_that_a_process_description_leaves_out_are_the_containers",
+        "process",
+    ) else {
         return;
     };
     let mut seen = Vec::new();
@@ -273,7 +278,10 @@ fn capabilities_that_a_process_description_leaves_out_are_the_containers() {
 
 #[test]
 fn a_missing_working_directory_is_made_below_a_read_only_root() {
-    let Some((ours, theirs)) = pair("cwd") else {
+    let Some((ours, theirs)) = pair(
+        "a_missing_working_directory_is_made_below_a_read_only_root",
+        "cwd",
+    ) else {
         return;
     };
     for life in [&ours, &theirs] {
@@ -291,7 +299,10 @@ fn a_missing_working_directory_is_made_below_a_read_only_root() {
 
 #[test]
 fn a_program_does_not_inherit_what_the_caller_ignores() {
-    let Some((ours, theirs)) = pair("signals") else {
+    let Some((ours, theirs)) = pair(
+        "a_program_does_not_inherit_what_the_caller_ignores",
+        "signals",
+    ) else {
         return;
     };
     let ignored = |life: &Life, verb: &str| {
@@ -342,7 +353,7 @@ fn members(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
 
 #[test]
 fn answers_have_runcs_shape() {
-    let Some((ours, theirs)) = pair("answers") else {
+    let Some((ours, theirs)) = pair("answers_have_runcs_shape", "answers") else {
         return;
     };
     for life in [&ours, &theirs] {
