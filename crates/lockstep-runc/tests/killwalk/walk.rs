@@ -130,7 +130,11 @@ impl<'t> Walk<'t> {
             wrong.len(),
             wrong.join("\n")
         );
-        assert!(hits > 0 || !Sample::is_full(), "no point was hit");
+        let may_miss = may_miss(kind, &points, taken);
+        assert!(
+            taken - hits <= may_miss && (hits > 0 || taken < 3),
+            "only {hits} of {taken} hit, where {may_miss} may be missed: {missed:?}"
+        );
     }
 
     /// All points of the undisturbed verb.
@@ -269,6 +273,16 @@ impl<'t> Walk<'t> {
         self.refresh();
         Ok(())
     }
+}
+
+/// How many of the `taken` points need not be reached: one, one of fifty, and the rounds of waits. Of those there were
+/// as many as the undisturbed verb slept, and there are fewer when the machine is faster.
+fn may_miss(kind: &Kind, points: &[Point], taken: usize) -> usize {
+    // To look by opening, reading and closing a file, or by a signal, and to sleep.
+    const CALLS_OF_A_ROUND: usize = 4;
+    let sleeps = |point: &&Point| name_of(point.call) == "clock_nanosleep";
+    let rounds = points.iter().filter(sleeps).count();
+    1 + taken / 50 + CALLS_OF_A_ROUND * rounds * kind.disturbances.len()
 }
 
 /// The name of a system call of this architecture.
