@@ -47,7 +47,7 @@ pub(crate) struct Options {
 
 #[derive(Subcommand, Clone)]
 enum What {
-    /// Time of run, run with seccomp, exec and create+start+delete (the default)
+    /// Time of run, run with Podman's default seccomp profile, exec and create+start+delete (the default)
     Speed {
         /// Rounds; each has every case once
         #[arg(long, default_value_t = 100)]

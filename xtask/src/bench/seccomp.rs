@@ -1,7 +1,8 @@
-//! The engines' default profile as `linux.seccomp`, as an engine would write it.
+//! Podman's default profile as `linux.seccomp`, as an engine would write it.
 //!
 //! Podman and Docker keep conditions on capabilities, architecture and kernel in their profile
-//! and resolve them for each container; a runtime sees only the result.
+//! and resolve them for each container; a runtime sees only the result. Podman's stands for both: Docker's
+//! is inside dockerd and no file of a package, and Podman's, which has grown out of it, has more rules.
 
 use serde_json::{Value, json};
 
