@@ -423,7 +423,12 @@ fn kernel_flags() -> Vec<SeccompFlag> {
         let bit = bpf::SECCOMP_FILTER_FLAG_NAMES
             .iter()
             .find(|(name, _)| *name == flag.as_str());
-        bit.is_some_and(|(_, bit)| lockstep_kernel::seccomp::flag_available(*bit as u32))
+        // One is of listeners, and refused without.
+        let beside = match flag {
+            SeccompFlag::WaitKillableRecv => bpf::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            _ => 0,
+        };
+        bit.is_some_and(|(_, bit)| lockstep_kernel::seccomp::flag_available(*bit as u32 | beside))
     };
     SeccompFlag::KNOWN.iter().filter(known).cloned().collect()
 }

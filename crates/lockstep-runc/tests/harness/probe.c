@@ -49,6 +49,19 @@ static void raw(char **argv)
 	report("syscall", syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
 }
 
+static void caught(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* interruptible NR [ARG...]: the same, which a SIGUSR1 interrupts */
+static void interruptible(char **argv)
+{
+	struct sigaction action = {.sa_handler = caught};
+	sigaction(SIGUSR1, &action, NULL);
+	raw(argv);
+}
+
 /* int80 NR [ARG...]: the same through the 32-bit entry */
 static void int80(char **argv)
 {
@@ -221,11 +234,17 @@ static void answer(int fd, const char *how)
 		}
 		memset(&response, 0, sizeof response);
 		response.id = request.id;
+		if (!strncmp(how, "signal:", 7)) {
+			/* To whoever waits for the answer, which comes later. */
+			kill((pid_t)request.pid, SIGUSR1);
+			usleep(300000);
+			response.error = -(int)number(how + 7);
+		}
 		if (!strncmp(how, "errno:", 6))
 			response.error = -(int)number(how + 6);
 		else if (!strncmp(how, "value:", 6))
 			response.val = number(how + 6);
-		else
+		else if (strncmp(how, "signal:", 7))
 			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	}
@@ -308,6 +327,8 @@ static void one(char **argv)
 	const char *what = argv[0];
 	if (!strcmp(what, "syscall"))
 		raw(argv + 1);
+	else if (!strcmp(what, "interruptible"))
+		interruptible(argv + 1);
 	else if (!strcmp(what, "int80"))
 		int80(argv + 1);
 	else if (!strcmp(what, "ioprio"))

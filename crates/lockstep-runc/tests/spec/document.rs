@@ -11,7 +11,7 @@ use crate::harness::{Test, cases};
 
 cases! {
     every_named_test_exists,
-    every_field_has_a_row,
+    every_field_has_a_row: "the options and features are ours",
     virtual_machine_kinds_are_known,
     every_test_is_reached_by_a_file,
 }
@@ -26,7 +26,7 @@ const KINDS: [&str; 6] = [
     "old",
 ];
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -145,6 +145,7 @@ fn leaves(value: &Value, at: &str, found: &mut BTreeSet<String>) {
         "linux.netDevices",
         "linux.resources.rdma",
         "linux.timeOffsets",
+        "features.annotations",
     ];
     match value {
         Value::Object(members) => {
@@ -179,6 +180,12 @@ fn every_field_has_a_row(t: &Test) {
     let full: Value = serde_json::from_str(text).expect("it is JSON");
     let mut wanted = BTreeSet::new();
     leaves(&full, "", &mut wanted);
+    // Whether these are all that the specification has is asserted by the tests in features.rs.
+    let features = crate::features::features(t);
+    leaves(&features, "features", &mut wanted);
+    let options = features["mountOptions"].as_array().expect("options");
+    let row = |option: &Value| format!("mounts[].options: {}", option.as_str().expect("a name"));
+    wanted.extend(options.iter().map(row));
     assert!(
         wanted.len() > 150,
         "the full configuration has only {} fields",
@@ -194,6 +201,14 @@ fn every_field_has_a_row(t: &Test) {
         .filter(|field| !have.contains(field.as_str()))
         .collect();
     assert!(missing.is_empty(), "no row for {missing:?}");
+    let ours =
+        |field: &&&str| field.starts_with("features.") || field.starts_with("mounts[].options: ");
+    let other: Vec<&&str> = have
+        .iter()
+        .filter(ours)
+        .filter(|field| !wanted.contains(**field))
+        .collect();
+    assert!(other.is_empty(), "rows for what there is not: {other:?}");
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &rows {
         *counts.entry(&row.class).or_default() += row.fields.len();

@@ -25,6 +25,7 @@ mod cli;
 mod device;
 mod document;
 mod exec;
+mod features;
 mod filesystem;
 mod forget;
 mod full_disk;
@@ -40,6 +41,7 @@ mod old_kernel;
 mod paths;
 mod process;
 mod propagation;
+mod readme;
 mod rootless;
 mod schema;
 mod seccomp;
@@ -77,6 +79,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("device", device::cases()),
         ("document", document::cases()),
         ("exec", exec::cases()),
+        ("features", features::cases()),
         ("filesystem", filesystem::cases()),
         ("full_disk", full_disk::cases()),
         ("forget", forget::cases()),
@@ -92,6 +95,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("paths", paths::cases()),
         ("process", process::cases()),
         ("propagation", propagation::cases()),
+        ("readme", readme::cases()),
         ("rootless", rootless::cases()),
         ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),

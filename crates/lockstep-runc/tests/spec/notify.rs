@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Test, cases, short_path, wait_until};
+use lockstep_abi::feature::Feature;
+
+use crate::harness::{Bundle, Host, Test, cases, short_path, wait_until};
 use crate::seccomp::{ALARM, alarm, filtered, rule};
 
 cases! {
     flag_wait_killable: "runc 1.1.5 has no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    flag_tsync: "runc 1.1.5 has no flags",
     notify_answers_the_call,
     notify_continue,
     notify_state_is_sent,
@@ -21,13 +24,24 @@ cases! {
 }
 
 fn flag_wait_killable(t: &Test) {
-    // The kernel takes it only together with a listener.
-    let agent = Agent::start(t, "errno:55");
-    let bundle = agent.bundle(t, &["syscall", ALARM, "0"]).set(
+    let since = Feature::SeccompWaitKillable.since();
+    t.need(Host::get().kernel >= since, "a kernel before Linux 5.19");
+    // The agent has the call, and sends a signal before it answers: without the flag the answer is EINTR.
+    let agent = Agent::start(t, "signal:55");
+    let bundle = agent.bundle(t, &["interruptible", ALARM, "0"]).set(
         "/linux/seccomp/flags",
         json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]),
     );
     assert_eq!(bundle.run().ok().value("syscall"), "-55");
+}
+
+/// The kernel takes the two together with SECCOMP_FILTER_FLAG_TSYNC_ESRCH alone.
+fn flag_tsync(t: &Test) {
+    let agent = Agent::start(t, "errno:55");
+    let flags = json!(["SECCOMP_FILTER_FLAG_TSYNC"]);
+    let bundle = agent.bundle(t, &["syscall", ALARM, "0"]);
+    let output = bundle.set("/linux/seccomp/flags", flags).run().ok();
+    assert_eq!(output.value("syscall"), "-55");
 }
 
 /// The test's seccomp agent: a process of the host that answers every notification alike.

@@ -206,13 +206,18 @@ fn without_user_namespace_refused(t: &Test) {
 }
 
 fn limit_is_refused_or_downgraded(t: &Test) {
-    for (part, resources) in [
-        ("memory", json!({"memory": {"limit": 67_108_864}})),
-        ("pids", json!({"pids": {"limit": 30}})),
-        ("cpu", json!({"cpu": {"shares": 100}})),
+    for (part, resources, is_kept) in [
+        ("memory", json!({"memory": {"limit": 67_108_864}}), false),
+        // As a limit of the user's processes.
+        ("pids", json!({"pids": {"limit": 30}}), true),
+        ("cpu", json!({"cpu": {"shares": 100}}), false),
     ] {
-        let bundle = plain(t, "true").set("/linux/resources", resources);
+        let bundle = plain(t, "echo ran").set("/linux/resources", resources);
         let output = bundle.run();
+        if !t.peer_is_other() {
+            let wanted = if is_kept { (0, "ran") } else { (1, "") };
+            assert_eq!((output.code, output.text()), wanted, "{part}: {output:?}");
+        }
         assert!(
             output.stderr.contains(part) || output.stderr.contains("cgroup"),
             "{part}: dropped in silence: {output:?}"

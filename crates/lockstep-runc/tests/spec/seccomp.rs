@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Output, Test, cases, status_field};
+use crate::harness::{Bundle, Host, Output, Test, View, cases, status_field};
 
 cases! {
     filter_is_installed,
@@ -31,6 +31,7 @@ cases! {
     native_is_implied,
     every_architecture_name_is_known,
     flags: "runc 1.1.5 has no flags",
+    flags_reach_the_kernel: "runc 1.1.5 has no flags",
     flag_log: "runc 1.1.5 has no seccomp flags",
     flag_spec_allow: "runc 1.1.5 has no flags",
     without_no_new_privileges,
@@ -533,9 +534,40 @@ fn flags(t: &Test) {
     }
 }
 
+/// Whether a flag does something may be a matter of the machine; that the kernel is asked for it is not.
+fn flags_reach_the_kernel(t: &Test) {
+    t.need(Host::get().has_program("strace"), "no strace(1)");
+    for flags in [
+        &["SECCOMP_FILTER_FLAG_TSYNC"][..],
+        &["SECCOMP_FILTER_FLAG_SPEC_ALLOW"],
+        &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"],
+    ] {
+        let output = t.dir.join("strace");
+        let view = View::Script(format!(
+            "set -- strace -f -qq -e trace=seccomp -o {} \"$@\"",
+            output.display()
+        ));
+        let rules = json!([rule("SCMP_ACT_ERRNO", json!([]))]);
+        filtered(t, &["syscall", ALARM, "0"], rules)
+            .set("/linux/seccomp/flags", flags.to_vec())
+            .view(view)
+            .run()
+            .ok();
+        let text = std::fs::read_to_string(&output).expect("strace has written it");
+        let mut asked = text
+            .lines()
+            .filter_map(|line| line.split_once("SECCOMP_SET_MODE_FILTER, "))
+            .filter_map(|(_, call)| call.split_once(", {"))
+            .map(|(flags, _)| flags);
+        let mut asked: Vec<&str> = asked.next().expect(&text).split('|').collect();
+        asked.sort_unstable();
+        assert_eq!(asked, flags, "{text}");
+    }
+}
+
 fn flag_log(t: &Test) {
     // With it the kernel logs every action but "allow", without it no errno.
-    let host = crate::harness::Host::get();
+    let host = Host::get();
     t.need(host.has_program("dmesg"), "no dmesg(1) (util-linux)");
     let bundle = filtered(t, &[], json!([rule("SCMP_ACT_ERRNO", json!([]))]));
     let name = format!("/probe-{}", bundle.id);
