@@ -126,9 +126,14 @@ pub fn lock(file: impl AsFd, how: Lock, wait: bool) -> Result<bool> {
     };
     match retry(|| fs::flock(file, operation)) {
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        other => other
-            .map(|()| true)
-            .told(|| format!("flock({}, {operation:?})", call::fd(file))),
+        other => other.map(|()| true).told(|| {
+            let how = match how {
+                Lock::Shared => "LOCK_SH",
+                Lock::Exclusive => "LOCK_EX",
+            };
+            let wait = if wait { "" } else { "|LOCK_NB" };
+            format!("flock({}, {how}{wait})", call::fd(file))
+        }),
     }
 }
 

@@ -353,9 +353,16 @@ pub fn mknodat(
     };
     fs::mknodat(dir, path, file_type, Mode::from_raw_mode(mode), number).told(|| {
         format!(
-            "mknodat({}, {}, {kind:?}|0{mode:o}, {device:?})",
+            "mknodat({}, {}, {}|0{mode:o}, makedev({:#x}, {:#x}))",
             call::fd(dir),
-            call::path(path)
+            call::path(path),
+            match kind {
+                NodeKind::Char => "S_IFCHR",
+                NodeKind::Block => "S_IFBLK",
+                NodeKind::Fifo => "S_IFIFO",
+            },
+            device.0,
+            device.1
         )
     })
 }

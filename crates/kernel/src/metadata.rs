@@ -40,7 +40,7 @@ pub type Time = (i64, u32);
 pub fn set_times(file: impl AsFd, accessed: Time, modified: Time) -> Result<()> {
     let file = file.as_fd();
     fs::futimens(file, &timestamps(accessed, modified))
-        .told(|| format!("utimensat({}, NULL, {modified:?})", call::fd(file)))
+        .told(|| format!("utimensat({}, NULL, {})", call::fd(file), told(modified)))
 }
 
 /// utimensat(2) with AT_SYMLINK_NOFOLLOW of one name in a directory.
@@ -49,11 +49,16 @@ pub fn set_times_at(dir: impl AsFd, name: &Path, accessed: Time, modified: Time)
     let times = timestamps(accessed, modified);
     fs::utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).told(|| {
         format!(
-            "utimensat({}, {}, {modified:?}, AT_SYMLINK_NOFOLLOW)",
+            "utimensat({}, {}, {}, AT_SYMLINK_NOFOLLOW)",
             call::fd(dir),
-            call::path(name)
+            call::path(name),
+            told(modified)
         )
     })
+}
+
+fn told((seconds, nanoseconds): Time) -> String {
+    format!("{{tv_sec={seconds}, tv_nsec={nanoseconds}}}")
 }
 
 fn timestamps(accessed: Time, modified: Time) -> Timestamps {

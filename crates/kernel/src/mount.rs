@@ -57,7 +57,10 @@ impl Context {
         rustix::mount::fsconfig_create(&self.fd).told(|| self.told("FSCONFIG_CMD_CREATE", ""))?;
         let attributes = MountAttrFlags::from_bits_retain(attributes as u32);
         let made = rustix::mount::fsmount(&self.fd, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-            .told(|| format!("fsmount({}, {attributes:?})", self.kind))?;
+            .told(|| {
+                let attributes = call::flags(&attributes, "MOUNT_ATTR_", "0");
+                format!("fsmount({}, FSMOUNT_CLOEXEC, {attributes})", self.kind)
+            })?;
         crate::file::leave_to_exec(self.fd);
         Ok(made)
     }

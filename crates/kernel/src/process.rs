@@ -261,13 +261,22 @@ impl Image {
         })
     }
 
+    /// The arguments as strace abbreviates them: they may be many.
+    fn told_args(&self) -> String {
+        match self.args.as_slice() {
+            [] => "[]".into(),
+            [only] => format!("[{only:?}]"),
+            [first, ..] => format!("[{first:?}, ...]"),
+        }
+    }
+
     /// execve(2); returns only on failure.
     pub fn exec(&self) -> Error {
         let (args, env) = (pointers(&self.args), pointers(&self.env));
         // SAFETY: both arrays are null-terminated arrays of C strings, and all outlive the call.
         let ret = unsafe { libc::execve(self.path.as_ptr(), args.as_ptr(), env.as_ptr()) };
         failure(ret, || {
-            format!("execve({:?}, {:?})", self.path, self.args.first())
+            format!("execve({:?}, {})", self.path, self.told_args())
         })
     }
 
@@ -287,9 +296,9 @@ impl Image {
         };
         failure(ret as i32, || {
             format!(
-                "execveat({}, \"\", {:?}, AT_EMPTY_PATH)",
+                "execveat({}, \"\", {}, AT_EMPTY_PATH)",
                 file.as_raw_fd(),
-                self.args.first()
+                self.told_args()
             )
         })
     }
@@ -450,4 +459,25 @@ pub fn umask(mask: u32) -> u32 {
 /// fchdir(2).
 pub fn fchdir(dir: BorrowedFd<'_>) -> Result<()> {
     rustix::process::fchdir(dir).told(|| format!("fchdir({})", crate::call::fd(dir)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_program_reads_as_in_strace() {
+        let refused = |args: &[&str]| {
+            let image = Image::new("/no/such", args.iter().copied(), []);
+            image.expect("an image").exec().to_string()
+        };
+        assert_eq!(
+            refused(&["/no/such"]),
+            r#"execve("/no/such", ["/no/such"]) = ENOENT"#
+        );
+        assert_eq!(
+            refused(&["a", "b"]),
+            r#"execve("/no/such", ["a", ...]) = ENOENT"#
+        );
+    }
 }

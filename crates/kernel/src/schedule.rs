@@ -15,8 +15,26 @@ pub fn prlimit(pid: i32, resource: u32, new: Option<(u64, u64)>) -> Result<(u64,
     let new_ptr = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: both pointers are to rlimit64 structs that outlive the call, or null.
     let ret = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, new_ptr, &raw mut old) };
-    check(ret, || format!("prlimit64({pid}, {resource}, {new:?})"))?;
+    check(ret, || {
+        let name =
+            lockstep_abi::rlimit::name(resource).map_or_else(|| resource.to_string(), Into::into);
+        let new = new.map_or("NULL".into(), |(soft, hard)| {
+            format!(
+                "{{rlim_cur={}, rlim_max={}}}",
+                limit_text(soft),
+                limit_text(hard)
+            )
+        });
+        format!("prlimit64({pid}, {name}, {new})")
+    })?;
     Ok((old.rlim_cur, old.rlim_max))
+}
+
+fn limit_text(limit: u64) -> String {
+    match limit {
+        lockstep_abi::rlimit::INFINITY => "RLIM64_INFINITY".into(),
+        limit => limit.to_string(),
+    }
 }
 
 /// Argument of sched_setattr(2), `struct sched_attr` in its first version.
@@ -41,6 +59,35 @@ pub struct SchedAttr {
     pub period: u64,
 }
 
+impl std::fmt::Display for SchedAttr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let SchedAttr {
+            size,
+            policy,
+            flags,
+            nice,
+            priority,
+            runtime,
+            deadline,
+            period,
+        } = self;
+        let policy = match policy {
+            0 => "SCHED_OTHER".into(),
+            1 => "SCHED_FIFO".into(),
+            2 => "SCHED_RR".into(),
+            3 => "SCHED_BATCH".into(),
+            5 => "SCHED_IDLE".into(),
+            6 => "SCHED_DEADLINE".into(),
+            other => other.to_string(),
+        };
+        write!(
+            f,
+            "{{size={size}, sched_policy={policy}, sched_flags={flags:#x}, sched_nice={nice}, \
+             sched_priority={priority}, sched_runtime={runtime}, sched_deadline={deadline}, sched_period={period}}}"
+        )
+    }
+}
+
 /// sched_setattr(2) of this thread.
 pub fn sched_setattr(attr: &SchedAttr) -> Result<()> {
     let attr = SchedAttr {
@@ -49,7 +96,7 @@ pub fn sched_setattr(attr: &SchedAttr) -> Result<()> {
     };
     // SAFETY: the struct carries its own size and outlives the call.
     let ret = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, std::ptr::from_ref(&attr), 0) };
-    check(ret, || format!("sched_setattr(0, {attr:?})")).map(drop)
+    check(ret, || format!("sched_setattr(0, {attr}, 0)")).map(drop)
 }
 
 /// ioprio_set(2) of this process: class 1 real time, 2 best effort, 3 idle; level 0 (highest) to 7.
@@ -106,4 +153,34 @@ pub fn personality(persona: u64) -> Result<()> {
     // SAFETY: takes an integer.
     let ret = unsafe { libc::personality(persona as _) };
     check(ret.into(), || format!("personality({persona:#x})")).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_calls_read_as_in_strace() {
+        let text = |error: crate::call::Error| error.to_string();
+        let above = prlimit(0, 7, Some((2, 1))).expect_err("soft above hard");
+        assert_eq!(
+            text(above),
+            "prlimit64(0, RLIMIT_NOFILE, {rlim_cur=2, rlim_max=1}) = EINVAL"
+        );
+        let all = prlimit(0, 99, Some((0, u64::MAX))).expect_err("no limit");
+        assert_eq!(
+            text(all),
+            "prlimit64(0, 99, {rlim_cur=0, rlim_max=RLIM64_INFINITY}) = EINVAL"
+        );
+        let attr = SchedAttr {
+            policy: 6,
+            period: 3,
+            ..SchedAttr::default()
+        };
+        assert_eq!(
+            text(sched_setattr(&attr).expect_err("no run time")),
+            "sched_setattr(0, {size=48, sched_policy=SCHED_DEADLINE, sched_flags=0x0, sched_nice=0, \
+             sched_priority=0, sched_runtime=0, sched_deadline=0, sched_period=3}, 0) = EINVAL"
+        );
+    }
 }

@@ -70,5 +70,12 @@ fn next(file: BorrowedFd<'_>, at: u64, size: u64) -> Result<Option<(u64, u64)>> 
 }
 
 fn seek(file: BorrowedFd<'_>, to: SeekFrom) -> Result<u64> {
-    fs::seek(file, to).told(|| format!("lseek({}, {to:?})", call::fd(file)))
+    fs::seek(file, to).told(|| {
+        let to = match to {
+            SeekFrom::Data(at) => format!("{at}, SEEK_DATA"),
+            SeekFrom::Hole(at) => format!("{at}, SEEK_HOLE"),
+            other => format!("{other:?}"),
+        };
+        format!("lseek({}, {to})", call::fd(file))
+    })
 }

@@ -1,5 +1,6 @@
 //! Capability sets: what is asked, cut to what can be granted, in the order in which the kernel lets them go.
 
+use crate::Downgrade;
 use crate::step::Plan;
 use lockstep_abi::capability::{CapSet, Capability};
 use lockstep_oci::runtime::Capabilities;
@@ -23,8 +24,8 @@ pub struct Sets {
 }
 
 /// Reads the sets of `process.capabilities` (none asked: none kept). What is unknown or cannot be granted is
-/// left out with a warning, as config.md says.
-pub fn sets(plan: &mut Plan, asked: Option<&Capabilities>, grantable: u64) -> Sets {
+/// left out and told (config.md), as a downgrade that stays with the container.
+pub fn sets(plan: &mut Plan, at: &str, asked: Option<&Capabilities>, grantable: u64) -> Sets {
     let Some(asked) = asked else {
         return Sets::default();
     };
@@ -33,16 +34,20 @@ pub fn sets(plan: &mut Plan, asked: Option<&Capabilities>, grantable: u64) -> Se
         for (n, text) in list.iter().enumerate() {
             match Capability::from_name(text) {
                 Some(capability) => wanted.insert(capability),
-                None => plan.warnings.push(format!(
-                    "/process/capabilities/{name}/{n}: unknown capability {text:?} ignored"
-                )),
+                None => plan.lost.push(Downgrade {
+                    because: format!("{at}/capabilities/{name}/{n}"),
+                    lost: format!("unknown capability {text:?} not granted"),
+                    call: String::new(),
+                }),
             }
         }
         let refused = CapSet::from_bits(wanted.bits() & !grantable);
         if refused.bits() != 0 {
-            plan.warnings.push(format!(
-                "/process/capabilities/{name}: {refused} cannot be granted here, left out"
-            ));
+            plan.lost.push(Downgrade {
+                because: format!("{at}/capabilities/{name}"),
+                lost: format!("{refused} not granted: the caller's bounding set is without"),
+                call: String::new(),
+            });
         }
         wanted.bits() & grantable
     };

@@ -156,6 +156,7 @@ fn one(
         return Ok(());
     }
     if let Some(recursive) = bind_kind(mount, &options) {
+        left_out(plan, n, mount, "a bind mount");
         let over = context.over.iter().find(|(at, _)| *at == mount.destination);
         let source = match (over, slot) {
             (Some((_, layers)), _) => Source::Overlay(layers.clone(), Links::None),
@@ -176,6 +177,7 @@ fn one(
         return propagation_only(plan, n, because, target, &options);
     }
     if matches!(kind, "cgroup" | "cgroup2") {
+        left_out(plan, n, mount, "a cgroup mount");
         plan.init(because, cgroup::mount(target, options, context));
         return Ok(());
     }
@@ -184,6 +186,18 @@ fn one(
         filesystem(n, mount, options, linux, context, late)?,
     );
     Ok(())
+}
+
+/// Says which options were taken for those of a file system where none is made that could have them.
+fn left_out(plan: &mut Plan, n: usize, mount: &Mount, what: &str) {
+    for (nth, option) in mount.options.iter().enumerate() {
+        let data = Options::parse(std::slice::from_ref(option)).data;
+        if !data.is_empty() && !option.is_empty() {
+            let text =
+                format!("/mounts/{n}/options/{nth}: {option:?} is no option of {what}, ignored");
+            plan.warnings.push(text);
+        }
+    }
 }
 
 /// What stands in for a part of procfs could be written to by the runtime in its place (CVE-2019-19921), so

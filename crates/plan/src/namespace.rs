@@ -137,16 +137,11 @@ pub fn id_maps(linux: &Linux, host: &Host) -> Result<(IdMaps, MapMethod)> {
 
 /// Plans the birth of the new process: clone with namespaces, then id maps.
 pub fn clone(plan: &mut Plan, namespaces: &Namespaces, owner: Option<u32>) {
-    let join = namespaces
-        .join
-        .iter()
-        .map(|(flag, path, _)| (*flag, path.clone()))
-        .collect();
     plan.supervisor(
         "/linux/namespaces",
         Op::Clone {
             new: namespaces.at_clone(),
-            join,
+            join: namespaces.join.clone(),
             owner,
         },
     );

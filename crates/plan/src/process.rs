@@ -193,7 +193,7 @@ pub fn privileges(plan: &mut Plan, process: &Process, role: Role<'_>) -> Result<
     } else {
         role.host.bounding
     };
-    let sets = sets(plan, process.capabilities.as_ref(), grantable);
+    let sets = sets(plan, at, process.capabilities.as_ref(), grantable);
     // While it is root: a missing directory is made, and one that only root may enter is entered, as in runc.
     plan.init(
         format!("{at}/cwd"),

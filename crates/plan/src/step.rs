@@ -75,11 +75,12 @@ pub enum Op {
     },
     /// Open our own init as a sealed file, before the container's process is there.
     OpenInit { slot: Slot },
-    /// Make the new process in these new namespaces (CLONE_NEW*), after joining others. `owner` is the user id
+    /// Make the new process in these new namespaces (CLONE_NEW*), after joining others, each with the index of its
+    /// entry. `owner` is the user id
     /// that the new user namespace belongs to, where it is not the caller's.
     Clone {
         new: u64,
-        join: Vec<(u64, HostPath)>,
+        join: Vec<(u64, HostPath, usize)>,
         owner: Option<u32>,
     },
     /// Make the new process in the namespaces of the container's first process.

@@ -40,6 +40,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) listener: Option<OwnedFd>,
     /// Whether a cgroup counts the container's processes.
     pub(crate) counted: bool,
+    /// The memory limit of the cgroup in bytes, which can be too small for the runtime itself.
+    pub(crate) memory_limit: Option<i64>,
     /// The configuration's hooks.
     pub(crate) hooks: &'a Hooks,
     /// What hooks are told.
@@ -92,6 +94,7 @@ impl<'a> Birth<'a> {
             neighbours: Vec::new(),
             listener: None,
             counted: false,
+            memory_limit: None,
             hooks,
             state,
             console: None,
@@ -102,7 +105,9 @@ impl<'a> Birth<'a> {
             peer: None,
             child: None,
             cloned_into_cgroup: false,
-            outcome: Outcome::default(),
+            outcome: Outcome {
+                downgrades: plan.lost.clone(),
+            },
         }
     }
 

@@ -10,7 +10,7 @@ use crate::request::{CreateRequest, RunRequest};
 use crate::state::{self, ContainerId, Directory, START};
 use crate::{Runtime, terminal};
 use lockstep_kernel::{file, process, signal, socket};
-use lockstep_oci::runtime::Hooks;
+use lockstep_oci::runtime::{Hooks, Spec};
 use lockstep_oci::state::Status;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
@@ -155,6 +155,7 @@ impl Runtime<'_> {
         let waits = listener.is_some();
         birth.listener = listener;
         birth.counted = counted;
+        birth.memory_limit = memory_limit(&prepared.stored.spec);
         birth.neighbours = neighbours;
         let mut born = birth.run(|child| directory.write_init(&state::describe(child.pid)?))?;
         cgroup.joined();
@@ -220,6 +221,12 @@ impl Runtime<'_> {
         }
         error
     }
+}
+
+/// The memory limit that a cgroup holds a container to, in bytes.
+pub(crate) fn memory_limit(spec: &Spec) -> Option<i64> {
+    let resources = spec.linux.as_ref()?.resources.as_ref()?;
+    resources.memory.as_ref()?.limit.filter(|limit| *limit > 0)
 }
 
 /// Writes a process id where an engine reads it, as a whole.

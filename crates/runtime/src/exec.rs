@@ -2,7 +2,7 @@
 
 use crate::birth::{Birth, SIGKILL};
 use crate::cgroup::{Cgroup, CgroupState};
-use crate::create::write_pid_file;
+use crate::create::{memory_limit, write_pid_file};
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
 use crate::request::{ExecArgs, ExecRequest, ProcessSource};
@@ -26,9 +26,10 @@ impl Runtime<'_> {
                 .asked
                 .as_deref()
                 .and_then(|asked| asked.strip_prefix("/process/"));
-            if let (Some(field), ProcessSource::Json(_)) = (field, &request.process) {
+            let document = field.and_then(|field| document(&request.process, field));
+            if let (Some(field), Some(document)) = (field, document) {
                 e.asked = Some(format!("/{field}"));
-                return e.of("process.json");
+                return e.of(document);
             }
             e
         })
@@ -69,6 +70,7 @@ impl Runtime<'_> {
         let mut birth = Birth::new(&plan, proc.as_fd(), &mut cgroup, &hooks, told.clone());
         birth.target = Some(pidfd.as_fd());
         birth.target_pid = init.pid;
+        birth.memory_limit = memory_limit(spec);
         let mut born = birth.run(|_| Ok(()))?;
         let executed = await_exec(&mut born, |listener, pid| {
             hand_to_agent(spec, &told, pid, &listener)
@@ -140,6 +142,25 @@ impl Runtime<'_> {
         };
         Ok(plan_exec::plan(&stored.spec, wanted, host, &request)?)
     }
+}
+
+/// Where a field of the process comes from; `None` where it is the container's own.
+fn document(source: &ProcessSource, field: &str) -> Option<&'static str> {
+    let args = match source {
+        ProcessSource::Json(_) => return Some("process.json"),
+        ProcessSource::Args(args) => args,
+    };
+    let given = match field.split('/').next().unwrap_or_default() {
+        "args" => true,
+        "cwd" => args.cwd.is_some(),
+        "env" => !args.env.is_empty(),
+        "user" => args.user.is_some() || !args.additional_gids.is_empty(),
+        "capabilities" => !args.caps.is_empty(),
+        "apparmorProfile" => args.apparmor.is_some(),
+        "selinuxLabel" => args.process_label.is_some(),
+        _ => false,
+    };
+    given.then_some("the options")
 }
 
 /// The asking field of a limit of processes.

@@ -9,11 +9,13 @@ use lockstep_oci::features::{
     CgroupFeatures, Enabled, Features, IntelRdtFeatures, LinuxFeatures, MemoryPolicyFeatures,
     MountExtensions, SeccompFeatures,
 };
+use lockstep_oci::landlock;
 use lockstep_oci::ordered_map::OrderedMap;
 use lockstep_oci::runtime::{
     Hooks, MemoryPolicyFlag, MemoryPolicyMode, NamespaceType, SeccompAction, SeccompArch,
     SeccompFlag, SeccompOperator,
 };
+use lockstep_plan::cgroup::systemd_property;
 
 /// Oldest `ociVersion` that is accepted.
 const OLDEST: &str = "1.0.0";
@@ -61,9 +63,14 @@ pub fn features(seccomp_flags: Vec<SeccompFlag>, systemd: bool) -> Features {
             net_devices: yes(),
         }),
         annotations: annotations(),
-        // No annotation changes what is done: a bundle says everything in fields that are validated.
-        potentially_unsafe_config_annotations: Some(Vec::new()),
+        potentially_unsafe_config_annotations: Some(obeyed()),
     }
+}
+
+/// Annotations of a configuration that change what is done; one that ends with a dot stands for all that begin so.
+fn obeyed() -> Vec<String> {
+    let all = [landlock::ANNOTATION, systemd_property::PREFIX];
+    all.map(str::to_owned).to_vec()
 }
 
 fn yes() -> Option<Enabled> {

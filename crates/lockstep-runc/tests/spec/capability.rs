@@ -242,6 +242,16 @@ fn ungrantable_capability_is_not_silent(t: &Test) {
         .capabilities(&["CAP_SYS_RESOURCE"])
         .run()
         .warns("CAP_SYS_RESOURCE");
+    let c = t.sleeper().capabilities(&["CAP_SYS_RESOURCE"]).create();
+    let downgrades = c.state()["downgrades"].clone();
+    for set in ["bounding", "permitted", "effective"] {
+        let pointer = format!("/process/capabilities/{set}");
+        let all = downgrades.as_array().expect("a list").iter();
+        let mut lost = all.filter(|lost| lost["because"] == pointer.as_str());
+        let lost = lost.next().unwrap_or_else(|| panic!("{set}: {downgrades}"));
+        let lost = lost["lost"].as_str().expect("text");
+        assert!(lost.contains("CAP_SYS_RESOURCE"), "{set}: {lost}");
+    }
 }
 
 fn effect_chown(t: &Test) {

@@ -6,6 +6,7 @@ use crate::harness::{Container, Test, cases, cgroup_of, status_field, wait_until
 
 cases! {
     errors_name_the_process_file: "runc names no field",
+    errors_name_the_options: "runc names no field",
     joins_every_namespace,
     sees_the_root_and_mounts,
     exit_codes,
@@ -55,6 +56,26 @@ cases! {
 
 fn container(t: &Test) -> Container<'_> {
     t.sleeper().with_probe().started()
+}
+
+/// What the command line asks for is not blamed on config.json; what it leaves out is config.json's.
+fn errors_name_the_options(t: &Test) {
+    let c = container(t);
+    let asked = |options: &[&str], command: &str, who: &str| {
+        c.exec(options, &[command])
+            .fails_with(&[&format!("(asked for by {who})")]);
+    };
+    asked(&[], "/no/such", "/args/0 of the options");
+    asked(&["--cwd", "/etc/passwd"], "true", "/cwd of the options");
+    let lsms = &crate::harness::Host::get().lsms;
+    for (lsm, flag, field) in [
+        ("apparmor", "--apparmor", "/apparmorProfile"),
+        ("selinux", "--process-label", "/selinuxLabel"),
+    ] {
+        if !lsms.iter().any(|name| name == lsm) {
+            asked(&[flag, "x"], "true", &format!("{field} of the options"));
+        }
+    }
 }
 
 fn joins_every_namespace(t: &Test) {

@@ -149,7 +149,11 @@ fn annotations(t: &Test) {
     assert!(line.lines()[0].contains(version), "{version}: {line:?}");
     let checkpoint = &features["annotations"]["org.opencontainers.runc.checkpoint.enabled"];
     assert_eq!(checkpoint, "false");
-    assert!(features["potentiallyUnsafeConfigAnnotations"].is_array());
+    // An engine refuses by this list what it does not trust.
+    assert_eq!(
+        features["potentiallyUnsafeConfigAnnotations"],
+        json!(["org.lockstep.landlock", "org.systemd.property."])
+    );
 }
 
 fn linux_part(t: &Test) {

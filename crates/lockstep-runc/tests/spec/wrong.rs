@@ -11,6 +11,8 @@ cases! {
     null_is_absent,
     wrong_types_name_the_field: "runc 1.1.5 names the Go type",
     wrong_values_name_the_field: "runc 1.1.5 names few fields",
+    what_only_the_host_refuses_names_file_field_and_value: "runc 1.1.5 names few fields",
+    options_that_a_mount_cannot_have_warn: "runc 1.1.5 drops them without a word",
     a_refusal_leaves_nothing,
     refusal_at_every_stage_leaves_nothing,
     config_is_a_directory,
@@ -117,6 +119,161 @@ fn wrong_values_name_the_field(t: &Test) {
         let output = t.sh("true").set(pointer, value).run();
         output.fails_with(&[pointer]);
     }
+}
+
+/// What a configuration alone does not show: paths that are not there, what this kernel has not or does not permit.
+fn what_only_the_host_refuses_names_file_field_and_value(t: &Test) {
+    let absent = "/no/such/thing";
+    let cases: Vec<(&str, Value, &str, &str)> = vec![
+        ("/root/path", json!(absent), "/root/path", absent),
+        ("/process/args", json!([absent]), "/process/args/0", absent),
+        ("/process/args", json!(["/tmp"]), "/process/args/0", "/tmp"),
+        (
+            "/linux/namespaces/0",
+            json!({"type": "pid", "path": absent}),
+            "/linux/namespaces/0/path",
+            absent,
+        ),
+        (
+            "/linux/namespaces/0",
+            json!({"type": "pid", "path": "/proc/self/ns/net"}),
+            "/linux/namespaces/0/path",
+            "/proc/self/ns/net",
+        ),
+        (
+            "/mounts/0",
+            json!({"destination": "/m", "type": "bind", "source": absent, "options": ["bind"]}),
+            "/mounts/0",
+            absent,
+        ),
+        (
+            "/mounts/0",
+            json!({"destination": "/m", "type": "nofs", "source": "x"}),
+            "/mounts/0",
+            "nofs",
+        ),
+        (
+            "/mounts/0",
+            json!({"destination": "/m", "type": "tmpfs", "source": "x", "options": ["nooption=1"]}),
+            "/mounts/0",
+            "nooption=1",
+        ),
+        (
+            "/hooks/createRuntime",
+            json!([{"path": absent}]),
+            "/hooks/createRuntime/0",
+            absent,
+        ),
+        (
+            "/hooks/startContainer",
+            json!([{"path": absent}]),
+            "/hooks/startContainer/0",
+            absent,
+        ),
+        (
+            "/linux/sysctl",
+            json!({"net.no.such": "1"}),
+            "/linux/sysctl/net.no.such",
+            "1",
+        ),
+        (
+            "/linux/sysctl",
+            json!({"net.ipv4.ip_forward": "x"}),
+            "/linux/sysctl/net.ipv4.ip_forward",
+            "x",
+        ),
+        (
+            "/linux/netDevices",
+            json!({"nodev0": {}}),
+            "/linux/netDevices/nodev0",
+            "nodev0",
+        ),
+        (
+            "/linux/resources/memory",
+            json!({"limit": 1000}),
+            "/linux/resources/memory/limit",
+            "1000",
+        ),
+        (
+            "/linux/resources/cpu",
+            json!({"cpus": "4000"}),
+            "/linux/resources/cpu/cpus",
+            "4000",
+        ),
+        (
+            "/linux/resources/cpu",
+            json!({"mems": "900"}),
+            "/linux/resources/cpu/mems",
+            "900",
+        ),
+        (
+            "/linux/resources/hugepageLimits",
+            json!([{"pageSize": "3MB", "limit": 0}]),
+            "/linux/resources/hugepageLimits/0",
+            "3MB",
+        ),
+        (
+            "/linux/memoryPolicy",
+            json!({"mode": "MPOL_BIND", "nodes": "900"}),
+            "/linux/memoryPolicy",
+            "900",
+        ),
+        (
+            "/process/scheduler",
+            json!({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 1, "period": 1}),
+            "/process/scheduler",
+            "SCHED_DEADLINE",
+        ),
+        (
+            "/linux/intelRdt",
+            json!({"closID": "c"}),
+            "/linux/intelRdt",
+            "resctrl",
+        ),
+        (
+            "/process/apparmorProfile",
+            json!("prof"),
+            "/process/apparmorProfile",
+            "prof",
+        ),
+        (
+            "/process/selinuxLabel",
+            json!("a:b:c:s0"),
+            "/process/selinuxLabel",
+            "a:b:c:s0",
+        ),
+        (
+            "/linux/seccomp",
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": absent, "syscalls": [
+                {"names": ["chroot"], "action": "SCMP_ACT_NOTIFY"}]}),
+            "/linux/seccomp/listenerPath",
+            absent,
+        ),
+    ];
+    let mut bad = Vec::new();
+    for (pointer, value, field, told) in cases {
+        let bundle = t.sh("true").set(pointer, value.clone());
+        let output = bundle.run();
+        let named = ["config.json", field, told]
+            .iter()
+            .all(|word| output.stderr.contains(word));
+        if output.code != 1 || !named {
+            bad.push(format!(
+                "{pointer} {value}: {} {}",
+                output.code, output.stderr
+            ));
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+/// They go to the file system where one is made; here there is none that could say anything.
+fn options_that_a_mount_cannot_have_warn(t: &Test) {
+    let options = ["rbind", "ro", "nosuchoption"];
+    let mount =
+        json!({"destination": "/m", "type": "bind", "source": "/proc/self", "options": options});
+    let output = t.sh("true").set("/mounts/0", mount).run().ok();
+    output.warns("/mounts/0/options/2: \\\"nosuchoption\\\"");
 }
 
 fn nothing_is_left(t: &Test, bundle: &crate::harness::Bundle<'_>, what: &str) {

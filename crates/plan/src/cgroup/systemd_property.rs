@@ -9,7 +9,29 @@ use lockstep_oci::ordered_map::OrderedMap;
 use super::Error;
 use super::systemd::{Property, Value};
 
-const PREFIX: &str = "org.systemd.property.";
+/// What the names of these annotations begin with.
+pub const PREFIX: &str = "org.systemd.property.";
+
+/// What the names begin with of properties that `resources` and `cgroupsPath` govern (systemd.resource-control(5)).
+/// systemd writes them again whenever it is reloaded, over what those say: an annotation, which whoever may start
+/// a container writes, would lift the limits of whoever may not.
+const GOVERNED: &[&str] = &[
+    "Allowed",
+    "BlockIO",
+    "CPU",
+    "DefaultMemory",
+    "DefaultStartup",
+    "Delegate",
+    "Device",
+    "Disable",
+    "IO",
+    "ManagedOOM",
+    "Memory",
+    "PIDs",
+    "Slice",
+    "Startup",
+    "Tasks",
+];
 
 const MICROSECONDS: u64 = 1_000_000;
 
@@ -34,6 +56,11 @@ fn property(name: &str, text: &str) -> Result<Property, &'static str> {
         && name.chars().all(|c| c.is_ascii_alphanumeric());
     if !proper {
         return Err("not the name of a property");
+    }
+    // To be counted limits nothing.
+    let counts = name.ends_with("Accounting");
+    if !counts && GOVERNED.iter().any(|begin| name.starts_with(begin)) {
+        return Err("an annotation cannot set what resources and cgroupsPath say");
     }
     let value =
         value(text.trim()).ok_or("not a value in GVariant's text form that a unit can have")?;

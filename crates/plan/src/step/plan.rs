@@ -1,5 +1,7 @@
 //! A plan: the steps in their order, and how people read it.
 
+use crate::Downgrade;
+
 use super::{Actor, Barrier, HandOver, Op, Required, Step};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -15,6 +17,9 @@ pub struct Plan {
     pub mount_label: Option<String>,
     /// What the user should know although nothing fails.
     pub warnings: Vec<String>,
+    /// What is asked and cannot be had here, so that no step even tries; the outcome begins with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Downgrade>,
 }
 
 impl Plan {

@@ -75,11 +75,16 @@ impl Birth<'_> {
             .take()
             .and_then(|child| process::wait(child.pid, false).ok().flatten());
         match exit {
-            Some((_, process::Exit::Signal(SIGKILL))) => Error::new(
-                Kind::Kernel,
-                "the container's process was killed while it was being made",
-            )
-            .hint("its memory limit may be too small, or somebody sent SIGKILL"),
+            Some((_, process::Exit::Signal(SIGKILL))) => {
+                let text = "the container's process was killed while it was being made";
+                let error = Error::new(Kind::Kernel, text);
+                match self.memory_limit {
+                    None => error.hint("somebody sent SIGKILL"),
+                    Some(limit) => error.asked("/linux/resources/memory/limit").hint(format!(
+                        "its memory limit of {limit} bytes may be too small, or somebody sent SIGKILL"
+                    )),
+                }
+            }
             other => Error::new(
                 Kind::Kernel,
                 format!("the container's process ended while it was being made: {other:?}"),

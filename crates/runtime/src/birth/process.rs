@@ -8,8 +8,8 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::namespace;
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{capability, credential, socket};
-use lockstep_plan::HostPath;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use lockstep_plan::{HostPath, Outcome};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// On which side of a birth through another process this is.
 enum Through {
@@ -22,14 +22,10 @@ enum Through {
 impl Birth<'_> {
     /// Makes the new process, through one between when it has to join namespaces first: those of a pid
     /// namespace can only be born into it.
-    pub(super) fn clone(
-        &mut self,
-        new: u64,
-        join: &[(u64, HostPath)],
-        owner: Option<u32>,
-    ) -> Result<()> {
+    pub(super) fn clone(&mut self, new: u64, join: &[Joined], owner: Option<u32>) -> Result<()> {
         let mut opened = Vec::new();
-        for (flag, path) in join {
+        for joined in join {
+            let (flag, path, _) = joined;
             let path = path.as_path();
             let file = namespace::open(path, *flag);
             if file.is_err() {
@@ -37,9 +33,9 @@ impl Birth<'_> {
                 self.confirm_neighbours()?;
             }
             let file = file
-                .during(|| format!("joining the namespace at {}", path.display()))
-                .map_err(|e| e.asked("/linux/namespaces"))?;
-            opened.push((*flag, file));
+                .during(|| joining(joined))
+                .map_err(|e| e.asked(pointer(joined)))?;
+            opened.push((joined, file));
         }
         self.confirm_neighbours()?;
         if !init::waits_for_maps(self.plan) {
@@ -231,7 +227,8 @@ impl Birth<'_> {
             hooks: self.hooks,
             state: self.state.clone(),
             umask,
-            outcome: std::mem::take(&mut self.outcome),
+            // What was lost so far the supervisor keeps: this one tells its own.
+            outcome: Outcome::default(),
             program: None,
             home: None,
             masks,
@@ -248,23 +245,38 @@ const UNTOLD: i32 = 2;
 
 /// Joins namespaces by path: the user namespace gives the right to join those that it owns, and takes the
 /// right to join those that it does not; so it comes first, or last where that fails.
-fn join_all(opened: &[(u64, OwnedFd)]) -> Result<()> {
+fn join_all(opened: &[(&Joined, OwnedFd)]) -> Result<()> {
     use lockstep_plan::namespace::NEWUSER;
+    let enter = |joined: &Joined, file: &OwnedFd| namespace::setns(file.as_fd(), joined.0);
+    let told = |result: lockstep_kernel::Result<()>, joined: &Joined| {
+        let result = result.during(|| joining(joined));
+        result.map_err(|e| e.asked(pointer(joined)))
+    };
     let mut refused = Vec::new();
-    for (flag, file) in opened.iter().filter(|(flag, _)| *flag != NEWUSER) {
-        match namespace::setns(file.as_fd(), *flag) {
-            Err(e) if e.is(&[Errno::EPERM.0]) => refused.push((*flag, file)),
-            other => other.during(|| "joining a namespace".into())?,
+    for (joined, file) in opened.iter().filter(|(joined, _)| joined.0 != NEWUSER) {
+        match enter(joined, file) {
+            Err(e) if e.is(&[Errno::EPERM.0]) => refused.push((*joined, file)),
+            other => told(other, joined)?,
         }
     }
-    for (flag, file) in opened.iter().filter(|(flag, _)| *flag == NEWUSER) {
-        namespace::setns(file.as_fd(), *flag).during(|| "joining a user namespace".into())?;
+    for (joined, file) in opened.iter().filter(|(joined, _)| joined.0 == NEWUSER) {
+        told(enter(joined, file), joined)?;
     }
-    for (flag, file) in refused {
-        namespace::setns(file.as_fd(), flag)
-            .during(|| format!("joining namespace {}", file.as_raw_fd()))?;
+    for (joined, file) in refused {
+        told(enter(joined, file), joined)?;
     }
     Ok(())
+}
+
+/// A namespace that is joined: CLONE_NEW*, its file and the index of its entry.
+type Joined = (u64, HostPath, usize);
+
+fn joining((_, path, _): &Joined) -> String {
+    format!("joining the namespace at {}", path.as_path().display())
+}
+
+fn pointer((_, _, n): &Joined) -> String {
+    format!("/linux/namespaces/{n}/path")
 }
 
 fn clone_error(e: &lockstep_kernel::Error) -> Error {

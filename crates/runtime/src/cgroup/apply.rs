@@ -153,7 +153,8 @@ impl Cgroup {
             let controller = write.file.split('.').next().unwrap_or_default();
             let what =
                 format!("cannot set {controller} limit: container could not join or create cgroup");
-            return Err(Error::new(what).because(write.because.clone()));
+            let value = format!("{} was to be {}", write.file, write.value);
+            return Err(Error::new(what).hint(value).because(write.because.clone()));
         };
         if let Some(file) = &write.at_least {
             check_usage(dir, file, write)?;

@@ -19,8 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
         user(
             stage,
             "memory",
-            "cannot set memory limit: container could not join or create cgroup \
-             (asked by /linux/resources/memory/limit)",
+            "cannot set memory limit: container could not join or create cgroup: \
+             memory.limit_in_bytes was to be 10485760 (asked by /linux/resources/memory/limit)",
         )
     }),
     ("rootless_limit_of_processes_is_kept_elsewhere", |stage| {

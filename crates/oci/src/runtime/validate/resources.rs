@@ -182,7 +182,7 @@ fn check_cpu(report: &mut Report, at: &Pointer<'_>, cpu: &Cpu) {
         report.warn(
             &at.key("shares"),
             &shares,
-            "is outside 2 to 262144 and is clamped",
+            "is outside 2 to 262144: refused on cgroup v1, the nearest weight on v2",
         );
     }
     if let (Some(runtime), Some(period)) = (

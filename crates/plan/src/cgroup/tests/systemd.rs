@@ -215,10 +215,26 @@ fn annotations_are_properties() {
         one("KillSignal", "int32 9"),
         named("KillSignal", Value::Signed32(9))
     );
+    assert_eq!(
+        one("CPUAccounting", "true"),
+        named("CPUAccounting", Value::Bool(true))
+    );
+    assert_eq!(
+        one("DefaultDependencies", "false"),
+        named("DefaultDependencies", Value::Bool(false))
+    );
     let list = Value::Texts(vec!["a b".to_owned(), "it's".to_owned()]);
     assert_eq!(one("After", r#"["a b", 'it\'s']"#), named("After", list));
     assert!(asked("io.other", "x").unwrap().is_empty());
     for (name, text) in [
+        // Limits are those of `resources`.
+        ("MemoryMax", "uint64 18446744073709551615"),
+        ("TasksMax", "uint64 18446744073709551615"),
+        ("CPUQuotaPerSecSec", "100"),
+        ("AllowedCPUs", "[]"),
+        ("DevicePolicy", "'auto'"),
+        ("IOWeight", "uint64 10000"),
+        ("Slice", "'-.slice'"),
         ("Xy", "1"),
         ("a-b", "1"),
         ("Valid", "unquoted"),
