@@ -258,6 +258,12 @@ pub(crate) fn id_map() -> Result<String> {
     Ok(String::from_utf8_lossy(&map).into_owned())
 }
 
+/// Maps as [`id_map`] gives them of a process inside (user_namespaces(7): three numbers of ten places each).
+pub(crate) fn as_procfs((users, groups): (&[Map], &[Map])) -> String {
+    let line = |map: &Map| format!("{:10} {:10} {:10}\n", map.inside, map.outside, map.size);
+    users.iter().chain(groups).map(line).collect()
+}
+
 /// Whether these are the maps of the first user namespace.
 pub(crate) fn is_map_of_host(map: &str) -> bool {
     let all = ["0", "0", "4294967295"];
@@ -360,6 +366,19 @@ pub fn prepare_upper<L: AsFd>(
         metadata::chmod(&upper, stat.st_mode & 0o7777).during(what)?;
     }
     Ok(Changes { upper, work })
+}
+
+/// Whether [`prepare_upper`] gives the caller's own files the owner that the uppermost layer has.
+///
+/// # Errors
+///
+/// [`Kind::Kernel`].
+pub fn is_own<L: AsFd>(layers: &[L]) -> Result<bool> {
+    let Some(top) = layers.first() else {
+        return Ok(true);
+    };
+    let stat = file::fstat(top).during(|| "one layer".to_owned())?;
+    Ok((stat.st_uid, stat.st_gid) == (credential::euid(), credential::egid()))
 }
 
 /// An id through a map; without a map, or outside of it, as it is.

@@ -9,9 +9,9 @@
 #[doc(hidden)]
 pub mod early;
 
-use crate::call::{Result, Told, check};
-use crate::process::Image;
-use crate::{file, mount};
+use crate::call::{Error, Result, Told, check};
+use crate::process::{self, Image, Side};
+use crate::{file, mount, socket};
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use std::ffi::OsString;
@@ -187,8 +187,8 @@ pub fn keep() -> Result<()> {
 }
 
 /// This program as a file that cannot be written, to execute another process from: what [`seal`] does for the
-/// process itself, at the price of no further execve(2). Through a read-only mount of the file alone, or, where
-/// it may not mount, a sealed copy.
+/// process itself, at the price of no further execve(2). Through a read-only mount of the file alone, for which
+/// an ordinary user makes namespaces of the moment; where nobody may mount, a sealed copy.
 pub fn sealed() -> Result<OwnedFd> {
     let kept = FILE.load(Ordering::Relaxed);
     if kept >= 0 || is_out_of_reach() {
@@ -198,7 +198,8 @@ pub fn sealed() -> Result<OwnedFd> {
         // SAFETY: a new descriptor.
         return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
     }
-    read_only().or_else(|_| {
+    let mounted = read_only().or_else(|_| read_only_elsewhere());
+    mounted.or_else(|_| {
         let exe = file::openat(file::CWD, EXE, OFlags::RDONLY, 0)?;
         if is_sealed(&exe) {
             return Ok(exe);
@@ -208,7 +209,42 @@ pub fn sealed() -> Result<OwnedFd> {
 }
 
 fn read_only() -> Result<OwnedFd> {
-    let mount = mount::open_tree(file::CWD, Path::new(EXE), false, false)?;
+    read_only_mount(Path::new(EXE))
+}
+
+/// The same by a child with the rights for it in namespaces of its own: 0.4 ms in the place of the 2 ms of a copy. Its
+/// copy of the tree of mounts has the file by its name alone, which has to be still the file's.
+fn read_only_elsewhere() -> Result<OwnedFd> {
+    let other = || Error {
+        call: "a read-only mount of /proc/self/exe".into(),
+        errno: libc::ENOENT,
+    };
+    let path = file::readlink(file::CWD, EXE)?;
+    let running = file::stat(file::CWD, EXE, true)?;
+    let (ours, theirs) = socket::pair()?;
+    let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64;
+    let child = match process::clone(namespaces, None)? {
+        Side::Parent(child) => child,
+        Side::Child => {
+            drop(ours);
+            let sent = read_only_mount(&path)
+                .and_then(|file| socket::send(theirs.as_fd(), b".", &[file.as_fd()]));
+            process::exit(i32::from(sent.is_err()))
+        }
+    };
+    drop(theirs);
+    let received = socket::receive(ours.as_fd());
+    process::wait(child.pid, false)?;
+    let file = received?.1.pop().ok_or_else(other)?;
+    let opened = file::fstat(&file)?;
+    match (opened.st_dev, opened.st_ino) == (running.st_dev, running.st_ino) {
+        true => Ok(file),
+        false => Err(other()),
+    }
+}
+
+fn read_only_mount(path: &Path) -> Result<OwnedFd> {
+    let mount = mount::open_tree(file::CWD, path, false, false)?;
     let attributes = mount::Attributes {
         set: MOUNT_ATTR_RDONLY,
         ..Default::default()

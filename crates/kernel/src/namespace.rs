@@ -84,6 +84,7 @@ fn write_map(proc: impl AsFd, pid: i32, ids: Ids, maps: &[Map]) -> Result<()> {
 }
 
 /// The setuid helper of the shadow suite, which knows the caller's subordinate ids (newuidmap(1)), at work on a map.
+#[derive(Debug)]
 struct Helper {
     call: String,
     child: process::Child,
@@ -140,17 +141,28 @@ impl Helper {
     }
 }
 
-/// Both maps at once: neither waits for the other (user_namespaces(7)), and each helper is a program to be loaded.
-fn write_maps_by_helpers(
-    pid: i32,
-    users: &[Map],
-    groups: &[Map],
-) -> std::result::Result<(), (Ids, Error)> {
-    let users = Helper::start(pid, Ids::User, users);
-    let groups = Helper::start(pid, Ids::Group, groups);
-    let users = users.and_then(Helper::finish).map_err(|e| (Ids::User, e));
-    let groups = groups.and_then(Helper::finish).map_err(|e| (Ids::Group, e));
-    users.and(groups)
+/// Both helpers at once: neither map waits for the other (user_namespaces(7)), and each is a program to be loaded.
+#[derive(Debug)]
+struct Helpers {
+    users: Result<Helper>,
+    groups: Result<Helper>,
+}
+
+impl Helpers {
+    fn start(pid: i32, users: &[Map], groups: &[Map]) -> Helpers {
+        Helpers {
+            users: Helper::start(pid, Ids::User, users),
+            groups: Helper::start(pid, Ids::Group, groups),
+        }
+    }
+
+    fn finish(self) -> std::result::Result<(), (Ids, Error)> {
+        let users = self.users.and_then(Helper::finish);
+        let groups = self.groups.and_then(Helper::finish);
+        users
+            .map_err(|e| (Ids::User, e))
+            .and(groups.map_err(|e| (Ids::Group, e)))
+    }
 }
 
 /// Forbids setgroups(2) in the namespace of `pid`, which an unprivileged gid_map requires (Linux 3.19).
@@ -165,9 +177,29 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
 
 /// The same by any mapper, for [`within`].
 pub fn detached(proc: impl AsFd, maps: (&[Map], &[Map]), mapper: Mapper) -> Result<OwnedFd> {
+    let (users, writing) = begin(proc, maps, mapper)?;
+    writing.finish()?;
+    Ok(users)
+}
+
+/// The maps of a user namespace on their way: the setuid helpers are at work while this process does something else.
+#[derive(Debug)]
+pub struct Writing {
+    /// Is in the namespace as long as somebody can write to `hold`: the helpers want to be told of a process.
+    holder: process::Child,
+    hold: OwnedFd,
+    helpers: Option<Helpers>,
+}
+
+/// [`detached`] without waiting for its maps. Where no helper is needed they are written.
+pub fn begin(
+    proc: impl AsFd,
+    (users, groups): (&[Map], &[Map]),
+    mapper: Mapper,
+) -> Result<(OwnedFd, Writing)> {
     let proc = proc.as_fd();
     let (held, hold) = crate::socket::pipe()?;
-    let child = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
+    let holder = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
         Side::Child => {
             // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
             drop(hold);
@@ -175,12 +207,37 @@ pub fn detached(proc: impl AsFd, maps: (&[Map], &[Map]), mapper: Mapper) -> Resu
         }
         Side::Parent(child) => child,
     };
-    let made = write_maps(proc, child.pid, maps, mapper)
-        .map_err(|(_, error)| error)
-        .and_then(|()| file::openat(proc, format!("{}/ns/user", child.pid), OFlags::RDONLY, 0));
-    drop(hold);
-    process::wait(child.pid, false)?;
-    made
+    let pid = holder.pid;
+    let mut writing = Writing {
+        holder,
+        hold,
+        helpers: None,
+    };
+    let made = file::openat(proc, format!("{pid}/ns/user"), OFlags::RDONLY, 0);
+    let made = made.and_then(|made| {
+        match mapper {
+            Mapper::Helpers => writing.helpers = Some(Helpers::start(pid, users, groups)),
+            _ => write_maps(proc, pid, (users, groups), mapper).map_err(|(_, error)| error)?,
+        }
+        Ok(made)
+    });
+    match made {
+        Ok(made) => Ok((made, writing)),
+        Err(error) => {
+            writing.finish()?;
+            Err(error)
+        }
+    }
+}
+
+impl Writing {
+    /// Waits until the maps are written.
+    pub fn finish(self) -> Result<()> {
+        let written = self.helpers.map_or(Ok(()), Helpers::finish);
+        drop(self.hold);
+        process::wait(self.holder.pid, false)?;
+        written.map_err(|(_, error)| error)
+    }
 }
 
 /// Who writes the maps of a new user namespace (user_namespaces(7), "Defining user and group ID mappings").
@@ -226,6 +283,8 @@ fn enter(
     write: &OwnedFd,
     f: impl FnOnce() -> Vec<u8>,
 ) -> Result<()> {
+    // Others may be root there, and see this process where they share the host's process ids.
+    process::set_dumpable(false)?;
     setns(users, libc::CLONE_NEWUSER as u64)?;
     if flags != 0 {
         unshare(flags)?;
@@ -244,7 +303,7 @@ pub fn write_maps(
 ) -> std::result::Result<(), (Ids, Error)> {
     let proc = proc.as_fd();
     if mapper == Mapper::Helpers {
-        return write_maps_by_helpers(pid, users, groups);
+        return Helpers::start(pid, users, groups).finish();
     }
     write_map(proc, pid, Ids::User, users).map_err(|e| (Ids::User, e))?;
     if mapper == Mapper::OwnIds {

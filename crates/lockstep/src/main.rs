@@ -22,6 +22,7 @@ mod resolve;
 mod secret;
 mod stored;
 mod template;
+mod users;
 mod verb;
 mod volume;
 mod why;

@@ -11,13 +11,13 @@ use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
 use lockstep_image::{
-    Image, Load, Name, Overlay, Owners, Progress, Reference, Source, Store, overlay,
+    Image, Layer, Load, Name, Overlay, Owners, Progress, Reference, Source, Store, overlay,
     platform_of_host,
 };
 use lockstep_kernel::namespace::{self, Map, Mapper};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{exe, file, mount, tree};
-use lockstep_oci::runtime::{IdMapping, Spec};
+use lockstep_oci::runtime::Spec;
 use lockstep_plan::namespace::NEWNS;
 use lockstep_plan::step::OverlayRoot;
 use lockstep_supervisor::{OVER, Over};
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::{Directory, Locations};
 use crate::failure::{Doing, Failure};
 use crate::resolve::{self, Caller, ImageConfig};
+use crate::users::{Users, lines};
 
 /// Where a container's root file system is mounted, in its directory.
 pub(crate) const ROOTFS: &str = "rootfs";
@@ -38,8 +39,7 @@ const SLAVE: u64 = 0x8_0000 | 0x4000;
 /// The store of this user's images.
 pub(crate) struct Images<'a> {
     path: PathBuf,
-    /// [`Locations::users`].
-    users: Rc<OnceCell<OwnedFd>>,
+    users: Rc<Users>,
     caller: &'a Caller,
     store: OnceCell<Store>,
 }
@@ -90,20 +90,22 @@ impl<'a> Images<'a> {
 
     /// Brings images into the store.
     pub(crate) fn load(&self, source: &Source, only_one: bool) -> Result<Vec<Image>, Failure> {
-        let load = |store: &Store, owners: &Owners| -> Result<Vec<Image>, Failure> {
-            let how = Load {
-                owners,
-                platform: &platform_of_host(),
-                only_one,
-                progress: Some(&show),
-            };
-            Ok(store.load(source, &how)?)
+        let how = Load {
+            owners: &self.owners(),
+            platform: &platform_of_host(),
+            only_one,
+            progress: Some(&show),
         };
         if self.caller.maps_any_id() {
-            return load(self.open()?, &Owners::Kept);
+            return Ok(self.open()?.load(source, &how)?);
         }
-        let ids = self.inside(|store, owners| {
-            let images = load(store, owners)?;
+        if let Ok(Some(store)) = self.outside()
+            && let Ok(Some(images)) = store.loaded(source, &how)
+        {
+            return Ok(images);
+        }
+        let ids = self.inside(|store, _| {
+            let images = store.load(source, &how)?;
             Ok(images.iter().map(|image| image.id().to_string()).collect())
         })?;
         let store = self.open()?;
@@ -120,6 +122,9 @@ impl<'a> Images<'a> {
         image: &Image,
         directory: &Directory,
     ) -> Result<Vec<PathBuf>, Failure> {
+        if let Ok(Some(paths)) = self.claim_outside(image, directory) {
+            return Ok(paths);
+        }
         let paths = self.inside(|store, owners| {
             store.claim(image, &directory.id)?;
             let layers = store.layers(image, owners)?;
@@ -141,22 +146,43 @@ impl<'a> Images<'a> {
         Ok(paths.into_iter().map(PathBuf::from).collect())
     }
 
-    /// The user namespace with the ids that containers have, made at the first use.
-    fn users(&self) -> Result<&OwnedFd, Failure> {
-        if let Some(users) = self.users.get() {
-            return Ok(users);
-        }
-        let mapper = match self.caller.has_subordinates() {
-            true if self.caller.writes_maps() => Mapper::Privileged,
-            true => Mapper::Helpers,
-            false => Mapper::OwnIds,
+    /// The same where it takes no other id than the caller's: the layers are unpacked, and the uppermost is container root's,
+    /// as nearly every image's is.
+    fn claim_outside(
+        &self,
+        image: &Image,
+        directory: &Directory,
+    ) -> Result<Option<Vec<PathBuf>>, Failure> {
+        let Some(store) = self.outside()? else {
+            return Ok(None);
         };
+        store.claim(image, &directory.id)?;
+        let layers = match store.unpacked(image, &self.owners())? {
+            Some(layers) if overlay::is_own(&layers)? => layers,
+            _ => return Ok(None),
+        };
+        overlay::prepare_upper(directory.as_fd(), &layers, None)?;
+        let path = |layer: &Layer| path_of(layer.as_fd()).map(PathBuf::from);
+        layers.iter().map(path).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// What becomes of the owners of files, for who is inside.
+    fn owners(&self) -> Owners {
+        match self.caller.maps_any_id() || self.caller.has_subordinates() {
+            true => Owners::Kept,
+            false => Owners::Squashed,
+        }
+    }
+
+    /// An ordinary user's store as seen without the ids of containers, so that nobody has to wait for them. What cannot be
+    /// done so is done inside, which says what is wrong.
+    fn outside(&self) -> Result<Option<Store>, Failure> {
+        if self.caller.maps_any_id() {
+            return Ok(None);
+        }
         let (users, groups) = resolve::default_maps(self.caller);
-        let (users, groups) = (lines(&users), lines(&groups));
-        let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
-        let made = namespace::detached(&proc, (&users, &groups), mapper)
-            .doing(|| "working on the store in a user namespace".into())?;
-        Ok(self.users.get_or_init(|| made))
+        let maps = (&*lines(&users), &*lines(&groups));
+        Ok(Some(Store::open_outside(&self.path, maps)?))
     }
 
     /// Runs `action` where files of the store get the owners that containers see.
@@ -167,12 +193,9 @@ impl<'a> Images<'a> {
         if self.caller.maps_any_id() {
             return action(self.open()?, &Owners::Kept);
         }
-        let owners = match self.caller.has_subordinates() {
-            true => Owners::Kept,
-            false => Owners::Squashed,
-        };
+        let owners = self.owners();
         let what = || "working on the store in a user namespace".to_owned();
-        let (answer, _) = namespace::within(self.users()?, 0, || {
+        let (answer, _) = namespace::within(self.users.ready(self.caller)?, 0, || {
             // Opened with the rights of that namespace.
             let answer = Store::open(&self.path)
                 .map_err(Failure::from)
@@ -452,21 +475,16 @@ pub(crate) fn discard(
 ) -> Result<(), Failure> {
     let images = Images::new(at, caller);
     unmount(&directory.path)?;
-    let id = directory.id.clone();
-    images.inside(|_, _| {
+    let remove = || -> Result<(), Failure> {
         for name in CHANGES.into_iter().chain([crate::volume::NEW]) {
-            tree::remove(directory.as_fd(), name).doing(|| format!("changes of container {id}"))?;
+            tree::remove(directory.as_fd(), name)
+                .doing(|| format!("changes of container {}", directory.id))?;
         }
-        Ok(Vec::new())
-    })?;
-    Ok(images.open()?.release(&directory.id)?)
-}
-
-fn lines(maps: &[IdMapping]) -> Vec<Map> {
-    let line = |map: &IdMapping| Map {
-        inside: map.container_id,
-        outside: map.host_id,
-        size: map.size,
+        Ok(())
     };
-    maps.iter().map(line).collect()
+    // Most containers write as their root, whose files are the caller's own. What is another id's is removed with its rights.
+    if remove().is_err() {
+        images.inside(|_, _| remove().map(|()| Vec::new()))?;
+    }
+    Ok(images.open()?.release(&directory.id)?)
 }

@@ -62,6 +62,8 @@ pub struct Supervised {
     pub neighbours: Vec<Neighbour>,
     /// The directory of namespace files of the one whose /dev/shm is this container's too.
     pub shared_memory: Option<PathBuf>,
+    /// The file of a user namespace in the place of a new one: nobody else is in it, and it has the container's maps.
+    pub users: Option<String>,
 }
 
 /// A container whose namespaces are joined. A process id can come to mean another process: what was opened by it is the
@@ -94,7 +96,10 @@ pub fn plan(spec: &ValidSpec, host: &Host, request: &Request<'_>) -> Result<Plan
         .process
         .as_ref()
         .ok_or_else(|| Error::new("/process", "", "a process is required"))?;
-    let namespaces = Namespaces::of(linux)?;
+    let mut namespaces = Namespaces::of(linux)?;
+    if let Some(users) = request.supervised.and_then(|s| s.users.as_deref()) {
+        namespaces.take_user(users);
+    }
     let (maps, method) = namespace::id_maps(linux, host)?;
     // Compiled first: a wrong filter is found before a cgroup or a process exists.
     let filter = crate::seccomp::filter(&mut plan, linux)?;
@@ -250,6 +255,10 @@ fn birth(
                 method,
             },
         );
+    }
+    // One that was made for this container is nobody else's either: until here the process stays traceable, which what is
+    // written of it needs.
+    if namespaces.new_user() || namespaces.taken_user {
         plan.release(Barrier::Mapped);
         raise_limits(plan, process, host);
     }

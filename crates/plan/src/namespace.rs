@@ -29,6 +29,8 @@ pub struct Namespaces {
     pub new: u64,
     /// Those joined by path, with the index of their entry.
     pub join: Vec<(u64, HostPath, usize)>,
+    /// Whether the user namespace is one that was made for this container.
+    pub taken_user: bool,
 }
 
 /// The CLONE_NEW* flag of a namespace type.
@@ -67,6 +69,16 @@ impl Namespaces {
             }
         }
         Ok(out)
+    }
+
+    /// Takes the user namespace of this file in the place of a new one.
+    pub fn take_user(&mut self, file: &str) {
+        self.taken_user = self.new_user();
+        if self.taken_user {
+            self.new &= !NEWUSER;
+            let file = HostPath::new(Path::new("/"), file);
+            self.join.push((NEWUSER, file, usize::MAX));
+        }
     }
 
     /// Whether mounts are the container's own: in a new mount namespace, or in one that is handed to it.
@@ -164,5 +176,31 @@ pub fn time_offsets(plan: &mut Plan, linux: &Linux) {
     }
     if !offsets.is_empty() {
         plan.init("/linux/timeOffsets", Op::TimeOffsets { offsets });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_new_user_namespace_can_be_taken() {
+        let parse = |text: &str| serde_json::from_str::<Linux>(text).expect("linux");
+        let new = parse(r#"{"namespaces":[{"type":"user"},{"type":"mount"}]}"#);
+        let mut of = Namespaces::of(&new).expect("namespaces");
+        of.take_user("/proc/self/fd/5");
+        assert!(of.taken_user && of.enters_user() && !of.new_user());
+        assert_eq!(of.at_clone(), NEWNS);
+        assert_eq!((of.join[0].0, of.join.len()), (NEWUSER, 1));
+        // Of another container, or the host's: the container is to have that one and no other.
+        for text in [
+            r#"{"namespaces":[{"type":"user","path":"/proc/1/ns/user"}]}"#,
+            r#"{"namespaces":[{"type":"mount"}]}"#,
+        ] {
+            let mut of = Namespaces::of(&parse(text)).expect("namespaces");
+            let before = of.clone();
+            of.take_user("/proc/self/fd/5");
+            assert_eq!(of, before, "{text}");
+        }
     }
 }

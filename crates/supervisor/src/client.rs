@@ -19,12 +19,13 @@ pub struct Connection {
 
 /// Starts the supervisor of a container: this program again, from a file that cannot be written, with `args`.
 /// It holds `lock`, the container's locked directory, as long as it lives. `handed` are descriptors for the container,
-/// from number 3 on; [`crate::run`] has to be told how many.
+/// from number 3 on; [`crate::run`] has to be told how many. `users` is the user namespace of [`Job::users`]. It waits
+/// for its job, and ends without one.
 pub fn start(
     args: &[&str],
     lock: BorrowedFd<'_>,
-    job: Job,
     handed: &[OwnedFd],
+    users: Option<BorrowedFd<'_>>,
 ) -> Result<(Child, Connection)> {
     let what = || "starting the supervisor".to_owned();
     let program = exe::sealed().during(what)?;
@@ -40,12 +41,10 @@ pub fn start(
     let null = null.as_fd();
     let mut fds = vec![null; 3];
     fds.extend(handed.iter().map(AsFd::as_fd));
-    fds.extend([theirs.as_fd(), lock]);
+    fds.extend([theirs.as_fd(), lock].into_iter().chain(users));
     let child = process::spawn(program.as_fd(), &image, &fds).during(what)?;
     drop(theirs);
-    let connection = Connection { socket: ours };
-    connection.send(&Request::Begin(Box::new(job)))?;
-    Ok((child, connection))
+    Ok((child, Connection { socket: ours }))
 }
 
 /// Connects to the supervisor of a running container.
@@ -77,7 +76,12 @@ impl Connection {
         Ok(Reply::decode(&bytes))
     }
 
-    /// Waits for the answer to [`start`]: the first process and what was downgraded, or why there is none.
+    /// Gives a supervisor that was just started its job.
+    pub fn begin(&self, job: Job) -> Result<()> {
+        self.send(&Request::Begin(Box::new(job)))
+    }
+
+    /// Waits for the answer to [`Connection::begin`]: the first process and what was downgraded, or why there is none.
     ///
     /// # Errors
     ///

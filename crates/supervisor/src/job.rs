@@ -60,6 +60,9 @@ pub struct Job {
     /// Namespaces of other containers that it shares.
     #[serde(default)]
     pub joined: Vec<Joined>,
+    /// Whether it comes with a user namespace for this start, behind the container's directory.
+    #[serde(default)]
+    pub users: bool,
     /// Whether a terminal is made; else pipes are.
     pub terminal: bool,
     /// Whether the container's standard input stays open for clients.
@@ -219,6 +222,7 @@ impl Job {
             over: self.over_by_user(),
             neighbours: self.neighbours(),
             shared_memory: self.shared_memory(),
+            users: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A supervisor from its first to its last moment.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
@@ -48,7 +48,10 @@ pub fn run(handed: u8) -> i32 {
     let Some(Request::Begin(job)) = starter.hear() else {
         return 125;
     };
-    match begin(&job, directory, handed) {
+    // Of a job that says so.
+    let users = job.users.then(|| caller::take(own + 2));
+    let users = users.transpose().during(|| "the user namespace".into());
+    match users.and_then(|users| begin(&job, directory, (handed, users))) {
         Ok((attended, pid, lost)) => {
             starter.waits = true;
             starter.attached = job.attached;
@@ -93,7 +96,7 @@ struct Attended {
 fn begin(
     job: &Job,
     directory: OwnedFd,
-    handed: Vec<OwnedFd>,
+    (handed, users): (Vec<OwnedFd>, Option<OwnedFd>),
 ) -> Result<(Attended, i32, Vec<String>)> {
     let what = |name: &'static str| move || format!("{name} in the container's directory");
     signal::block_all().during(|| "blocking signals".into())?;
@@ -109,9 +112,10 @@ fn begin(
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let mut waiting = runtime.make_waiting(&request(job, &directory, handed.len())?)?;
+    let request = request(job, &directory, (handed.len(), users.as_ref()))?;
+    let mut waiting = runtime.make_waiting(&request)?;
     // A pipe that this process held open would never end.
-    drop(handed);
+    drop((handed, users));
     let pid = waiting.pid();
     if !job.terminal {
         Streams::let_go()?;
@@ -155,7 +159,11 @@ fn begin(
     Ok((attended, pid, lost))
 }
 
-fn request(job: &Job, directory: &OwnedFd, handed: usize) -> Result<CreateRequest> {
+fn request(
+    job: &Job,
+    directory: &OwnedFd,
+    (handed, users): (usize, Option<&OwnedFd>),
+) -> Result<CreateRequest> {
     let value = |secret: &Secret| {
         let path = format!("{SECRETS}/{}", secret.file);
         file::read_at_once(directory, &path, SECRET_BYTES)
@@ -164,6 +172,9 @@ fn request(job: &Job, directory: &OwnedFd, handed: usize) -> Result<CreateReques
     let values: Result<Vec<Vec<u8>>> = job.secrets.iter().map(value).collect();
     let mut request = job.request_with(values?)?;
     request.preserve_fds = u32::try_from(handed).unwrap_or(0);
+    if let (Some(users), Some(supervised)) = (users, &mut request.supervised) {
+        supervised.users = Some(format!("/proc/self/fd/{}", users.as_raw_fd()));
+    }
     Ok(request)
 }
 

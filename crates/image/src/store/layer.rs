@@ -73,6 +73,13 @@ impl LayerFile {
     }
 }
 
+fn uppermost_first(mut layers: Vec<Layer>) -> Vec<Layer> {
+    layers.reverse();
+    let seen = visible(&layers);
+    layers.truncate(seen);
+    layers
+}
+
 /// How the files of a copy are owned, as the name of its directory: the caller's id map is part of it, because
 /// the same id in another user namespace is another one on the disk.
 fn copy_key(owners: &Owners, map: &str) -> String {
@@ -119,24 +126,38 @@ impl Store {
     ///
     /// A blob is missing or damaged; the disk is full; a limit is exceeded.
     pub fn layers(&self, image: &Image, owners: &Owners) -> Result<Vec<Layer>> {
-        let key = self.copy_key(owners)?;
         let layers = &image.record.layers;
+        let found = self.found(image, owners)?;
+        let ready = if found.len() < layers.len() {
+            self.unpack_blobs(layers, owners, found)?
+        } else {
+            found.into_iter().map(|(layer, _)| layer).collect()
+        };
+        Ok(uppermost_first(ready))
+    }
+
+    /// The same if all are unpacked.
+    ///
+    /// # Errors
+    ///
+    /// A layer cannot be read.
+    pub fn unpacked(&self, image: &Image, owners: &Owners) -> Result<Option<Vec<Layer>>> {
+        let found = self.found(image, owners)?;
+        let all = found.len() == image.record.layers.len();
+        Ok(all.then(|| uppermost_first(found.into_iter().map(|(layer, _)| layer).collect())))
+    }
+
+    /// The lowest layers that are unpacked, the lowest first.
+    fn found(&self, image: &Image, owners: &Owners) -> Result<Vec<(Layer, Digest)>> {
+        let key = self.copy_key(owners)?;
         let mut found = Vec::new();
-        for layer in layers {
+        for layer in &image.record.layers {
             match self.ready(&layer_path(&key, &layer.chain_id))? {
                 Some(ready) => found.push((ready, layer.chain_id.clone())),
                 None => break,
             }
         }
-        let mut ready = if found.len() < layers.len() {
-            self.unpack_blobs(layers, owners, found)?
-        } else {
-            found.into_iter().map(|(layer, _)| layer).collect()
-        };
-        ready.reverse();
-        let seen = visible(&ready);
-        ready.truncate(seen);
-        Ok(ready)
+        Ok(found)
     }
 
     /// A layer that is unpacked.

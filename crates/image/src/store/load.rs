@@ -66,7 +66,36 @@ impl Store {
         self.load_from(source, how).within(|| source.to_string())
     }
 
+    /// The images of a layout that are in the store as [`Store::load`] would leave them; `None` if one is not, and for
+    /// an archive, which would be read twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    pub fn loaded(&self, source: &Source, how: &Load<'_>) -> Result<Option<Vec<Image>>> {
+        if source.transport != Transport::Oci {
+            return Ok(None);
+        }
+        let (_, planned) = self.planned(source, how)?;
+        let mut there = Vec::new();
+        for image in planned {
+            match self.there(&image, how)? {
+                Some(found) => there.push(self.name(found, &image.names)?),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(there))
+    }
+
     fn load_from(&self, source: &Source, how: &Load<'_>) -> Result<Vec<Image>> {
+        let (members, planned) = self.planned(source, how)?;
+        planned
+            .into_iter()
+            .map(|image| self.bring(&members, image, how))
+            .collect()
+    }
+
+    fn planned(&self, source: &Source, how: &Load<'_>) -> Result<(Members, Vec<Planned>)> {
         let wanted = source.image.as_deref();
         let members = self.members(source)?;
         let docker = source.transport == Transport::DockerArchive;
@@ -85,10 +114,7 @@ impl Store {
                 Error::new(Kind::Ambiguous, message).hint("name one after a colon at the end")
             );
         }
-        planned
-            .into_iter()
-            .map(|image| self.bring(&members, image, how))
-            .collect()
+        Ok((members, planned))
     }
 
     fn members(&self, source: &Source) -> Result<Members> {
@@ -157,9 +183,7 @@ impl Store {
     }
 
     fn bring(&self, members: &Members, image: Planned, how: &Load<'_>) -> Result<Image> {
-        if let Some(manifest) = &image.manifest
-            && let Some(there) = self.unchanged(&manifest.manifest.digest, how.owners)?
-        {
+        if let Some(there) = self.there(&image, how)? {
             return self.name(there, &image.names);
         }
         let mut pending = Pending::new(self, how.owners)?;
@@ -207,6 +231,13 @@ impl Store {
         };
         let there = self.image(&digest)?.ok_or_else(gone)?;
         self.name(there, &image.names)
+    }
+
+    fn there(&self, image: &Planned, how: &Load<'_>) -> Result<Option<Image>> {
+        match &image.manifest {
+            Some(manifest) => self.unchanged(&manifest.manifest.digest, how.owners),
+            None => Ok(None),
+        }
     }
 
     /// The image if it is in the store, with all its layers as they are needed.

@@ -37,9 +37,11 @@ pub use select::platform_of_host;
 
 use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
+use crate::overlay;
 use disk::Disk;
 use lockstep_kernel::durable::{self, Lock};
 use lockstep_kernel::file::{self, OFlags};
+use lockstep_kernel::namespace::Map;
 use lockstep_kernel::{credential, tree};
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
@@ -53,7 +55,7 @@ const SCHEMA: u32 = 1;
 pub struct Store {
     disk: Disk,
     limits: Limits,
-    /// The caller's id map, read when it is asked for.
+    /// The caller's id map, read when it is asked for; or that of who makes the layers.
     id_map: OnceCell<String>,
 }
 
@@ -90,10 +92,24 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn open_with(path: &Path, limits: Limits) -> Result<Store> {
+        Store::open_how(path, limits, OnceCell::new())
+    }
+
+    /// As [`Store::open`], for a look from outside at what was made in a user namespace with these maps of users and groups.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_outside(path: &Path, maps: (&[Map], &[Map])) -> Result<Store> {
+        let map = OnceCell::from(overlay::as_procfs(maps));
+        Store::open_how(path, Limits::default(), map)
+    }
+
+    fn open_how(path: &Path, limits: Limits, id_map: OnceCell<String>) -> Result<Store> {
         let store = Store {
             disk: Disk::open(path)?,
             limits,
-            id_map: OnceCell::new(),
+            id_map,
         };
         store.check_owner()?;
         store.check_schema()?;

@@ -1,6 +1,5 @@
 //! Where everything lies: the store, which survives a reboot, and the state, which does not.
 
-use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,6 +10,7 @@ use lockstep_kernel::{credential, file};
 
 use super::Directory;
 use crate::failure::{Doing, Failure};
+use crate::users::Users;
 
 /// Paths of the store and the state, chosen from options and environment by the caller.
 #[derive(Debug, Clone)]
@@ -19,9 +19,8 @@ pub(crate) struct Locations {
     pub(crate) state: PathBuf,
     /// `$XDG_RUNTIME_DIR`.
     pub(crate) runtime_dir: Option<String>,
-    /// The user namespace in which this command works on the store, made at the first use: that takes two setuid
-    /// programs, more than everything else that a start does to it.
-    pub(crate) users: Rc<OnceCell<OwnedFd>>,
+    /// The user namespace of this command.
+    pub(crate) users: Rc<Users>,
 }
 
 impl Locations {

@@ -36,6 +36,11 @@ pub(crate) fn create(
     let caller = probe_caller()?;
     let store = front.store()?;
     let images = Images::new(&store.at, &caller);
+    // Of a container that is not only made: the helpers work while its image is looked for.
+    if args.knows("detach") && !caller.maps_any_id() && resolve::wants_default_ids(args)? {
+        // Where it is refused, who needs it says so.
+        drop(store.at.users.begin(&caller));
+    }
     let image = super::open_image(typed, &images)?;
     // Changes of an image's files may be large, and the state is often memory.
     let passing = args.flag("rm") && matches!(image, Opened::Plain(_));
@@ -234,6 +239,7 @@ pub(super) fn job(
         stop_signal: resolved.stop_signal,
         stop_timeout_ms: resolved.stop_timeout_ms,
         run_time_ms,
+        users: false,
         no_cgroups: caller.uid == 0 && !caller.cgroups,
         systemd_cgroup: false,
         runtime_dir: store.at.runtime_dir.clone(),

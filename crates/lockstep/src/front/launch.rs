@@ -1,7 +1,7 @@
 //! From a container's directory to its supervisor.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
@@ -97,8 +97,19 @@ fn supervise(
     let count = handed.len().to_string();
     let args = [crate::cli::NAME, SUPERVISOR, &record.name, &count];
     let args = if handed.is_empty() { &args[..3] } else { &args };
+    let users = &front.store()?.at.users;
+    let lent = users.lend(&spec);
+    job.users = lent.is_some();
+    let lent = lent.map(AsFd::as_fd);
     let (supervisor, connection) =
-        lockstep_supervisor::start(args, directory.as_fd(), job, handed)?;
+        lockstep_supervisor::start(args, directory.as_fd(), handed, lent)?;
+    // The helpers had time until here.
+    let begun = users.finish().and_then(|()| Ok(connection.begin(job)?));
+    if let Err(failure) = begun {
+        drop(connection);
+        drop(lockstep_kernel::process::wait(supervisor.pid, false));
+        return Err(failure);
+    }
     let answer = connection.started().or_else(|error| {
         // With its container: what nobody was told of, nobody would come after. ESRCH is not to be had of a child.
         lockstep_kernel::process::kill(supervisor.pid, SIGKILL)

@@ -10,12 +10,17 @@ use crate::container::BLOCK_SIZE;
 use crate::failure::Failure;
 use crate::why::Origin;
 
-/// Whether the command line leaves it to us to choose ids, so that root's container needs a block.
+/// Whether root's container needs a block of ids.
 pub(crate) fn wants_block(args: &crate::argv::Arguments, caller: &Caller) -> Result<bool, String> {
+    Ok(caller.maps_any_id() && wants_default_ids(args)?)
+}
+
+/// Whether the command line leaves it to us to choose ids.
+pub(crate) fn wants_default_ids(args: &crate::argv::Arguments) -> Result<bool, String> {
     let chosen = matches!(args.text("userns")?, None | Some("" | "auto" | "private"));
     let mapped = !args.texts("uidmap")?.is_empty() || !args.texts("gidmap")?.is_empty();
     let shared = !super::neighbours(args)?.is_empty();
-    Ok(caller.maps_any_id() && chosen && !mapped && !shared)
+    Ok(chosen && !mapped && !shared)
 }
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ crate::cases![
     owners_are_mapped,
     as_a_user_with_one_id,
     as_a_user_with_subordinate_ids,
+    what_another_id_wrote_goes_too,
     in_and_out_of_the_store,
     one_is_inspected,
     they_are_filtered,
@@ -287,6 +288,20 @@ fn as_a_user_with_subordinate_ids(t: &Stage) {
         ),
         USER
     );
+}
+
+/// Where the user alone could not: a directory of a subordinate id, which lets nobody else in.
+fn what_another_id_wrote_goes_too(t: &Stage) {
+    t.need(
+        Path::new("/usr/bin/newuidmap").exists(),
+        "no newuidmap(1) (uidmap)",
+    );
+    let image = layout(t);
+    let script = "umask 077; mkdir -p d/e && touch d/e/f && stat -c %u d/e/f";
+    let line = ["run", "--rm", &image, "sh", "-c", script];
+    assert_eq!(user(t, Some(700_000), &line).text(), "500");
+    let left = std::fs::read_dir(t.dir.join("user-data/containers")).expect("the containers");
+    assert_eq!(left.count(), 0);
 }
 
 fn in_and_out_of_the_store(t: &Stage) {

@@ -7,7 +7,11 @@ use std::process::Command;
 
 use crate::stage::{Background, Stage, program, until};
 
-crate::cases![who_enters_lets_go_of_it, words_that_are_verbs_too];
+crate::cases![
+    who_enters_lets_go_of_it,
+    words_that_are_verbs_too,
+    a_user_s_supervisor_cannot_write_it
+];
 
 fn is_it(path: &Path) -> bool {
     let own = metadata(program()).expect("the program");
@@ -103,4 +107,18 @@ fn words_that_are_verbs_too(t: &Stage) {
     assert_eq!(t.call(&["exec", "exec", "echo", "exec"]).text(), "exec");
     t.call(&["restart", "-t", "0", "exec"]).text();
     no_descriptor(t.supervisor("exec"));
+}
+
+/// It is the program itself and no copy, which would cost every start 5 MB: through a mount that cannot be written.
+fn a_user_s_supervisor_cannot_write_it(t: &Stage) {
+    let user = |args: &[&str]| crate::stage::output(t.user_command(None, args), b"").text();
+    user(&["run", "-d", "--name", "s", "host:", "sleep", "1000"]);
+    let pid = user(&["inspect", "--format", "{{.State.Pid}}", "s"]);
+    let pid = pid.parse().expect("a process id");
+    let supervisor = crate::stage::status(pid, "PPid");
+    let exe = format!("/proc/{supervisor}/exe");
+    assert!(is_it(Path::new(&exe)), "{exe} is a copy");
+    assert!(!may_be_written(Path::new(&exe)), "{exe} can be written");
+    assert!(may_be_written(program()), "nothing is shown then");
+    user(&["rm", "-f", "s"]);
 }

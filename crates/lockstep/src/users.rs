@@ -1,0 +1,110 @@
+//! The user namespace of an ordinary user's command: the command works on the store's files in it, and the container that it
+//! starts lives in it, where it has the same maps.
+//!
+//! Two setuid programs write its maps, which takes longer than everything else that a start does to the store. So it is begun
+//! as early as it is known to be needed, and waited for as late as possible.
+
+use std::cell::{OnceCell, RefCell};
+use std::os::fd::OwnedFd;
+
+use lockstep_kernel::file;
+use lockstep_kernel::namespace::{self, Map, Mapper, Writing};
+use lockstep_oci::runtime::{IdMapping, NamespaceType, Spec};
+
+use crate::failure::{Doing, Failure};
+use crate::resolve::{self, Caller};
+
+type Maps = (Vec<IdMapping>, Vec<IdMapping>);
+
+/// The namespace, if the command has one.
+#[derive(Debug, Default)]
+pub(crate) struct Users {
+    made: OnceCell<(OwnedFd, Maps)>,
+    writing: RefCell<Option<Writing>>,
+}
+
+fn what() -> String {
+    "working on the store in a user namespace".into()
+}
+
+impl Users {
+    /// Begins it, with the ids that containers of this caller have.
+    pub(crate) fn begin(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
+        if let Some((made, _)) = self.made.get() {
+            return Ok(made);
+        }
+        let mapper = match caller.has_subordinates() {
+            true if caller.writes_maps() => Mapper::Privileged,
+            true => Mapper::Helpers,
+            false => Mapper::OwnIds,
+        };
+        let maps = resolve::default_maps(caller);
+        let (users, groups) = (lines(&maps.0), lines(&maps.1));
+        let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
+        let (made, writing) = namespace::begin(&proc, (&users, &groups), mapper).doing(what)?;
+        self.writing.replace(Some(writing));
+        Ok(&self.made.get_or_init(|| (made, maps)).0)
+    }
+
+    /// Begins it if nobody has, and waits until it can be entered.
+    pub(crate) fn ready(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
+        let made = self.begin(caller)?;
+        self.finish()?;
+        Ok(made)
+    }
+
+    /// Waits for its maps.
+    pub(crate) fn finish(&self) -> Result<(), Failure> {
+        let writing = self.writing.take();
+        writing.map_or(Ok(()), Writing::finish).doing(what)
+    }
+
+    /// The namespace for a container with these very maps, if it was begun.
+    pub(crate) fn lend(&self, spec: &Spec) -> Option<&OwnedFd> {
+        let (made, (users, groups)) = self.made.get()?;
+        let linux = spec.linux.as_ref()?;
+        let wanted = linux.namespace(&NamespaceType::User)?;
+        let same = linux.uid_mappings == *users && linux.gid_mappings == *groups;
+        (wanted.path.is_none() && same).then_some(made)
+    }
+}
+
+/// The lines of a map.
+pub(crate) fn lines(maps: &[IdMapping]) -> Vec<Map> {
+    let line = |map: &IdMapping| Map {
+        inside: map.container_id,
+        outside: map.host_id,
+        size: map.size,
+    };
+    maps.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_lent_to_a_container_with_the_same_maps_alone() {
+        let map = |size| vec![serde_json::json!({"containerID": 0, "hostID": 1000, "size": size})];
+        let spec = |path: Option<&str>, size| -> Spec {
+            let mut user = serde_json::json!({"type": "user"});
+            if let Some(path) = path {
+                user["path"] = path.into();
+            }
+            let linux = serde_json::json!({
+                "namespaces": [user], "uidMappings": map(size), "gidMappings": map(1)
+            });
+            let spec = serde_json::json!({"ociVersion": "1.2.0", "linux": linux});
+            serde_json::from_value(spec).expect("a configuration")
+        };
+        let maps = spec(None, 1).linux.expect("linux");
+        let users = Users::default();
+        assert!(users.lend(&spec(None, 1)).is_none());
+        let file = file::open_dir(file::CWD, "/").expect("a descriptor");
+        let begun = (file, (maps.uid_mappings, maps.gid_mappings));
+        users.made.set(begun).expect("nothing was begun");
+        assert!(users.lend(&spec(None, 1)).is_some());
+        assert!(users.lend(&spec(None, 2)).is_none());
+        assert!(users.lend(&spec(Some("/proc/1/ns/user"), 1)).is_none());
+    }
+}
