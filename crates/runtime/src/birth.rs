@@ -8,8 +8,8 @@ mod process;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, For, Kind, Result};
-use crate::init;
 use crate::state::Directory;
+use crate::{init, words};
 pub(crate) use lent::Lent;
 #[cfg(any(test, fuzzing))]
 pub(crate) use lent::Stored as StoredLent;
@@ -129,6 +129,7 @@ impl<'a> Birth<'a> {
                     result = Ok(());
                     continue;
                 }
+                let e = words::of_step(self.plan, &step.op, e);
                 result = Err(if step.because.starts_with('/') {
                     e.asked(&*step.because)
                 } else {

@@ -89,6 +89,15 @@ impl Error {
         error
     }
 
+    /// The same with the reason at once, as runc words it, and the call behind it.
+    pub fn refused(message: impl Into<String>, call: &kernel::Error) -> Error {
+        let mut error = Error::call(message, call);
+        if let Some(reason) = error.reason.take() {
+            error.message = format!("{}: {reason}", error.message);
+        }
+        error
+    }
+
     /// Adds the asking field.
     #[must_use]
     pub fn asked(mut self, pointer: impl Into<String>) -> Error {

@@ -193,8 +193,7 @@ fn below(own: &CgroupState, wanted: &[String]) -> Result<CgroupState> {
         };
         let path = path.trim_start_matches('/');
         if path.split('/').any(|part| part == "..") {
-            let message = format!("cgroup {text:?} is not below the container's own");
-            return Err(Error::new(Kind::Invalid, message));
+            return Err(not_below(&format!("{text} is not a sub cgroup path"), text));
         }
         let named = |label: &str| {
             labels.is_none_or(|l| l.split(',').any(|l| label.split(',').any(|o| o == l)))
@@ -205,13 +204,20 @@ fn below(own: &CgroupState, wanted: &[String]) -> Result<CgroupState> {
             found = true;
         }
         if !found {
-            return Err(Error::new(
-                Kind::Invalid,
-                format!("cgroup {text:?}: the container has no such controller"),
+            let label = labels.unwrap_or_default();
+            return Err(not_below(
+                &format!("unknown controller {label} in SubCgroupPaths"),
+                text,
             ));
         }
     }
     Ok(all)
+}
+
+/// In runc's words.
+fn not_below(why: &str, text: &str) -> Error {
+    let message = format!("unable to create new parent process: {why}: {text:?}");
+    Error::new(Kind::Invalid, message)
 }
 
 fn await_exec(

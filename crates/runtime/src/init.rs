@@ -15,7 +15,7 @@ mod terminal;
 
 use crate::error::{Error, For, Result};
 use crate::message::{self, Message};
-use crate::setting;
+use crate::{setting, words};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{
@@ -81,6 +81,7 @@ impl Init<'_> {
                     })
                 }
                 Err(e) => {
+                    let e = words::of_step(plan, &step.op, e);
                     let e = if step.because.starts_with('/') {
                         e.asked(&*step.because)
                     } else {

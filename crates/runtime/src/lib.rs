@@ -31,6 +31,7 @@ mod state;
 mod supervise;
 mod terminal;
 mod wait;
+mod words;
 
 pub use cgroup::{OomCounter, Stats};
 pub use error::{Error, Kind, Result};

@@ -1,10 +1,10 @@
 //! From a bundle to everything that is decided before anything is made.
 
 use crate::cgroup::CgroupState;
-use crate::error::{Error, For, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::request::CreateRequest;
 use crate::state::{Filter, SCHEMA, State as Stored};
-use crate::{Runtime, clock, host, notify, setting};
+use crate::{Runtime, clock, host, notify, setting, words};
 use lockstep_kernel::file;
 use lockstep_oci::runtime::{self as oci, Linux, ValidSpec};
 use lockstep_plan::secret::Hidden;
@@ -31,9 +31,12 @@ impl Runtime<'_> {
         let spec = self.load(&request.bundle, request)?;
         let rootfs = |path: &str| {
             let path = request.bundle.join(path);
-            file::canonicalize(&path)
-                .during(|| format!("root file system {}", path.display()))
-                .map_err(|e| e.asked("/root/path"))
+            file::canonicalize(&path).map_err(|e| {
+                let mut error =
+                    Error::refused(format!("invalid rootfs: stat {}", path.display()), &e);
+                error.kind = Kind::Invalid;
+                error.asked("/root/path")
+            })
         };
         let mut prepared = self.decide(request, spec, &rootfs, None)?;
         if request.notify_socket.is_some() {
@@ -68,7 +71,9 @@ impl Runtime<'_> {
     ) -> Result<Prepared> {
         let bundle = request.bundle.clone();
         if spec.process.is_none() {
-            return Err(Error::new(Kind::Invalid, "process is required").asked("/process"));
+            return Err(
+                Error::new(Kind::Invalid, "process property must not be empty").asked("/process"),
+            );
         }
         let proc = setting::open_proc()?;
         let empty = Linux::default();
@@ -133,7 +138,8 @@ impl Runtime<'_> {
         let text = file::read_at_once(file::CWD, &path, CONFIG_LIMIT).map_err(|e| {
             let mut error = Error::call(format!("reading {}", path.display()), &e);
             if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) {
-                error.message = format!("JSON specification file {} not found", path.display());
+                error.message = "JSON specification file config.json not found".into();
+                error.kind = Kind::Invalid;
             }
             error
         })?;
@@ -153,7 +159,7 @@ impl Runtime<'_> {
         if request.notify_socket.is_some() {
             notify::add_to(&mut parsed.spec, &self.root.path_of(&request.id));
         }
-        let spec = oci::validate(parsed.spec).map_err(|e| wrong(e.to_string()))?;
+        let spec = oci::validate(parsed.spec).map_err(|e| words::invalid(&path, &e))?;
         for warning in spec.warnings() {
             (self.warn)(&format!("{}: {warning}", path.display()));
         }

@@ -489,6 +489,7 @@ pub(crate) fn signal(init: &InitProcess, signal: i32) -> Result<bool> {
     }
     match process::pidfd_send_signal(pidfd.as_fd(), signal) {
         Err(e) if e.is(&[Errno::ESRCH.0]) => Ok(false),
-        other => other.during(what).map(|()| true),
+        Err(e) => Err(Error::refused("unable to signal init", &e)),
+        Ok(()) => Ok(true),
     }
 }

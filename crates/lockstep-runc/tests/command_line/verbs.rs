@@ -114,10 +114,15 @@ fn compare(ours: &Life, theirs: &Life, args: &[&str]) {
         "exec: \\\"/bin\\\": permission denied",
     );
     let (their_line, their_code) = theirs.told(args);
-    // The errno behind it is another: a missing directory is made where that is possible.
-    let wanted = match their_line.split_once("set in config.json failed") {
-        Some((before, _)) => before,
-        None => their_line.trim_end_matches('"'),
+    // What stands behind these is another: a missing directory is made where that is possible, and mounts are other calls.
+    let cut = [
+        "set in config.json failed",
+        ": stat /no/such: ",
+        ": mount x:",
+    ];
+    let wanted = match cut.iter().find_map(|cut| their_line.split_once(cut)) {
+        Some((before, _)) if !before.contains("exec: ") => before,
+        _ => their_line.trim_end_matches('"'),
     };
     assert!(
         our_line.starts_with(wanted),
@@ -196,6 +201,9 @@ fn a_containers_life() {
         &["delete", "ID"],
         &["kill", "ID", "FOO"],
         &["kill", "ID", "0"],
+        &["kill", "ID", "99"],
+        &["exec", "--cgroup", "foo:bar", "ID", "true"],
+        &["exec", "--cgroup", "../x", "ID", "true"],
         &["update", "--memory", "xx", "ID"],
         &["update", "--cpu-period", "x", "ID"],
         &["update", "-r", "/nonexistent", "ID"],
@@ -224,6 +232,67 @@ fn a_containers_life() {
         &["delete", "ID"],
         &["delete", "ID"],
     ]);
+}
+
+/// Sets what a JSON pointer names; what is missing on the way is made.
+fn put(document: &mut serde_json::Value, pointer: &str, value: serde_json::Value) {
+    let mut place = document;
+    for name in pointer.split('/').skip(1) {
+        place = match (name.parse::<usize>(), place.is_array()) {
+            (Ok(nth), true) => &mut place[nth],
+            _ => &mut place[name],
+        };
+    }
+    *place = value;
+}
+
+/// What is wrong most often; docs/command-line.md says that these begin as runc's.
+#[test]
+fn common_mistakes_of_a_configuration() {
+    let Some((ours, theirs)) = pair("common_mistakes_of_a_configuration", "mistakes") else {
+        return;
+    };
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let bind =
+        r#"{"destination": "/m", "type": "bind", "source": "/no/such", "options": ["bind"]}"#;
+    let device = r#"[{"type": "x", "path": "/dev/x", "major": 1, "minor": 3}]"#;
+    let cases = [
+        ("/root", "null"),
+        ("/root/path", "\"/no/rootfs\""),
+        ("/process", "null"),
+        ("/process/cwd", "\"\""),
+        ("/process/cwd", "\"relative\""),
+        ("/process/args", "[]"),
+        ("/process/args", r#"["/no/such"]"#),
+        (
+            "/process/rlimits",
+            r#"[{"type": "RLIMIT_X", "soft": 1, "hard": 1}]"#,
+        ),
+        ("/mounts/6", bind),
+        (
+            "/mounts/6",
+            r#"{"destination": "/m", "type": "nofs", "source": "x"}"#,
+        ),
+        ("/linux/sysctl", r#"{"kernel.panic": "1"}"#),
+        ("/linux/namespaces/0", r#"{"type": "nope"}"#),
+        ("/linux/rootfsPropagation", "\"nope\""),
+        ("/linux/devices", device),
+        ("/linux/seccomp", r#"{"defaultAction": "NOPE"}"#),
+    ];
+    for (pointer, value) in cases {
+        for life in [&ours, &theirs] {
+            life.configure(&["/bin/true"]);
+            let path = life.directory.join("config.json");
+            let mut config = json(&fs::read_to_string(&path).expect("a configuration"));
+            put(&mut config, pointer, json(value));
+            fs::write(path, config.to_string()).expect("written");
+        }
+        compare(&ours, &theirs, &["run", "ID"]);
+    }
+    for life in [&ours, &theirs] {
+        fs::remove_file(life.directory.join("config.json")).expect("removed");
+    }
+    compare(&ours, &theirs, &["run", "ID"]);
 }
 
 #[test]
