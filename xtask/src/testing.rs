@@ -270,8 +270,7 @@ fn environment(command: &mut Command, group: &Group, context: &Context, skips: &
         .env("LOCKSTEP_SKIPS", skips)
         .env("LOCKSTEP_TEST_RUNTIME", context.release_binary());
     command.env("LOCKSTEP_TEST_VARIANTS", variants::folder(&context.target));
-    if group.name == "kill-walk" {
-        // A debug build makes other calls.
+    if group.released {
         let program = crate::release_binary(&context.target, "lockstep");
         command.env("LOCKSTEP_TEST_PROGRAM", program);
     }

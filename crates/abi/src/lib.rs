@@ -12,6 +12,7 @@ pub mod errno;
 pub mod feature;
 mod generated;
 pub mod id;
+pub mod inode;
 pub mod mount;
 pub mod mountinfo;
 pub mod rlimit;

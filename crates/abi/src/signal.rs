@@ -39,6 +39,23 @@ const NAMES: [&str; 32] = [
     "SIGSYS",
 ];
 
+/// Those that our own programs send or expect.
+pub const SIGHUP: i32 = 1;
+/// From a terminal's interrupt key.
+pub const SIGINT: i32 = 2;
+/// Cannot be caught.
+pub const SIGKILL: i32 = 9;
+/// A write to what nobody reads.
+pub const SIGPIPE: i32 = 13;
+/// Asks for the end.
+pub const SIGTERM: i32 = 15;
+/// A child has changed.
+pub const SIGCHLD: i32 = 17;
+/// Urgent data on a socket.
+pub const SIGURG: i32 = 23;
+/// A terminal's size has changed.
+pub const SIGWINCH: i32 = 28;
+
 /// Second names of signal(7).
 const ALIASES: [(&str, i32); 5] = [
     ("SIGIOT", 6),

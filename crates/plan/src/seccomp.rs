@@ -18,22 +18,18 @@ pub fn filter(plan: &mut Plan, linux: &Linux) -> Result<Option<Program>> {
     Ok(Some(warned(plan, program)))
 }
 
-/// What stands before what a filter's rules ask in vain.
-const PLACE: &str = "/linux/seccomp: ";
-
 /// The filter, when its warnings are the plan's.
 pub(crate) fn warned(plan: &mut Plan, program: Program) -> Program {
     let warnings = program.warnings.iter();
     plan.warnings
-        .extend(warnings.map(|warning| format!("{PLACE}{warning}")));
+        .extend(warnings.map(|warning| format!("/linux/seccomp: {warning}")));
+    plan.of_filter.clone_from(&program.warnings);
     program
 }
 
 /// The filter of a plan, for later processes of the same container.
 #[must_use]
 pub fn of(plan: &Plan) -> Option<Program> {
-    let warnings = plan.warnings.iter();
-    let warnings = warnings.filter_map(|warning| warning.strip_prefix(PLACE));
     plan.steps.iter().find_map(|step| match &step.op {
         Op::Seccomp {
             filter,
@@ -43,7 +39,7 @@ pub fn of(plan: &Plan) -> Option<Program> {
             insns: filter.clone(),
             flags: *flags,
             notify: listener.is_some(),
-            warnings: warnings.clone().map(str::to_owned).collect(),
+            warnings: plan.of_filter.clone(),
         }),
         _ => None,
     })

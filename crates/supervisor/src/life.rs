@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use lockstep_kernel::process::{self, Child};
 use lockstep_kernel::{caller, event, exe, file, signal, socket};
 use lockstep_profile::seccomp::own::Turnover;
@@ -24,11 +25,6 @@ use crate::streams::Streams;
 /// The first descriptor that [`crate::start`] leaves behind the standard streams: first those that the container is to
 /// have, then the connection and the directory.
 const FIRST: i32 = 3;
-
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
-const SIGINT: i32 = 2;
-const SIGHUP: i32 = 1;
 
 /// The whole life of this process; the status it ends with. `handed` descriptors are the container's, behind its
 /// standard streams.

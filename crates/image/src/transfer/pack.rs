@@ -1,15 +1,13 @@
 //! Reading of one side of a copy: what is at a path becomes a stream of tar.
 
-use super::{
-    Ready, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, Summary, absent,
-    ends_with_slash, from_root, is_inside, shown,
-};
+use super::{Ready, Summary, absent, ends_with_slash, from_root, is_inside, shown};
 use crate::archive::{Entry, Type, Writer};
 use crate::error::{During, Error, Kind, Result, Within};
 use crate::limits::{self, Limits};
 use crate::stream::BUFFER;
 use crate::unpack::is_allowed;
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
 use lockstep_kernel::file::{self, OFlags, Stat};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::tree::Listing;

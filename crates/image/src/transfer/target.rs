@@ -1,10 +1,9 @@
 //! Where a copy goes: the destination that was named, found once and held by descriptors.
 
-use super::{
-    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, absent, ends_with_slash, from_root, is_inside, shown,
-};
+use super::{absent, ends_with_slash, from_root, is_inside, shown};
 use crate::error::{During, Error, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::root::{Root, split};
 use std::ffi::OsString;

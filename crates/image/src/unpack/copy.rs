@@ -5,6 +5,7 @@
 
 use super::metadata::{Settled, is_allowed, taken};
 use crate::error::{During, Result};
+use lockstep_abi::inode::{S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
 use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::root::Root;
@@ -14,12 +15,6 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
-const S_IFREG: u32 = 0o100_000;
-const S_IFLNK: u32 = 0o120_000;
-const S_IFIFO: u32 = 0o010_000;
 
 /// Copies all that is below `from`, and what `from` itself has, to the empty directory `to`: owners as they are on the
 /// disk, modes, times, the extended attributes that an image may have, hard links, holes. Devices and sockets are left

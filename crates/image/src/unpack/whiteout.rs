@@ -9,6 +9,7 @@ use super::place::Places;
 use super::{Destination, Found, Layer};
 use crate::error::{During, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFCHR, S_IFDIR, S_IFMT};
 use lockstep_kernel::file::{self, NodeKind, OFlags, Stat};
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::root::Root;
@@ -17,10 +18,6 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
-const S_IFCHR: u32 = 0o020_000;
 
 impl Layer<'_> {
     pub(super) fn whiteout(

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
 use lockstep_abi::mountinfo;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{credential, file, mount, namespace, socket};
 use lockstep_oci::runtime::IdMapping;
@@ -18,8 +19,6 @@ use lockstep_runtime::{ContainerId, Waiting};
 use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Doing, Failure};
 use crate::front::{self, Front};
-
-const SIGKILL: i32 = 9;
 
 /// A container whose namespaces can be entered until this is dropped.
 pub(crate) struct Visit<'a> {
@@ -250,7 +249,7 @@ impl Made {
             let id = &self.directory.id;
             let ended = front.with_runtime(store, |runtime| end_in_runtime(runtime, id));
             if let Err(failure) = ended {
-                front::note(&format!("warning: {failure}"));
+                crate::print::note(&format!("warning: {failure}"));
             }
         }
     }

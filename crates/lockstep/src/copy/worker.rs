@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lockstep_abi::arch::Arch;
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::SIGPIPE;
 use lockstep_image::Error;
 use lockstep_image::transfer::{self, Pack, Place, Summary};
 use lockstep_kernel::landlock::{self, Domain};
@@ -107,8 +108,6 @@ impl Worker {
         Err(Failure::new(format!("{}: its process {how}", what())))
     }
 }
-
-const SIGPIPE: i32 = 13;
 
 struct Work<'a> {
     whose: Whose<'a>,

@@ -10,7 +10,7 @@ use lockstep_runtime::clock;
 use lockstep_supervisor::{Job, LogJob};
 
 use super::image::Opened;
-use super::{Eyes, Front, probe_caller};
+use super::{Eyes, Front};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
@@ -33,7 +33,7 @@ pub(crate) fn create(
     replace: impl FnOnce(&Front, &str) -> Result<(), Failure>,
 ) -> Result<Created, Failure> {
     let typed = &*super::image::typed(args)?;
-    let caller = probe_caller()?;
+    let caller = crate::caller::probe()?;
     let store = front.store()?;
     let images = Images::new(&store.at, &caller);
     // Of a container that is not only made: the helpers work while its image is looked for.

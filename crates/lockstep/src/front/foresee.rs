@@ -5,7 +5,7 @@ use lockstep_supervisor::Job;
 
 use super::create::{Place, job, prepare};
 use super::image::Opened;
-use super::{Eyes, Front, Saved, launch, neighbour, probe_caller};
+use super::{Eyes, Front, Saved, launch, neighbour};
 use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::resolve::{self, Caller, Image, Resolved};
@@ -17,7 +17,7 @@ const NO_ID: &str = "00000000000000000000000000000000000000000000000000000000000
 /// `--why`: every setting of the container that the command line would make; nothing is made.
 pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let Imagined { resolved, .. } = imagine(front, args, Saved::given(args)?.as_ref())?;
-    super::print(&crate::why::table(&resolved.settings, &resolved.warnings))?;
+    crate::print::print(&crate::why::table(&resolved.settings, &resolved.warnings))?;
     Ok(0)
 }
 
@@ -70,7 +70,7 @@ struct Imagined {
 fn imagine(front: &Front, args: &Arguments, there: Option<&Saved>) -> Result<Imagined, Failure> {
     let typed = &*super::image::typed(args)?;
     // Images are this host's, whoever asks.
-    let here = probe_caller()?;
+    let here = crate::caller::probe()?;
     let at = front.locations()?;
     let images = Images::new(&at, &here);
     let image = super::open_image(typed, &images)?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFLNK, S_IFMT};
 use lockstep_image::Reference;
 use lockstep_kernel::file;
 
@@ -12,10 +13,6 @@ use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
 use crate::resolve::{Image, ImageConfig, Source};
 use crate::stored::Images;
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
-const S_IFLNK: u32 = 0o120_000;
 
 /// The image as it was named.
 pub(crate) fn typed(args: &Arguments) -> Result<Cow<'_, str>, Failure> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::file;
 use lockstep_kernel::process::Child;
 use lockstep_oci::runtime::Spec;
@@ -11,12 +12,10 @@ use lockstep_plan::step::OverlayRoot;
 use lockstep_supervisor::{Connection, Exit, Job, Over};
 
 use super::create::Created;
-use super::{Front, SUPERVISOR, probe_caller};
+use super::{Front, SUPERVISOR};
 use crate::container::{Directory, Record, Store};
 use crate::failure::{Doing, Failure};
 use crate::stored::Images;
-
-const SIGKILL: i32 = 9;
 
 /// A container that its supervisor has just made.
 pub(crate) struct Launched {
@@ -148,7 +147,7 @@ pub(crate) fn ready(
     let store = front.store()?;
     if !job.over.is_empty() {
         find_sources(store, job)?;
-        let caller = probe_caller()?;
+        let caller = crate::caller::probe()?;
         crate::stored::prepare_over(&Images::new(&store.at, &caller), directory, &job.over)?;
     }
     let (layers, over) = take_mounts(job, crate::caller::is_root_of_host()?);

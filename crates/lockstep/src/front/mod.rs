@@ -13,7 +13,6 @@ mod saved;
 mod session;
 mod sight;
 
-pub(crate) use crate::caller::probe as probe_caller;
 use image::open as open_image;
 use sight::Eyes;
 use std::cell::OnceCell;
@@ -27,8 +26,8 @@ use crate::argv::Arguments;
 use crate::config::Config;
 use crate::container::{Directory, Found, Record, Status, Store};
 use crate::failure::Failure;
+use crate::print::note;
 
-pub(crate) use crate::print::{note, print};
 pub(crate) use create::{Created, create};
 pub(crate) use foresee::{explain, foresee};
 pub(crate) use handed::{claim as claim_handed, count as count_handed};

@@ -7,21 +7,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use lockstep_kernel::process::{self, Side};
 use lockstep_kernel::{caller, durable, file, random};
 
-use super::{Front, Launched, environment, note};
+use super::{Front, Launched, environment};
 use crate::argv::Arguments;
 use crate::container::{Record, Sdnotify, Status, Verdict};
 use crate::failure::{Doing, Failure};
+use crate::print::note;
 
 /// Between two looks at whether a container is healthy.
 const LOOK: Duration = Duration::from_millis(100);
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFREG: u32 = 0o100_000;
-const S_IFLNK: u32 = 0o120_000;
-const S_IFDIR: u32 = 0o040_000;
 
 /// What the command line says of it, and of its container's cgroups, which engines' units say beside it.
 pub(super) fn mode(args: &Arguments, health: bool) -> Result<Sdnotify, Failure> {

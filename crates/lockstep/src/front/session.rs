@@ -3,16 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
 use lockstep_kernel::console::{self, Raw};
 use lockstep_kernel::{event, file, signal};
 use lockstep_supervisor::{Connection, Exit, Reply, Request};
 
 use crate::failure::{Doing, Failure};
-
-const SIGPIPE: i32 = 13;
-const SIGCHLD: i32 = 17;
-const SIGURG: i32 = 23;
-const SIGWINCH: i32 = 28;
 
 /// Keys that leave an attached container unless others are named.
 const DETACH_KEYS: &str = "ctrl-p,ctrl-q";

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG};
 use lockstep_kernel::{console, file};
 
 use super::Front;
@@ -141,11 +142,11 @@ fn look(path: &Path) -> Result<Option<Node>, Failure> {
         other => other.doing(|| path.display().to_string())?,
     };
     let (major, minor) = (file::major(found.st_rdev), file::minor(found.st_rdev));
-    Ok(Some(match found.st_mode & 0o170_000 {
-        0o040_000 => Node::Directory,
-        0o100_000 => Node::File,
-        0o020_000 => Node::Char(major, minor),
-        0o060_000 => Node::Block(major, minor),
+    Ok(Some(match found.st_mode & S_IFMT {
+        S_IFDIR => Node::Directory,
+        S_IFREG => Node::File,
+        S_IFCHR => Node::Char(major, minor),
+        S_IFBLK => Node::Block(major, minor),
         _ => Node::Other,
     }))
 }

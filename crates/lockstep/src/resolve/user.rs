@@ -3,6 +3,7 @@
 use lockstep_abi::id::LAST_ID;
 use lockstep_oci::runtime::{IdMapping, Linux, User};
 
+use super::userns::outside;
 use super::{Caller, Input, Resolved, wrong};
 use crate::failure::Failure;
 use crate::why::Origin;
@@ -154,12 +155,9 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         origin,
         "--user",
     );
-    let mapped = out.linux().uid_mappings.iter().find_map(|map| {
-        let inside = user.uid.checked_sub(map.container_id)?;
-        let outside = map.host_id.checked_add(inside)?;
-        (inside < map.size).then_some(outside)
-    });
-    let has_namespace = !out.linux().uid_mappings.is_empty();
+    let maps = &out.linux().uid_mappings;
+    let has_namespace = !maps.is_empty();
+    let mapped = outside(maps, user.uid).filter(|_| has_namespace);
     if has_namespace && mapped.is_none() {
         return Err(
             Failure::new(format!("user {} is not mapped in the container", user.uid))

@@ -23,6 +23,18 @@ pub(crate) fn wants_default_ids(args: &crate::argv::Arguments) -> Result<bool, S
     Ok(chosen && !mapped && !shared)
 }
 
+/// The host's id behind one of the container's; without a map they are the same.
+pub(super) fn outside(maps: &[IdMapping], id: u32) -> Option<u32> {
+    if maps.is_empty() {
+        return Some(id);
+    }
+    maps.iter().find_map(|map| {
+        let offset = id.checked_sub(map.container_id)?;
+        let outside = map.host_id.checked_add(offset)?;
+        (offset < map.size).then_some(outside)
+    })
+}
+
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let args = input.args;
     if super::join::users(input, out)? {

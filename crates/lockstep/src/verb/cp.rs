@@ -10,8 +10,9 @@ use lockstep_kernel::{console, exe, file, signal};
 use crate::argv::Arguments;
 use crate::copy::{self, Place, Visit, Wishes};
 use crate::failure::{Doing, Failure};
-use crate::front::{Front, note, whole_environment};
+use crate::front::{Front, whole_environment};
 use crate::number;
+use crate::print::note;
 
 /// A side as it was typed.
 #[derive(Debug, PartialEq, Eq)]

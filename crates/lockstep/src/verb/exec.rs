@@ -11,7 +11,7 @@ use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource};
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
-use crate::front::{Front, probe_caller, whole_environment};
+use crate::front::{Front, whole_environment};
 use crate::resolve::{self, Accounts};
 
 /// Most bytes of a file that says who is who.
@@ -91,7 +91,7 @@ fn wanted(args: &Arguments, spec: Spec, command: &[&str], pid: i32) -> Result<Pr
         process.user = accounts.resolve(user, &[])?;
         process.user.umask = umask;
         let linux = spec.linux.unwrap_or_default();
-        resolve::without_groups(&mut process.user, &linux, &probe_caller()?);
+        resolve::without_groups(&mut process.user, &linux, &crate::caller::probe()?);
         // Another user than root holds no capabilities, as at the start.
         if let (Some(sets), true) = (&mut process.capabilities, process.user.uid != 0) {
             sets.effective.clear();

@@ -13,7 +13,8 @@ use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource, Runtime, clock};
 use crate::argv::Arguments;
 use crate::container::{Check, Directory, OnFailure, Probe, Record, Status, Verdict};
 use crate::failure::{Doing, Failure};
-use crate::front::{Front, note, print, whole_environment};
+use crate::front::{Front, whole_environment};
+use crate::print::{note, print};
 
 use super::list::Phase;
 

@@ -10,7 +10,8 @@ use lockstep_supervisor::{Exit, Reply, Request};
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Restart, Status, check_name};
 use crate::failure::{Doing, Failure, NO_CONTAINER};
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 
 /// The container of this name if it runs.
 fn running(front: &Front, typed: &str) -> Result<(Directory, Record, i32), Failure> {

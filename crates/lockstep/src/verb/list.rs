@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::argv::Arguments;
 use crate::container::{Directory, Found, Health, Record, Status, Verdict};
 use crate::failure::{Failure, NO_CONTAINER};
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 use crate::resolve::Brought;
 
 mod age;

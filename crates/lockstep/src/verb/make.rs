@@ -6,9 +6,9 @@ use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
 use crate::failure::{Doing, Failure};
 use crate::front::{
-    self, Created, Ended, Front, Launched, Session, detach_keys, keep, launch, launch_new, note,
-    print,
+    self, Created, Ended, Front, Launched, Session, detach_keys, keep, launch, launch_new,
 };
+use crate::print::{note, print};
 
 pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {

@@ -19,7 +19,8 @@ mod volume;
 use crate::argv::Arguments;
 use crate::cli;
 use crate::failure::Failure;
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 
 /// Carries out a verb of the table; the exit code.
 pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Failure> {
@@ -124,7 +125,7 @@ fn each_of(
             Ok(false) => {}
             Err(failure) => {
                 if let Some(earlier) = first.replace(failure) {
-                    crate::front::note(&earlier.to_string());
+                    crate::print::note(&earlier.to_string());
                 }
             }
         }

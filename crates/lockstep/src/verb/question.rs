@@ -2,7 +2,8 @@
 
 use crate::argv::Arguments;
 use crate::failure::Failure;
-use crate::front::{self, Front, Saved, note, print};
+use crate::front::{self, Front, Saved};
+use crate::print::{note, print};
 
 pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("why") {

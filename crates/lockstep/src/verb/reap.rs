@@ -1,11 +1,13 @@
 //! `rm`: containers go.
 
+use lockstep_abi::signal::SIGKILL;
 use lockstep_supervisor::{Reply, Request};
 
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Failure, NO_CONTAINER};
-use crate::front::{Front, note, print};
+use crate::front::Front;
+use crate::print::{note, print};
 
 pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let force = args.flag("force");
@@ -85,7 +87,6 @@ pub(super) fn replace(front: &Front, name: &str) -> Result<(), Failure> {
 }
 
 fn remove(front: &Front, typed: &str, how: &How) -> Result<(), Failure> {
-    const SIGKILL: i32 = 9;
     let force = how.force;
     let store = front.store()?;
     let directory = store.locate(typed)?;

@@ -11,7 +11,8 @@ use super::list::{Filters, age, expression, shown};
 use crate::argv::Arguments;
 use crate::container::check_name;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 use crate::secret::{ABOUT, About, Secrets};
 
 /// Where values are kept, in Podman's words.

@@ -12,7 +12,8 @@ use super::list::{columns, shown};
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 use crate::{escape, number};
 
 /// Milliseconds between two looks at a counter of CPU time.

@@ -9,7 +9,8 @@ use super::list::{Criteria, Filters, expression, instant, labelled, seconds, sho
 use crate::argv::Arguments;
 use crate::container::{Store, check_name};
 use crate::failure::{Doing, Failure, NO_CONTAINER};
-use crate::front::{Front, print};
+use crate::front::Front;
+use crate::print::print;
 use crate::volume::Record;
 
 /// The only kind of volumes.

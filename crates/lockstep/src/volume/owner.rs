@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFMT};
 use lockstep_kernel::file::{self, OFlags, Stat};
 use lockstep_kernel::metadata;
 use lockstep_kernel::tree::{self, Listing};
@@ -17,9 +18,6 @@ use crate::failure::{Doing, Failure};
 
 /// Deepest tree whose owners are changed: each level has a descriptor open.
 const DEEPEST: usize = 200;
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
 
 /// Gives everything at `path` to this user and group; what is theirs already is not touched.
 ///

@@ -308,8 +308,9 @@ fn a_killed_keeper_is_replaced(t: &Stage) {
     std::thread::sleep(Duration::from_millis(400));
     std::fs::write(dir.join("go"), "").expect("a file");
     t.call(&["start", "h"]).text();
+    // Asked once: who asks brings another keeper.
+    let id = t.field("h", "{{.Id}}");
     let of_h = || {
-        let id = t.field("h", "{{.Id}}");
         let mut all = keepers(t);
         all.retain(|pid| processes_naming(&id).contains(pid));
         all

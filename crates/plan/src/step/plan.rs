@@ -20,6 +20,9 @@ pub struct Plan {
     /// What is asked and cannot be had here, so that no step even tries; the outcome begins with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Downgrade>,
+    /// Those of them that are of the filter, in its own words.
+    #[serde(skip)]
+    pub(crate) of_filter: Vec<String>,
 }
 
 impl Plan {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lockstep_oci::runtime::{IdMapping, Mount};
+use lockstep_oci::runtime::Mount;
 use lockstep_profile::selinux;
 use lockstep_supervisor::Over;
 
@@ -11,6 +11,7 @@ use super::flag::refused;
 use super::mount;
 use crate::failure::Failure;
 use crate::modules::Selinux;
+use crate::resolve::userns::outside;
 use crate::resolve::{Input, Node, Resolved};
 use crate::why::Origin;
 
@@ -197,15 +198,4 @@ fn give(
     out.note("owner", value, Origin::Flag, &format!("--{option}"));
     out.given.push((source.to_owned(), (uid, gid)));
     Ok(())
-}
-
-/// The host's id behind one of the container's.
-fn outside(maps: &[IdMapping], id: u32) -> Option<u32> {
-    if maps.is_empty() {
-        return Some(id);
-    }
-    maps.iter().find_map(|map| {
-        let offset = id.checked_sub(map.container_id)?;
-        (offset < map.size).then(|| map.host_id.saturating_add(offset))
-    })
 }

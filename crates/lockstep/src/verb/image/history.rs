@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::{find, with};
 use crate::argv::Arguments;
 use crate::failure::Failure;
-use crate::front::{Front, print};
+use crate::front::Front;
 use crate::number;
+use crate::print::print;
 use crate::verb::list::{seconds, shown, since};
 
 /// Characters of a command and of an id in a table, Docker's.

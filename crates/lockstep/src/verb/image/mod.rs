@@ -15,8 +15,9 @@ pub(super) use history::history;
 use super::list::{seconds, shown, since};
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
-use crate::front::{Front, print, probe_caller};
+use crate::front::Front;
 use crate::number;
+use crate::print::print;
 use crate::stored::Images;
 
 /// Calls `action` with this user's images.
@@ -24,7 +25,7 @@ pub(super) fn with<T>(
     front: &Front,
     action: impl FnOnce(&Images<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let caller = probe_caller()?;
+    let caller = crate::caller::probe()?;
     let at = front.locations()?;
     // So that Lockstep's own directory is made with its owner checked.
     front.store()?;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::list::Template;
 use crate::argv::Arguments;
 use crate::failure::{Failure, NO_CONTAINER};
-use crate::front::{Front, note, print};
+use crate::front::Front;
+use crate::print::{note, print};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
