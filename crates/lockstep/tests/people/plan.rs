@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 use lockstep_supervisor::Job;
 
-use crate::stage::{Stage, output, program, run_directory};
+use crate::stage::{Stage, output};
 
 crate::cases![
     plan_does_nothing,
@@ -112,12 +112,11 @@ fn compare(t: &Stage, user: Option<Option<u32>>, options: &[&str], image: &[&str
     let id = call(&[&["create"][..], &line].concat()).text();
     let who = if user.is_some() { "user" } else { "root" };
     let directory = t.dir.join(format!("{who}-data/containers/{id}"));
-    // Where every user can execute it.
-    let copy = run_directory().join("people");
-    if !copy.exists() {
-        let own = std::env::current_exe().expect("this program");
-        std::fs::copy(own, &copy).expect("a copy");
-    }
+    // Where every user can execute it, and by another process: what others fork here never has it open to write (ETXTBSY).
+    let copy = t.dir.join("people");
+    let own = std::env::current_exe().expect("this program");
+    let copied = Command::new("cp").arg("-u").args([&own, &copy]).status();
+    assert!(copied.expect("cp runs").success());
     let words = [&*copy, Path::new(PLAN_OF), &directory, Path::new(who)];
     let words = words.map(|word| word.display().to_string());
     let made = match user {
@@ -143,7 +142,6 @@ fn compare(t: &Stage, user: Option<Option<u32>>, options: &[&str], image: &[&str
 }
 
 fn it_is_what_root_s_run_does(t: &Stage) {
-    program();
     let data = t.dir.join("brought");
     std::fs::create_dir_all(&data).expect("own directory");
     let bind = |place: &str| format!("{}:{place}", data.display());
@@ -174,7 +172,6 @@ fn it_is_what_root_s_run_does(t: &Stage) {
 }
 
 fn it_is_what_a_user_s_run_does(t: &Stage) {
-    program();
     let data = t.dir.join("brought");
     std::fs::create_dir_all(&data).expect("own directory");
     let over = format!("{}:/x:O", data.display());
