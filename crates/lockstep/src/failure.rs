@@ -87,7 +87,9 @@ impl From<Error> for Failure {
             call.ends_with(&format!("= {errno}"))
         };
         let code = match error.kind {
-            Kind::Program if refused("EACCES") || refused("ENOEXEC") => NOT_EXECUTABLE,
+            Kind::Program if ["EACCES", "ENOEXEC", "EISDIR"].into_iter().any(refused) => {
+                NOT_EXECUTABLE
+            }
             Kind::Program => NOT_FOUND,
             _ => OURS,
         };

@@ -33,7 +33,7 @@ mod terminal;
 mod wait;
 mod words;
 
-pub use cgroup::{OomCounter, Stats};
+pub use cgroup::{Counted, OomCounter, Stats};
 pub use error::{Error, Kind, Result};
 pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;

@@ -195,8 +195,8 @@ pub(super) const NAMESPACES: &[Opt] = &[
     value("pid", "private|host|container:NAME|ns:PATH", "process ids"),
     value(
         "ipc",
-        "private|host|container:NAME|ns:PATH",
-        "System V IPC and message queues",
+        "private|none|host|container:NAME|ns:PATH",
+        "System V IPC and message queues; none: without /dev/shm",
     ),
     value("uts", "private|host|container:NAME|ns:PATH", "host name"),
     value("cgroupns", "private|host|ns:PATH", "view of the cgroups"),
@@ -306,7 +306,11 @@ const LIFE: &[Opt] = &[
         "POLICY",
         "no, on-failure[:N], always, unless-stopped",
     ),
-    value("log-driver", "DRIVER", "k8s-file (default) or none"),
+    value(
+        "log-driver",
+        "DRIVER",
+        "k8s-file (default; json-file and local are other names of it) or none",
+    ),
     values("log-opt", "KEY=VALUE", "max-size=BYTES, max-file=N"),
     value("pidfile", "FILE", "write the first process's id to a file"),
     value(

@@ -4,6 +4,8 @@
 //! that shares another's user namespace shares its block, by a link `blocks/N+ID`. It is let go, by one command at a time,
 //! when nothing on disk can belong to its ids any more.
 
+use std::collections::BTreeSet;
+
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{durable, file};
 
@@ -93,13 +95,14 @@ impl Store {
         }
     }
 
-    /// Blocks whose containers do not exist: their claimers were killed, or the host was rebooted.
-    pub(super) fn sweep_blocks(&self) -> Result<(), Failure> {
+    /// Blocks whose containers do not exist: their claimers were killed, or the host was rebooted. Of those `there` it is
+    /// known that they do.
+    pub(super) fn sweep_blocks(&self, there: &BTreeSet<String>) -> Result<(), Failure> {
         for name in file::list(&self.blocks, ".").doing(|| "blocks of user ids".into())? {
             let Some(holder) = self.block_holder(&name)? else {
                 continue;
             };
-            if self.by_id(&holder)?.is_some() {
+            if there.contains(&holder) || self.by_id(&holder)?.is_some() {
                 continue;
             }
             let claims = self.hold_claims()?;

@@ -25,14 +25,14 @@ impl Store {
         self.by_id(&id)?.ok_or_else(|| no_container(typed))
     }
 
-    /// Every container that can be read; of the others [`Store::sweep`] has told.
-    pub(crate) fn all(&self) -> Result<Vec<(Directory, Record)>, Failure> {
+    /// The record of every container that can be read; of the others [`Store::sweep`] has told.
+    pub(crate) fn all(&self) -> Result<Vec<Record>, Failure> {
         let mut all = Vec::new();
         for id in self.ids()? {
             if let Some(directory) = self.by_id(&id)?
                 && let Ok(Some(record)) = directory.record()
             {
-                all.push((directory, record));
+                all.push(record);
             }
         }
         Ok(all)

@@ -1,5 +1,7 @@
 //! Names: `names/NAME` is a link to the container's id, so that a name is claimed by one caller alone.
 
+use std::collections::BTreeSet;
+
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
 
@@ -89,10 +91,12 @@ impl Store {
         }
     }
 
-    /// Names whose containers do not exist: their claimers were killed, or the host was rebooted.
-    pub(super) fn sweep_names(&self) -> Result<(), Failure> {
+    /// Names whose containers do not exist: their claimers were killed, or the host was rebooted. Of those `there` it is
+    /// known that they do.
+    pub(super) fn sweep_names(&self, there: &BTreeSet<String>) -> Result<(), Failure> {
         for name in file::list(&self.names, ".").doing(|| "names".into())? {
             if let Some(holder) = self.holder(&name)?
+                && !there.contains(&holder)
                 && self.by_id(&holder)?.is_none()
             {
                 self.release_name(&self.hold_claims()?, &name, &holder)?;

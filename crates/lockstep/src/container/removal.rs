@@ -4,6 +4,7 @@
 //! ids, the record, block and name, last the directory. A remover that is killed leaves a container, or a directory
 //! without a record that the next command finds unlocked and removes to its end.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use lockstep_abi::errno::Errno;
@@ -57,8 +58,8 @@ impl Store {
         let passing = directory.path.starts_with(&self.at.state);
         remove_directory(self.place(passing).0, directory)?;
         if record.is_none() {
-            self.sweep_blocks()?;
-            self.sweep_names()?;
+            self.sweep_blocks(&BTreeSet::new())?;
+            self.sweep_names(&BTreeSet::new())?;
         }
         Ok(())
     }
@@ -83,30 +84,36 @@ impl Store {
         crate::stored::discard_over(&self.at, directory, (&caller, record.job.over.len()))
     }
 
-    /// Repairs what killed commands and supervisors left; what somebody works on is let be. A container that
-    /// cannot be repaired is no reason not to see to the others: what was wrong with each is returned.
+    /// Repairs what killed commands and supervisors left; what somebody works on is let be. Each container that is
+    /// there is shown to `look` while its directory is open, one at a time: there may be more of them than a process
+    /// may have descriptors. One that cannot be repaired is no reason not to see to the others: what was wrong with
+    /// each is returned.
     pub(crate) fn sweep(
         &self,
         runtime: &Runtime<'_>,
-    ) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
-        let (mut found, mut wrong) = (Vec::new(), Vec::new());
+        mut look: impl FnMut(Found) -> Result<(), Failure>,
+    ) -> Result<Vec<Failure>, Failure> {
+        let (mut there, mut wrong) = (BTreeSet::new(), Vec::new());
         for id in self.ids()? {
             let Some(directory) = self.by_id(&id)? else {
                 continue;
             };
             match self.look_after(runtime, &directory) {
-                Ok(Some((record, status))) => found.push(Found {
-                    directory,
-                    record,
-                    status,
-                }),
+                Ok(Some((record, status))) => {
+                    look(Found {
+                        directory,
+                        record,
+                        status,
+                    })?;
+                    there.insert(id);
+                }
                 Ok(None) => {}
                 Err(failure) => wrong.push(failure),
             }
         }
-        self.sweep_blocks()?;
-        self.sweep_names()?;
-        Ok((found, wrong))
+        self.sweep_blocks(&there)?;
+        self.sweep_names(&there)?;
+        Ok(wrong)
     }
 
     /// One container's share of [`Store::sweep`]; whether it still exists.

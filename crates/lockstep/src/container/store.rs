@@ -235,6 +235,7 @@ fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use lockstep_kernel::tree;
@@ -258,11 +259,12 @@ mod tests {
     fn claims_stay(store: &Store) -> Result<bool, Failure> {
         let (names, blocks) = (&store.names, &store.blocks);
         let what = || "a link of the test".to_owned();
+        let none = BTreeSet::new();
         file::symlink(DEAD, blocks, "0").doing(what)?;
         file::symlink(DEAD, names, "web").doing(what)?;
         store.claim_name(Some("web"), LIVE, [0; 3])?;
         while file::symlink(LIVE, blocks, "0").is_err() {
-            store.sweep_blocks()?;
+            store.sweep_blocks(&none)?;
         }
         // Nor does who had them before give back what it has no more.
         store.discard(DEAD, true, Some(crate::container::FIRST_BLOCK), Some("web"))?;
@@ -285,9 +287,10 @@ mod tests {
         let (rounds, swept) = std::thread::scope(|scope| {
             let sweeper = || {
                 let store = open(&dir);
+                let none = BTreeSet::new();
                 while !over.load(Ordering::Relaxed) {
-                    store.sweep_names()?;
-                    store.sweep_blocks()?;
+                    store.sweep_names(&none)?;
+                    store.sweep_blocks(&none)?;
                 }
                 Ok::<(), Failure>(())
             };

@@ -274,11 +274,11 @@ fn log(args: &Arguments) -> Result<Option<LogJob>, Failure> {
         }
     }
     match driver {
-        // The files are the same; Docker's name means them here.
+        // Docker's names of a log in files; the format is the one.
         "k8s-file" | "json-file" | "local" => Ok(Some(limits)),
         "none" => Ok(None),
         other => Err(Failure::new(format!(
-            "--log-driver {other} is refused: k8s-file and none are implemented"
+            "--log-driver {other} is refused: k8s-file, which json-file and local are other names of, and none are implemented"
         ))),
     }
 }

@@ -8,6 +8,7 @@ mod keeper;
 mod launch;
 mod neighbour;
 mod notify;
+mod own;
 mod place;
 mod saved;
 mod session;
@@ -91,20 +92,26 @@ impl Front {
 
     /// The store with what killed commands left repaired, as far as that can be done.
     pub(crate) fn swept(&self) -> Result<&Store, Failure> {
-        self.containers()?;
+        self.containers(|_, _| Ok(()))?;
         self.store()
     }
 
-    /// Every container that can be read, as it was found; of the others what is wrong is told.
-    pub(crate) fn containers(&self) -> Result<Vec<Found>, Failure> {
+    /// Shows `look` every container that can be read, as it is found; of the others what is wrong is told.
+    pub(crate) fn containers(
+        &self,
+        mut look: impl FnMut(&Runtime<'_>, Found) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let store = self.store()?;
-        let (found, wrong) = self.with_runtime(store, |runtime| store.sweep(runtime))?;
-        let revive = |one: &Found| keeper::revive(self, &one.directory, (&one.record, &one.status));
-        let revived = found.iter().map(revive);
-        for failure in wrong.into_iter().chain(revived.filter_map(Result::err)) {
-            note(&failure.as_warning());
-        }
-        Ok(found)
+        let told = |failure: Failure| note(&failure.as_warning());
+        self.with_runtime(store, |runtime| {
+            let wrong = store.sweep(runtime, |one| {
+                keeper::revive(self, &one.directory, (&one.record, &one.status))
+                    .unwrap_or_else(told);
+                look(runtime, one)
+            })?;
+            wrong.into_iter().for_each(told);
+            Ok(())
+        })
     }
 
     /// One container with what killed commands left of it repaired; `None` where it is there no more.

@@ -13,7 +13,12 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
     // Its absence is a mistake in the line and no answer of it.
     let found = front.store()?.find(typed);
     let (directory, record) = found.map_err(|failure| failure.code(OURS))?;
-    let linux = directory.spec()?.linux.unwrap_or_default();
+    let spec = directory.spec()?;
+    let shared_memory = spec
+        .mounts
+        .iter()
+        .any(|mount| mount.destination == "/dev/shm");
+    let linux = spec.linux.unwrap_or_default();
     let users = Joined::of(&record.job.joined, "user");
     Ok(Neighbour {
         pid: match directory.status()? {
@@ -24,6 +29,7 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
         id: record.id,
         name: record.name,
         namespaces: linux.namespaces.into_iter().map(|n| n.kind).collect(),
+        shared_memory,
         uid_mappings: linux.uid_mappings,
         gid_mappings: linux.gid_mappings,
         owner: record.job.owner,

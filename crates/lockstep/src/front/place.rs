@@ -1,4 +1,4 @@
-//! Where Lockstep keeps its things, and which of the host's files are its own.
+//! Where Lockstep keeps its things.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use super::{Front, absolute, environment};
 use crate::config::Config;
 use crate::container::Locations;
 use crate::failure::{Doing, Failure};
-use crate::resolve::{DESCRIPTIONS, Described, Own, description};
+use crate::resolve::{DESCRIPTIONS, Described, description};
 
 /// Most bytes of a configuration file.
 const MOST: usize = 1 << 20;
 
 /// The machine's configuration, and keys beside it.
-const CONFIGURATION: &str = "/etc/lockstep";
+pub(super) const CONFIGURATION: &str = "/etc/lockstep";
 
 impl Front {
     /// The store and the state: as the command line says, else where they are for this user.
@@ -41,35 +41,6 @@ impl Front {
             runtime_dir: runtime_dir.and_then(|dir| dir.into_string().ok()),
             users: Rc::default(),
         })
-    }
-
-    /// Everything of Lockstep that no container may reach, without links in the names: these places and the usual
-    /// ones, the configuration, and the program.
-    pub(super) fn own(&self, at: &Locations) -> Own {
-        let mut own = vec![
-            at.data.clone(),
-            at.state.clone(),
-            standard_state(),
-            CONFIGURATION.into(),
-        ];
-        own.extend(standard_data());
-        own.extend(user_configuration());
-        if credential::euid() == 0 {
-            // The state of `lockstep-runc`.
-            own.push("/run/lockstep-runc".into());
-        }
-        // Most are the usual ones, and every look costs.
-        own.sort();
-        own.dedup();
-        // ENOENT and EACCES: what cannot be looked at keeps its name.
-        let plain = |path: PathBuf| file::canonicalize(&path).unwrap_or(path);
-        let mut own: Vec<PathBuf> = own.into_iter().map(plain).collect();
-        own.sort();
-        own.dedup();
-        Own {
-            directories: own,
-            program: file::readlink(file::CWD, "/proc/self/exe").ok(),
-        }
     }
 }
 
@@ -144,7 +115,7 @@ fn read_own(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// Where the user's configuration is, if anywhere: root has the machine's alone.
-fn user_configuration() -> Option<PathBuf> {
+pub(super) fn user_configuration() -> Option<PathBuf> {
     match (credential::euid(), from("XDG_CONFIG_HOME"), from("HOME")) {
         (0, ..) => None,
         (_, Some(config), _) => Some(config.join("lockstep")),
@@ -152,7 +123,7 @@ fn user_configuration() -> Option<PathBuf> {
     }
 }
 
-fn standard_data() -> Option<PathBuf> {
+pub(super) fn standard_data() -> Option<PathBuf> {
     match (credential::euid(), from("XDG_DATA_HOME"), from("HOME")) {
         (0, ..) => Some("/var/lib/lockstep".into()),
         (_, Some(data), _) => Some(data.join("lockstep")),
@@ -160,7 +131,7 @@ fn standard_data() -> Option<PathBuf> {
     }
 }
 
-fn standard_state() -> PathBuf {
+pub(super) fn standard_state() -> PathBuf {
     match (credential::euid(), from("XDG_RUNTIME_DIR")) {
         (0, _) => "/run/lockstep".into(),
         (_, Some(dir)) => dir.join("lockstep"),

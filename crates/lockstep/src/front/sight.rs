@@ -12,7 +12,7 @@ use super::Front;
 use crate::container::Locations;
 use crate::failure::{Doing, Failure, OURS};
 use crate::modules::Selinux;
-use crate::resolve::{Image, Mounts, Neighbour, Node, Own, Sight, Source};
+use crate::resolve::{Image, Mounts, Neighbour, Node, Sight, Source};
 
 /// Most bytes of a file that an option names.
 const LIMIT: usize = 4 << 20;
@@ -23,7 +23,8 @@ pub(crate) struct Eyes<'a> {
     front: &'a Front,
     at: &'a Locations,
     mounts: OnceCell<Rc<Mounts>>,
-    own: OnceCell<Rc<Own>>,
+    own: OnceCell<Rc<[PathBuf]>>,
+    kept_out: OnceCell<Rc<[PathBuf]>>,
     volumes: OnceCell<PathBuf>,
     selinux: OnceCell<Selinux>,
     /// By what was typed.
@@ -37,6 +38,7 @@ impl<'a> Eyes<'a> {
             at,
             mounts: OnceCell::new(),
             own: OnceCell::new(),
+            kept_out: OnceCell::new(),
             volumes: OnceCell::new(),
             selinux: OnceCell::new(),
             neighbours: RefCell::default(),
@@ -54,9 +56,13 @@ impl<'a> Eyes<'a> {
             read: &read,
             look: &look,
             mounts: &|| self.mounts(),
-            own: &|| {
-                let own = || Rc::new(self.front.own(self.at));
-                self.own.get_or_init(own).clone()
+            own: &|| self.own(),
+            kept_out: &|| {
+                let all = || {
+                    let others = super::own::of_others();
+                    [&*self.own(), &super::own::programs(), &others].concat()
+                };
+                self.kept_out.get_or_init(|| all().into()).clone()
             },
             volumes: &|| {
                 let found = || volumes(&self.at.data);
@@ -85,6 +91,11 @@ impl<'a> Eyes<'a> {
                 super::whole_environment().filter_map(text).collect()
             },
         })
+    }
+
+    fn own(&self) -> Rc<[PathBuf]> {
+        let own = || self.front.own(self.at).into();
+        self.own.get_or_init(own).clone()
     }
 
     fn mounts(&self) -> Result<Rc<Mounts>, Failure> {

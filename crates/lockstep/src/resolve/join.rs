@@ -20,6 +20,8 @@ pub(crate) struct Neighbour {
     pub(crate) pid: Option<i32>,
     /// Types of the namespaces that are not the host's.
     pub(crate) namespaces: Vec<NamespaceType>,
+    /// Whether it has a /dev/shm, which is shared with its IPC namespace.
+    pub(crate) shared_memory: bool,
     /// The container whose user namespace it is in, itself if it shares none.
     pub(crate) users: String,
     pub(crate) uid_mappings: Vec<IdMapping>,
@@ -58,6 +60,12 @@ pub(super) fn one(
     let other = (input.sight.neighbour)(name)?;
     if !other.namespaces.contains(&kind) {
         return Ok(false);
+    }
+    if kind == NamespaceType::Ipc && !other.shared_memory {
+        return Err(Failure::new(format!(
+            "--ipc container:{name} is refused: container {} has no /dev/shm to share (--ipc none)",
+            other.name
+        )));
     }
     push(out, kind.clone(), &other);
     let loss = match kind {

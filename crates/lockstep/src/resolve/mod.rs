@@ -65,15 +65,6 @@ pub(crate) struct Input<'a> {
     pub(crate) sight: &'a Sight<'a>,
 }
 
-/// What is Lockstep's own on this host, without links in the names.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Own {
-    /// Stores, states, configurations.
-    pub(crate) directories: Vec<PathBuf>,
-    /// This program's file.
-    pub(crate) program: Option<PathBuf>,
-}
-
 /// Who asks, and what the kernel lets them do.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
@@ -126,8 +117,10 @@ pub(crate) struct Sight<'a> {
     pub(crate) look: &'a dyn Fn(&Path) -> Result<Option<Node>, Failure>,
     /// The caller's mounts.
     pub(crate) mounts: &'a dyn Fn() -> Result<Rc<Mounts>, Failure>,
-    /// What no container may reach.
-    pub(crate) own: &'a dyn Fn() -> Rc<Own>,
+    /// This user's stores, states and configurations, without links in the names.
+    pub(crate) own: &'a dyn Fn() -> Rc<[PathBuf]>,
+    /// The same with everything else that no container may reach: the programs, and what is other users' of all that.
+    pub(crate) kept_out: &'a dyn Fn() -> Rc<[PathBuf]>,
     /// Where named volumes lie, without links in the name.
     pub(crate) volumes: &'a dyn Fn() -> PathBuf,
     /// Rows and columns of the caller's terminal.

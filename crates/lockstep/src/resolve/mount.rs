@@ -253,6 +253,13 @@ fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result
         let options = [&common[..], &["bind"]].concat();
         mounts.push(mount("/dev/shm", "bind", "/dev/shm", &options));
         mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
+    } else if input.args.text("ipc")? == Some("none") {
+        if input.args.text("shm-size")?.is_some() {
+            return Err(Failure::new(
+                "--shm-size and --ipc none exclude each other: there is no /dev/shm then",
+            ));
+        }
+        mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
     } else if out.linux().has_namespace(&NamespaceType::Ipc) {
         let size = match input.args.text("shm-size")? {
             Some(text) => number::bytes(text)

@@ -78,20 +78,27 @@ fn one(
             );
             return Ok(());
         }
-        Some("none") if option == "ipc" => None,
+        // What it does not have beside is `mount`'s.
+        Some("none") if kind == NamespaceType::Ipc => None,
         Some(mode) => match mode.strip_prefix("ns:") {
             Some(path) if path.starts_with('/') => Some(path.to_owned()),
             _ => {
-                return Err(wrong(
-                    option,
-                    mode,
-                    "private, host, container:NAME or ns:PATH",
-                ));
+                let none = if kind == NamespaceType::Ipc {
+                    "none, "
+                } else {
+                    ""
+                };
+                let takes = format!("private, {none}host, container:NAME or ns:PATH");
+                return Err(wrong(option, mode, &takes));
             }
         },
     };
     if mode.is_some() {
-        let shown = path.clone().unwrap_or_else(|| "its own".into());
+        let own = match mode {
+            Some("none") => "its own, without /dev/shm",
+            _ => "its own",
+        };
+        let shown = path.clone().unwrap_or_else(|| own.into());
         out.note(
             &format!("{option} namespace"),
             shown,

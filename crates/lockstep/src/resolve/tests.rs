@@ -66,10 +66,7 @@ impl World {
             source: self.source.clone(),
             config: self.config.clone(),
         };
-        let own = Rc::new(Own {
-            directories: vec!["/var/lib/lockstep".into()],
-            program: None,
-        });
+        let own: Rc<[PathBuf]> = Rc::new(["/var/lib/lockstep".into()]);
         let mounts = Rc::new(Mounts::parse(
             "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
              22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n\
@@ -100,6 +97,7 @@ impl World {
                 },
                 mounts: &|| Ok(mounts.clone()),
                 own: &|| own.clone(),
+                kept_out: &|| own.clone(),
                 volumes: &|| "/var/lib/lockstep/volumes".into(),
                 terminal: &|| Some((24, 80)),
                 // As where /home is a link.

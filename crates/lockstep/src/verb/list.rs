@@ -17,7 +17,7 @@ mod rows;
 mod template;
 
 pub(super) use age::{age, instant, milliseconds_since, seconds, since};
-pub(super) use filter::{Criteria, Filters, expression, labelled, yes};
+pub(super) use filter::{Criteria, Filters, expression, labelled, one_of, yes};
 pub(super) use rows::{columns, shown};
 pub(super) use template::Template;
 
@@ -56,28 +56,16 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     };
     let by_state = filters.have(&["status", "exited"]);
     let all = args.flag("all") || newest.is_some() || by_state;
-    let found = front.containers()?;
     let criteria = criteria(front, &filters)?;
-    let mut rows = front.with_runtime(front.store()?, |runtime| {
-        let mut rows = Vec::new();
-        for one in &found {
-            let Found {
-                directory,
-                record,
-                status,
-            } = one;
-            let phase = Phase::of(runtime, directory, record, status)?;
-            if !all && phase != Phase::Restarting && !matches!(status, Status::Running(_)) {
-                continue;
-            }
-            let health = health(directory, record, status)?.map(|health| health.verdict);
-            let now = (status, phase, health);
-            if criteria.pass(&(record, now)) {
-                let row = row(record, now, args.flag("no-trunc"));
-                rows.push((record.created.clone(), row));
-            }
+    let mut rows = Vec::new();
+    front.containers(|runtime, one| {
+        let seen = Seen::of(runtime, one)?;
+        let up = seen.phase == Phase::Restarting || matches!(seen.status, Status::Running(_));
+        if (all || up) && criteria.pass(&seen) {
+            let row = row(&seen, args.flag("no-trunc"));
+            rows.push((seen.record.created, row));
         }
-        Ok(rows)
+        Ok(())
     })?;
     rows.sort_by(|a, b| b.0.cmp(&a.0));
     rows.truncate(newest.unwrap_or(usize::MAX));
@@ -107,11 +95,34 @@ pub(super) fn ps(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What a container does now, and how it is where somebody asks.
-type Now<'a> = (&'a Status, Phase, Option<Verdict>);
+/// A container as it was seen, and how it is where somebody asks.
+struct Seen {
+    record: Record,
+    status: Status,
+    phase: Phase,
+    health: Option<Verdict>,
+}
 
-fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
-    let (status, phase, _) = now;
+impl Seen {
+    fn of(runtime: &Runtime<'_>, found: Found) -> Result<Seen, Failure> {
+        let Found {
+            directory,
+            record,
+            status,
+        } = found;
+        let phase = Phase::of(runtime, &directory, &record, &status)?;
+        let health = health(&directory, &record, &status)?;
+        Ok(Seen {
+            phase,
+            health: health.map(|health| health.verdict),
+            record,
+            status,
+        })
+    }
+}
+
+fn row(seen: &Seen, whole: bool) -> Row {
+    let (record, status) = (&seen.record, &seen.status);
     let short = |text: &str, length: usize| match whole {
         true => text.to_owned(),
         false => text.chars().take(length).collect(),
@@ -138,8 +149,8 @@ fn row(record: &Record, now: Now<'_>, whole: bool) -> Row {
         command: format!("{shown:?}"),
         created_at: record.created.clone(),
         running_for: format!("{} ago", age(&record.created)),
-        state: state(status, phase),
-        status: words(now),
+        state: state(status, seen.phase),
+        status: words(seen),
         names: record.name.clone(),
         labels: labels.join(","),
         exit_code,
@@ -214,19 +225,19 @@ pub(super) fn state(status: &Status, phase: Phase) -> &'static str {
     }
 }
 
-fn words((status, phase, health): Now<'_>) -> String {
-    let paused = phase == Phase::Paused;
-    match status {
+fn words(seen: &Seen) -> String {
+    let paused = seen.phase == Phase::Paused;
+    match &seen.status {
         Status::Created => "Created".into(),
         Status::Busy => "Starting".into(),
         Status::Running(started) if paused => format!("Up {} (Paused)", age(&started.at)),
-        Status::Running(started) => match health {
+        Status::Running(started) => match seen.health {
             None => format!("Up {}", age(&started.at)),
             Some(Verdict::Starting) => format!("Up {} (health: starting)", age(&started.at)),
             Some(verdict) => format!("Up {} ({verdict})", age(&started.at)),
         },
         Status::Exited(_, exit) => {
-            let word = match phase {
+            let word = match seen.phase {
                 Phase::Restarting => "Restarting",
                 _ => "Exited",
             };
@@ -263,56 +274,81 @@ const KEYS: [&str; 16] = [
     "until", "volume", "network", "publish", "expose", "command",
 ];
 
-fn criteria<'a>(
-    front: &Front,
-    filters: &Filters<'a>,
-) -> Result<Criteria<'a, (&'a Record, Now<'a>)>, Failure> {
+/// What `--filter status=` takes: what [`state`] says, Docker's word for what is not seen here, and Podman's.
+const STATES: [&str; 9] = [
+    "created",
+    "starting",
+    "running",
+    "paused",
+    "restarting",
+    "exited",
+    "dead",
+    "removing",
+    "stopped",
+];
+const HEALTHS: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
+
+fn criteria<'a>(front: &Front, filters: &Filters<'a>) -> Result<Criteria<'a, Seen>, Failure> {
     let made =
         |typed: &str| -> Result<String, Failure> { Ok(front.store()?.find(typed)?.1.created) };
     let has = |record: &Record, value: &str| labelled(value, |key| record.labels.get(key));
-    filters.mean::<(&Record, Now<'_>)>(|key, value| {
+    filters.mean::<Seen>(|key, value| {
         Ok(match key {
-            "id" => Box::new(move |(record, _)| record.id.starts_with(value)),
+            "id" => Box::new(move |seen| seen.record.id.starts_with(value)),
             "name" => {
                 let fits = expression(value)?;
-                Box::new(move |(record, _)| fits(&record.name))
+                Box::new(move |seen| fits(&seen.record.name))
             }
-            "status" => Box::new(move |(_, (status, phase, _))| state(status, *phase) == value),
-            "exited" => Box::new(move |(_, (status, ..))| {
-                matches!(status, Status::Exited(_, exit) if exit.status.to_string() == value)
-            }),
-            "health" => Box::new(move |(_, (.., health))| {
-                health.map_or("none".into(), |verdict| verdict.to_string()) == value
-            }),
+            "status" => {
+                let state_of = one_of("status", value, &STATES)?;
+                // Podman's word for the same.
+                let wanted = if state_of == "stopped" { "exited" } else { state_of };
+                Box::new(move |seen| state(&seen.status, seen.phase) == wanted)
+            }
+            "exited" => {
+                let wanted: i32 = value.parse().map_err(|_wrong: std::num::ParseIntError| {
+                    Failure::new(format!("--filter exited= takes a status, not {value:?}"))
+                })?;
+                Box::new(
+                    move |seen| matches!(&seen.status, Status::Exited(_, exit) if exit.status == wanted),
+                )
+            }
+            "health" => {
+                let wanted = one_of("health", value, &HEALTHS)?;
+                Box::new(move |seen| {
+                    seen.health.map_or("none".into(), |verdict| verdict.to_string()) == wanted
+                })
+            }
             "ancestor" => {
                 let id = id_of(front, value)?;
-                Box::new(move |(record, _)| {
+                Box::new(move |seen| {
+                    let record = &seen.record;
                     record.image == value || (id.is_some() && record.image_id == id)
                 })
             }
             "before" => {
                 let other = made(value)?;
-                Box::new(move |(record, _)| record.created < other)
+                Box::new(move |seen| seen.record.created < other)
             }
             "since" => {
                 let other = made(value)?;
-                Box::new(move |(record, _)| record.created > other)
+                Box::new(move |seen| seen.record.created > other)
             }
             "until" => {
                 let until = instant("--filter until", value)?;
-                Box::new(move |(record, _)| seconds(&record.created) < Some(until))
+                Box::new(move |seen| seconds(&seen.record.created) < Some(until))
             }
-            "volume" => Box::new(move |(record, _)| {
-                let mut mounts = record.mounts.iter();
+            "volume" => Box::new(move |seen| {
+                let mut mounts = seen.record.mounts.iter();
                 mounts.any(|mount| source(mount) == value || mount.target == value)
             }),
-            "network" => Box::new(move |(record, _)| network(record) == value),
+            "network" => Box::new(move |seen| network(&seen.record) == value),
             "command" => {
                 let fits = expression(value)?;
-                Box::new(move |(record, _)| fits(&record.command.join(" ")))
+                Box::new(move |seen| fits(&seen.record.command.join(" ")))
             }
-            "label" => Box::new(move |(record, _)| has(record, value)),
-            "label!" => Box::new(move |(record, _)| !has(record, value)),
+            "label" => Box::new(move |seen| has(&seen.record, value)),
+            "label!" => Box::new(move |seen| !has(&seen.record, value)),
             _ => Box::new(|_| false),
         })
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
-use lockstep_runtime::{ContainerId, Stats};
+use lockstep_runtime::{ContainerId, Counted, Stats};
 use serde::Serialize;
 
 use super::list::{columns, shown};
@@ -99,7 +99,7 @@ fn process(pid: i32) -> Option<[String; 7]> {
     ])
 }
 
-/// One container's use, under the names that Docker's templates use.
+/// One container's use, under the names that Docker's templates use; what nobody counts is null.
 #[derive(Debug, Serialize)]
 struct Row {
     #[serde(rename = "ID")]
@@ -107,16 +107,19 @@ struct Row {
     #[serde(rename = "Name")]
     name: String,
     #[serde(rename = "CPUPerc")]
-    cpu: String,
+    cpu: Option<String>,
     #[serde(rename = "MemUsage")]
-    memory: String,
+    memory: Option<String>,
     #[serde(rename = "MemPerc")]
-    share: String,
+    share: Option<String>,
     #[serde(rename = "BlockIO")]
-    io: String,
+    io: Option<String>,
     #[serde(rename = "PIDs")]
-    pids: u64,
+    pids: Option<u64>,
 }
+
+/// What a table has where nobody counts.
+const UNKNOWN: &str = "--";
 
 pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let interval = args.number::<u64>("interval")?.unwrap_or(5);
@@ -133,17 +136,16 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             "PIDS",
         ];
         let text = shown(args, &rows, (heading, 0), |row| {
-            let pids = row.pids.to_string();
+            let known = |value: &Option<String>| value.clone().unwrap_or(UNKNOWN.into());
             [
-                &row.id,
-                &row.name,
-                &row.cpu,
-                &row.memory,
-                &row.share,
-                &row.io,
-                &pids,
+                row.id.clone(),
+                row.name.clone(),
+                known(&row.cpu),
+                known(&row.memory),
+                known(&row.share),
+                known(&row.io),
+                known(&row.pids.map(|pids| pids.to_string())),
             ]
-            .map(String::clone)
         })?;
         print(&text)?;
         if args.flag("no-stream") {
@@ -154,11 +156,15 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 }
 
 fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Failure> {
-    let mut all = front.containers()?;
-    let store = front.store()?;
+    let mut found = Vec::new();
     let named = args.words(0)?;
-    all.retain(|one| named.is_empty() && matches!(one.status, Status::Running(_)));
-    let mut found: Vec<_> = all.into_iter().map(|one| one.record).collect();
+    front.containers(|_, one| {
+        if named.is_empty() && matches!(one.status, Status::Running(_)) {
+            found.push(one.record);
+        }
+        Ok(())
+    })?;
+    let store = front.store()?;
     for typed in named {
         found.push(store.find(typed)?.1);
     }
@@ -203,18 +209,21 @@ fn row(id: String, name: String, before: &Stats, now: &Stats, total: u64) -> Row
             .sum::<u64>()
     };
     let percent = |hundredths: u128| format!("{}.{:02}%", hundredths / 100, hundredths % 100);
+    let pair = |one, other| format!("{} / {}", number::human(one), number::human(other));
+    let Counted {
+        cpu: times,
+        memory,
+        pids,
+        io,
+    } = now.counted;
     Row {
         id,
         name,
-        cpu: percent(cpu),
-        memory: format!("{} / {}", number::human(used), number::human(limit)),
-        share: percent(share),
-        io: format!(
-            "{} / {}",
-            number::human(bytes("read")),
-            number::human(bytes("write"))
-        ),
-        pids: now.pids.current,
+        cpu: times.then(|| percent(cpu)),
+        memory: memory.then(|| pair(used, limit)),
+        share: memory.then(|| percent(share)),
+        io: io.then(|| pair(bytes("read"), bytes("write"))),
+        pids: pids.then_some(now.pids.current),
     }
 }
 

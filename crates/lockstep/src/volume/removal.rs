@@ -85,13 +85,13 @@ impl Store {
     /// The volumes that some container has, of those that can be read.
     pub(crate) fn used_volumes(&self) -> Result<BTreeSet<String>, Failure> {
         let all = self.all()?.into_iter();
-        let mounts = all.flat_map(|(_, record)| record.mounts);
+        let mounts = all.flat_map(|record| record.mounts);
         Ok(mounts.filter_map(|mount| mount.volume).collect())
     }
 
     /// The containers that have a volume, of those that can be read.
     pub(crate) fn volume_users(&self, name: &str) -> Result<Vec<Record>, Failure> {
-        let all = self.all()?.into_iter().map(|(_, record)| record);
+        let all = self.all()?.into_iter();
         Ok(all.filter(|record| has(record, name)).collect())
     }
 

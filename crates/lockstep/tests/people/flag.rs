@@ -6,6 +6,7 @@ crate::cases![
     what_is_refused_says_why,
     environment,
     process_settings,
+    no_shared_memory,
     files_that_are_written
 ];
 
@@ -22,6 +23,7 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--log-driver", "syslog"],
         &["--security-opt", "magic=1"],
         &["--userns", "magic"],
+        &["--ipc", "none", "--shm-size", "1m"],
     ] {
         let refused = t.sh(options, "true").refused(125);
         assert!(
@@ -75,6 +77,24 @@ fn environment(t: &Stage) {
         assert!(!seen.contains(absent), "{absent} in {seen}");
     }
     assert!(seen.contains("PATH=/usr/local/sbin:"), "{seen}");
+}
+
+fn no_shared_memory(t: &Stage) {
+    let script =
+        "readlink /proc/self/ns/ipc; ls -d /dev/shm /dev/mqueue; grep -c ' /dev/shm ' /proc/mounts";
+    let seen = t.sh(&["--ipc", "none"], script);
+    let lines: Vec<&str> = seen.stdout.lines().collect();
+    assert_eq!(lines[1..], ["/dev/mqueue", "0"], "{seen:?}");
+    let host = std::fs::read_link("/proc/self/ns/ipc").expect("a namespace");
+    assert_ne!(lines[0], host.display().to_string());
+    t.call(&[
+        "run", "-d", "--name", "n", "--ipc", "none", "host:", "sleep", "1000",
+    ])
+    .text();
+    let refused = t.sh(&["--ipc", "container:n"], "true").refused(125);
+    assert!(refused.contains("no /dev/shm to share"), "{refused}");
+    let driver = t.sh(&["--log-driver", "syslog"], "true").refused(125);
+    assert!(driver.contains("json-file and local"), "{driver}");
 }
 
 fn process_settings(t: &Stage) {

@@ -3,6 +3,7 @@
 use crate::stage::{Background, Stage, lives, until};
 
 crate::cases![
+    statuses_of_our_own,
     exit_codes_say_what_happened,
     detached_and_waited_for,
     created_and_started_and_started_again,
@@ -20,6 +21,19 @@ crate::cases![
     exec_is_another_process,
     exec_says_what_went_wrong,
 ];
+
+/// As docs/lockstep.md has them.
+fn statuses_of_our_own(t: &Stage) {
+    t.call(&["create", "--name", "idle", "host:", "true"])
+        .text();
+    for (name, status) in [("nobody", 1), ("idle", 125)] {
+        t.call(&["exec", name, "true"]).refused(status);
+        t.call(&["attach", name]).refused(status);
+    }
+    t.call(&["start", "-a", "nobody"]).refused(1);
+    t.call(&["run", "--rm", "host:", "/nobody"]).refused(127);
+    t.call(&["run", "--rm", "host:", "/etc"]).refused(126);
+}
 
 /// Who asks what a container does has its lock for a moment, shared.
 fn started_while_somebody_looks(t: &Stage) {

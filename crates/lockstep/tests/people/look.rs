@@ -1,15 +1,18 @@
 //! `ps`, `inspect`, `top`, `stats`, `plan`, `doctor`, `--why`, `--help`.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, output};
 
 crate::cases![
     lists_and_filters,
+    filters_with_values_that_nothing_has_are_refused,
+    there_may_be_more_containers_than_descriptors,
     templates,
     inspect_is_docker_s_shape,
     inspect_answers_templates,
     who_was_killed_for_memory_is_told,
     top_shows_both_numbers,
     stats_shows_use,
+    stats_invents_nothing,
     why_names_who_asked,
     doctor_answers,
     help_names_every_verb,
@@ -67,6 +70,50 @@ fn lists_and_filters(t: &Stage) {
             .refused(125)
             .contains("colour")
     );
+}
+
+fn filters_with_values_that_nothing_has_are_refused(t: &Stage) {
+    for (filter, takes) in [
+        ("status=bogus", "created, starting, running"),
+        ("health=bogus", "none, starting, healthy"),
+        ("exited=abc", "a status"),
+    ] {
+        let refused = t.call(&["ps", "-f", filter]).refused(125);
+        let (key, value) = filter.split_once('=').expect("a pair");
+        let said = format!("--filter {key}= takes {takes}");
+        assert!(
+            refused.contains(&said) && refused.contains(value),
+            "{refused}"
+        );
+    }
+    t.call(&["run", "--name", "over", "host:", "true"]);
+    // Podman's other word.
+    for status in ["exited", "stopped"] {
+        let filter = format!("status={status}");
+        assert_eq!(
+            t.call(&["ps", "-f", &filter, "--format", "{{.Names}}"])
+                .text(),
+            "over"
+        );
+    }
+    assert_eq!(t.call(&["ps", "-f", "status=removing", "-q"]).text(), "");
+}
+
+fn there_may_be_more_containers_than_descriptors(t: &Stage) {
+    const COUNT: usize = 40;
+    for _ in 0..COUNT {
+        t.call(&["create", "host:", "true"]).text();
+    }
+    let few = |args: &[&str]| {
+        let plain = t.command(args);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "ulimit -n 24; exec \"$@\"", "sh"]);
+        command.arg(plain.get_program()).args(plain.get_args());
+        output(command, b"").text().lines().count()
+    };
+    assert_eq!(few(&["ps", "-aq"]), COUNT);
+    assert_eq!(few(&["volume", "ls", "-q"]), 0);
+    assert_eq!(few(&["rm", "-fa"]), COUNT);
 }
 
 fn templates(t: &Stage) {
@@ -272,6 +319,40 @@ fn stats_shows_use(t: &Stage) {
         .expect("a number");
     assert!(cpu > 1.0, "{seen}");
     assert!(seen.ends_with(" 1"), "{seen}");
+}
+
+/// An ordinary user of this test has no cgroups, and so nobody counts.
+fn stats_invents_nothing(t: &Stage) {
+    let call = |args: &[&str]| output(t.user_command(None, args), b"");
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "u",
+        "host:",
+        "sh",
+        "-c",
+        "test -e /sys/fs/cgroup/cgroup.procs && exit; exec sleep 1000",
+    ];
+    call(&run).text();
+    t.need(
+        call(&["ps", "-q"]).text() != "",
+        "this user has cgroups of its own",
+    );
+    let table = call(&["stats", "--no-stream"]).text();
+    let line: Vec<&str> = table
+        .lines()
+        .nth(1)
+        .expect("a row")
+        .split_whitespace()
+        .collect();
+    assert_eq!(line[1..], ["u", "--", "--", "--", "--", "--"], "{table}");
+    let json = call(&["stats", "--no-stream", "--json", "u"]).text();
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    for key in ["CPUPerc", "MemUsage", "MemPerc", "BlockIO", "PIDs"] {
+        assert!(rows[0][key].is_null(), "{key}: {json}");
+    }
+    call(&["rm", "-f", "u"]).text();
 }
 
 fn why_names_who_asked(t: &Stage) {

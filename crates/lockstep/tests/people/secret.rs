@@ -9,6 +9,7 @@ crate::cases![
     a_volume_shows_nothing_of_lockstep,
     a_user_s_volume_shows_nothing_of_lockstep,
     another_name_is_the_same_place,
+    nor_what_others_have,
     nobody_uncovers_what_is_masked,
     programs_of_the_host_see_no_home_and_no_key,
     no_process_leads_out,
@@ -245,6 +246,54 @@ fn another_name_is_the_same_place(t: &Stage) {
     ]);
     finds_none(&seen, "a link in a volume");
     assert!(seen.stdout.contains("out"), "{seen:?}");
+}
+
+/// Another user's store, and the programs, in a mount namespace in which that user has a home.
+fn nor_what_others_have(t: &Stage) {
+    let (home, bin) = (t.dir.join("homes/ann"), t.dir.join("bin"));
+    let store = home.join(".local/share/lockstep/containers");
+    for made in [&store, &bin] {
+        std::fs::create_dir_all(made).expect("a directory");
+    }
+    std::fs::write(store.join(CANARY), CANARY).expect("a file");
+    std::fs::write(home.join("decoy"), "").expect("a file");
+    for name in ["lockstep", "lockstep-runc", "other"] {
+        std::fs::copy("/bin/true", bin.join(name)).expect("a program");
+    }
+    // The home has another name than the file says.
+    std::os::unix::fs::symlink(t.dir.join("homes"), t.dir.join("link")).expect("a link");
+    let line = format!("ann:x:4242:4242::{}/link/ann:/bin/sh", t.dir.display());
+    let mounts = format!(
+        "cp /etc/passwd users && echo '{line}' >> users && mount --bind users /etc/passwd && mount --bind bin /usr/local/bin"
+    );
+    let homes = t.dir.join("homes").display().to_string();
+    let call = |volume: &str, script: &str| {
+        let run = ["run", "--rm", "-v", volume, "host:", "sh", "-c", script];
+        elsewhere(t, &mounts, &run)
+    };
+    let volumes = [
+        (format!("{homes}:/h"), "/h".to_owned()),
+        ("/:/h:ro,noidmap".to_owned(), format!("/h{homes}")),
+    ];
+    for (volume, below) in volumes {
+        let seen = call(&volume, &format!("ls -R {below}"));
+        finds_none(&seen, &volume);
+        assert!(seen.stdout.contains("decoy"), "{seen:?}");
+        assert!(seen.stderr.contains("is masked"), "{seen:?}");
+    }
+    let store = format!("{homes}/ann/.local/share/lockstep:/h");
+    let refused = call(&store, "true").refused(125);
+    assert!(refused.contains("own directory"), "{refused}");
+    let overwrite = "stat -c '%n %s' /h/*; echo x >> /h/lockstep; echo x >> /h/lockstep-runc; echo x >> /h/other";
+    let seen = call("/usr/local/bin:/h", overwrite);
+    let original = std::fs::read("/bin/true").expect("a program");
+    for name in ["lockstep", "lockstep-runc"] {
+        assert!(seen.stdout.contains(&format!("/h/{name} 0\n")), "{seen:?}");
+        let copy = std::fs::read(bin.join(name)).expect("a program");
+        assert_eq!(copy, original, "{name}");
+    }
+    let other = std::fs::read(bin.join("other")).expect("a program");
+    assert_ne!(other, original, "the attack is blind: {seen:?}");
 }
 
 fn nobody_uncovers_what_is_masked(t: &Stage) {

@@ -27,7 +27,7 @@ use lockstep_plan::cgroup::{CgroupPlan, Hierarchy, Layout, Version};
 use serde::{Deserialize, Serialize};
 
 pub use oom::{OomCounter, OomEvent, OomWatch};
-pub use stats::Stats;
+pub use stats::{Counted, Stats};
 
 /// Largest text of proc and control files that may grow: mountinfo of a host with many containers, the
 /// processes of one cgroup.

@@ -26,6 +26,22 @@ pub struct Stats {
     pub intel_rdt: serde_json::Map<String, serde_json::Value>,
     /// Null: the runtime makes no interfaces.
     pub network_interfaces: Option<Vec<()>>,
+    /// Which of the numbers are counted; the others are zero as in runc.
+    #[serde(skip)]
+    pub counted: Counted,
+}
+
+/// What a container's cgroups count: without a controller, or without cgroups of the container's own, nobody does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// CPU time.
+    pub cpu: bool,
+    /// Memory.
+    pub memory: bool,
+    /// Tasks.
+    pub pids: bool,
+    /// Block I/O.
+    pub io: bool,
 }
 
 #[expect(

@@ -13,8 +13,8 @@ use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::Version;
 
 use super::stats::{
-    BlockIo, BlockIoEntry, Cpu, CpuSet, CpuUsage, Hugetlb, Memory, MemoryEntry, Pids, Psi, PsiLine,
-    Stats, Throttling,
+    BlockIo, BlockIoEntry, Counted, Cpu, CpuSet, CpuUsage, Hugetlb, Memory, MemoryEntry, Pids, Psi,
+    PsiLine, Stats, Throttling,
 };
 use super::{Cgroup, DirState, Error, GONE, TEXT_MAX};
 
@@ -65,8 +65,22 @@ impl Cgroup {
         if let Some(dir) = with("hugetlb").or(unified) {
             stats.hugetlb = hugetlb(dir);
         }
+        stats.counted = Counted {
+            cpu: with("cpuacct").or(unified).is_some(),
+            memory: with("memory").is_some() || has(unified, "memory.current"),
+            // Without the controller there is the list of processes.
+            pids: with("pids").or(unified).is_some(),
+            io: with("blkio").is_some() || has(unified, "io.stat"),
+        };
         stats
     }
+}
+
+/// Whether a directory of the unified hierarchy has a controller's file; EACCES and the like are `read_stats`'s to tell.
+fn has(dir: Option<Files<'_>>, file: &str) -> bool {
+    dir.is_some_and(|dir| {
+        kernel::file::stat(CWD, format!("{}/{file}", dir.dir.path), false).is_ok()
+    })
 }
 
 /// The files of one directory, with a place for the first refusal to read one.

@@ -1,4 +1,4 @@
-//! Nothing of Lockstep's own comes into a container: not its store, its state, its configuration, its program.
+//! Nothing of Lockstep's own comes into a container: no store, state or configuration, neither program.
 //!
 //! A directory has as many names as there are mounts of it, so what is compared is not names but places: a file
 //! system and a path in it, which mountinfo tells of every name. What an overlay shows is in the places of its layers
@@ -23,8 +23,7 @@ pub(super) fn keep_out(
     let mounts = (input.sight.mounts)()?;
     let shown = mounts.shown(source);
     let volumes = mounts.place(&(input.sight.volumes)());
-    let own = (input.sight.own)();
-    for own in own.directories.iter().chain(&own.program) {
+    for own in (input.sight.kept_out)().iter() {
         let own_place = mounts.place(own);
         for (at, seen) in &shown {
             let inside = seen.is_in(&own_place) && !seen.is_in(&volumes);
@@ -52,7 +51,7 @@ pub(super) fn keep_out(
 pub(super) fn keep_out_of_host(input: &Input<'_>, out: &mut Resolved, directories: &[String]) {
     // The program may be executed in there, as any other; the directories are read-only.
     let own = (input.sight.own)();
-    let hidden = own.directories.iter().filter(|own| {
+    let hidden = own.iter().filter(|own| {
         directories
             .iter()
             .any(|directory| own.starts_with(directory))

@@ -90,6 +90,21 @@ pub(in crate::verb) fn expression(pattern: &str) -> Result<impl Fn(&str) -> bool
     Ok(move |name: &str| expression.is_match(name))
 }
 
+/// A value that is one of a few words.
+pub(in crate::verb) fn one_of<'v>(
+    key: &str,
+    value: &'v str,
+    words: &[&str],
+) -> Result<&'v str, Failure> {
+    match words.contains(&value) {
+        true => Ok(value),
+        false => Err(Failure::new(format!(
+            "--filter {key}= takes {}, not {value:?}",
+            words.join(", ")
+        ))),
+    }
+}
+
 /// A value that says yes or no.
 pub(in crate::verb) fn yes(key: &str, value: &str) -> Result<bool, Failure> {
     match value {

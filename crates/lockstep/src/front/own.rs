@@ -1,0 +1,133 @@
+//! Which of the host's files are Lockstep's own: this user's, and those of the other users whom root's containers could
+//! reach. Known places alone are looked at, because this stands before every container with a volume.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_abi::errno::Errno;
+use lockstep_kernel::{credential, file};
+
+use super::place::{CONFIGURATION, standard_data, standard_state, user_configuration};
+use super::{Front, environment};
+use crate::container::Locations;
+
+/// Both programs, and where they are installed beside where this one is.
+const PROGRAMS: [&str; 2] = [crate::cli::NAME, "lockstep-runc"];
+const INSTALLED: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+
+impl Front {
+    /// This user's directories of Lockstep, which no container may reach, without links in the names: these places and
+    /// the usual ones, and the configuration.
+    pub(super) fn own(&self, at: &Locations) -> Vec<PathBuf> {
+        let mut own = vec![
+            at.data.clone(),
+            at.state.clone(),
+            standard_state(),
+            state_of_runtime(),
+            CONFIGURATION.into(),
+        ];
+        own.extend(standard_data());
+        own.extend(user_configuration());
+        // Most are the usual ones, and every look costs.
+        own.sort();
+        own.dedup();
+        // ENOENT and EACCES: what cannot be looked at keeps its name.
+        let plain = |path: PathBuf| file::canonicalize(&path).unwrap_or(path);
+        let mut own: Vec<PathBuf> = own.into_iter().map(plain).collect();
+        own.sort();
+        own.dedup();
+        own
+    }
+}
+
+/// Where the programs are that there are. A container that may write to one of them would have whoever calls it next.
+pub(super) fn programs() -> Vec<PathBuf> {
+    let own = file::readlink(file::CWD, "/proc/self/exe").ok();
+    let beside = own.as_deref().and_then(Path::parent);
+    let places = INSTALLED.iter().map(Path::new).chain(beside);
+    let named = places.flat_map(|place| PROGRAMS.map(|name| place.join(name)));
+    existing(named.chain(own.clone()))
+}
+
+/// Stores, states and configurations of the host's other users, where they are unless somebody has chosen another place.
+/// Root of root's containers acts as root of the host on what it is given; an ordinary user cannot reach them anyhow.
+pub(super) fn of_others() -> Vec<PathBuf> {
+    if credential::euid() != 0 {
+        return Vec::new();
+    }
+    // Without the file nobody is known; what cannot be read stops a container elsewhere.
+    let text = file::read_at_once(file::CWD, "/etc/passwd", 4 << 20).unwrap_or_default();
+    // Users whom another service than that file knows have at least a runtime directory while they are there.
+    let present = file::list(file::CWD, "/run/user").unwrap_or_default();
+    existing(places(&String::from_utf8_lossy(&text), &present).into_iter())
+}
+
+/// The usual places of the users of passwd(5)'s `text`, and of those `present` by number.
+fn places(text: &str, present: &[String]) -> Vec<PathBuf> {
+    let mut users: Vec<&str> = present.iter().map(String::as_str).collect();
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.split(':').skip(2);
+        let (Some(uid), Some(home)) = (fields.next(), fields.nth(2)) else {
+            continue;
+        };
+        users.push(uid);
+        // Every service without a home has the same one.
+        if home.starts_with('/') && home != "/" {
+            all.extend(
+                [".local/share/lockstep", ".config/lockstep"].map(|at| Path::new(home).join(at)),
+            );
+        }
+    }
+    for uid in users.into_iter().filter(|uid| uid.parse::<u32>().is_ok()) {
+        all.extend(PROGRAMS.map(|name| PathBuf::from(format!("/run/user/{uid}/{name}"))));
+        all.extend(PROGRAMS.map(|name| PathBuf::from(format!("/tmp/{name}-{uid}"))));
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Those of some paths where something is, without links in the names.
+fn existing(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = paths
+        .filter_map(|path| match file::canonicalize(&path) {
+            Ok(plain) => Some(plain),
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => None,
+            // EACCES: it may be there.
+            Err(_) => Some(path),
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The state of `lockstep-runc`, which chooses it in the same way.
+fn state_of_runtime() -> PathBuf {
+    let runtime_dir = environment("XDG_RUNTIME_DIR").map(PathBuf::from);
+    match (
+        credential::euid(),
+        runtime_dir.filter(|dir| dir.is_absolute()),
+    ) {
+        (0, _) => "/run/lockstep-runc".into(),
+        (_, Some(dir)) => dir.join("lockstep-runc"),
+        (uid, None) => format!("/tmp/lockstep-runc-{uid}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_a_home_and_a_number() {
+        let text = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nno:x:7:7::/:/bin/false\nbroken\n";
+        let found = places(text, &["1001".into(), "sock".into()]);
+        let has = |path: &str| found.contains(&PathBuf::from(path));
+        assert!(has("/home/ann/.local/share/lockstep") && has("/home/ann/.config/lockstep"));
+        assert!(has("/run/user/1000/lockstep") && has("/tmp/lockstep-1000"));
+        assert!(has("/run/user/1001/lockstep-runc") && has("/tmp/lockstep-runc-7"));
+        assert!(!has("/.config/lockstep") && !has("/run/user/sock/lockstep"));
+        assert_eq!(found.len(), 4 * 4 + 2 * 2);
+    }
+}
