@@ -11,6 +11,7 @@ use lockstep_kernel::file;
 use lockstep_kernel::namespace::{self, Map, Mapper, Writing};
 use lockstep_oci::runtime::{IdMapping, NamespaceType, Spec};
 
+use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
 use crate::resolve::{self, Caller};
 
@@ -61,12 +62,33 @@ impl Users {
 
     /// The namespace for a container with these very maps, if it was begun.
     pub(crate) fn lend(&self, spec: &Spec) -> Option<&OwnedFd> {
-        let (made, (users, groups)) = self.made.get()?;
-        let linux = spec.linux.as_ref()?;
-        let wanted = linux.namespace(&NamespaceType::User)?;
-        let same = linux.uid_mappings == *users && linux.gid_mappings == *groups;
-        (wanted.path.is_none() && same).then_some(made)
+        let (made, maps) = self.made.get()?;
+        fits(maps, spec).then_some(made)
     }
+}
+
+/// Whether a container is to have a new user namespace with these maps.
+fn fits((users, groups): &Maps, spec: &Spec) -> bool {
+    let Some(linux) = &spec.linux else {
+        return false;
+    };
+    let wanted = linux.namespace(&NamespaceType::User);
+    let same = linux.uid_mappings == *users && linux.gid_mappings == *groups;
+    wanted.is_some_and(|wanted| wanted.path.is_none()) && same
+}
+
+/// Whether `run` begins one for this caller.
+pub(crate) fn are_begun(args: &Arguments, caller: &Caller) -> Result<bool, Failure> {
+    Ok(!caller.maps_any_id() && resolve::wants_default_ids(args)?)
+}
+
+/// Whether the container that `run` makes of this configuration gets that one.
+pub(crate) fn will_be_lent(
+    args: &Arguments,
+    caller: &Caller,
+    spec: &Spec,
+) -> Result<bool, Failure> {
+    Ok(are_begun(args, caller)? && fits(&resolve::default_maps(caller), spec))
 }
 
 /// The lines of a map.

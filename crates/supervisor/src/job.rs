@@ -21,6 +21,12 @@ pub const SECRETS: &str = "secrets";
 /// Most bytes of a secret, Podman's.
 pub const SECRET_BYTES: usize = 512_000;
 
+/// The first descriptor that [`crate::start`] leaves behind the standard streams: first those that the container is to
+/// have, then the connection, the directory, and the user namespace of [`Job::users`].
+pub(crate) const FIRST: i32 = 3;
+/// The last of these, counted from the connection.
+pub(crate) const USERS: i32 = 2;
+
 /// Version of [`Job`], [`Started`] and [`Exit`].
 pub const SCHEMA: u32 = 1;
 
@@ -166,13 +172,19 @@ pub struct LogJob {
 }
 
 impl Job {
-    /// What the runtime is asked for; without the secrets, of which only a program has a use.
+    /// What the runtime is asked for by who holds a container without a program; so without the secrets, of which only a
+    /// program has a use, and with a user namespace of its own.
     pub fn request(&self) -> Result<CreateRequest> {
-        self.request_with(Vec::new())
+        let own = Job {
+            users: false,
+            ..self.clone()
+        };
+        own.request_with(Vec::new(), 0)
     }
 
-    /// The same with the values of the secrets, in their order.
-    pub fn request_with(&self, values: Vec<Vec<u8>>) -> Result<CreateRequest> {
+    /// What a supervisor asks for, which has the values of the secrets, in their order, and `handed` descriptors for the
+    /// program.
+    pub fn request_with(&self, values: Vec<Vec<u8>>, handed: u8) -> Result<CreateRequest> {
         Ok(CreateRequest {
             id: ContainerId::parse(&self.id)?,
             bundle: self.bundle.clone(),
@@ -181,10 +193,16 @@ impl Job {
             pidfd_socket: None,
             no_pivot: false,
             no_new_keyring: false,
-            preserve_fds: 0,
+            preserve_fds: handed.into(),
             listen_fds: 0,
             notify_socket: self.notify_socket.clone(),
-            supervised: Some(self.supervised(values)),
+            supervised: Some(Supervised {
+                users: self.users.then(|| {
+                    let number = FIRST + i32::from(handed) + USERS;
+                    format!("/proc/self/fd/{number}")
+                }),
+                ..self.supervised(values)
+            }),
         })
     }
 

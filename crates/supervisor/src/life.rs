@@ -1,6 +1,6 @@
 //! A supervisor from its first to its last moment.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
@@ -16,22 +16,19 @@ use lockstep_runtime::{
 use crate::client::Client;
 use crate::confine::confine;
 use crate::job::{
-    Exit, Job, LIFE, LOG, LogJob, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, Started,
+    Exit, FIRST, Job, LIFE, LOG, LogJob, SCHEMA, SECRET_BYTES, SECRETS, SOCKET, Secret, Started,
+    USERS,
 };
 use crate::log::{Stream, Writer};
 use crate::protocol::{CHUNK, Reply, Request};
 use crate::streams::Streams;
 
-/// The first descriptor that [`crate::start`] leaves behind the standard streams: first those that the container is to
-/// have, then the connection and the directory.
-const FIRST: i32 = 3;
-
-/// The whole life of this process; the status it ends with. `handed` descriptors are the container's, behind its
+/// The whole life of this process; the status it ends with. `count` descriptors are the container's, behind its
 /// standard streams.
-pub fn run(handed: u8) -> i32 {
+pub fn run(count: u8) -> i32 {
     // Its child enters the container, and it executes nothing of the program again.
     exe::let_go();
-    let own = FIRST + i32::from(handed);
+    let own = FIRST + i32::from(count);
     // Close-on-exec here, and kept open for the program by its own last steps.
     let handed: lockstep_kernel::Result<Vec<OwnedFd>> = (FIRST..own).map(caller::take).collect();
     let (Ok(connection), Ok(directory), Ok(handed)) =
@@ -45,9 +42,9 @@ pub fn run(handed: u8) -> i32 {
         return 125;
     };
     // Of a job that says so.
-    let users = job.users.then(|| caller::take(own + 2));
+    let users = job.users.then(|| caller::take(own + USERS));
     let users = users.transpose().during(|| "the user namespace".into());
-    match users.and_then(|users| begin(&job, directory, (handed, users))) {
+    match users.and_then(|users| begin(&job, directory, (handed, count, users))) {
         Ok((attended, pid, lost)) => {
             starter.waits = true;
             starter.attached = job.attached;
@@ -92,7 +89,7 @@ struct Attended {
 fn begin(
     job: &Job,
     directory: OwnedFd,
-    (handed, users): (Vec<OwnedFd>, Option<OwnedFd>),
+    (handed, count, users): (Vec<OwnedFd>, u8, Option<OwnedFd>),
 ) -> Result<(Attended, i32, Vec<String>)> {
     let what = |name: &'static str| move || format!("{name} in the container's directory");
     signal::block_all().during(|| "blocking signals".into())?;
@@ -108,7 +105,7 @@ fn begin(
         false => Streams::pipes(job.stdin, job.stream_owner)?,
     };
     let runtime = open_runtime(job)?;
-    let request = request(job, &directory, (handed.len(), users.as_ref()))?;
+    let request = request(job, &directory, count)?;
     let mut waiting = runtime.make_waiting(&request)?;
     // A pipe that this process held open would never end.
     drop((handed, users));
@@ -155,23 +152,14 @@ fn begin(
     Ok((attended, pid, lost))
 }
 
-fn request(
-    job: &Job,
-    directory: &OwnedFd,
-    (handed, users): (usize, Option<&OwnedFd>),
-) -> Result<CreateRequest> {
+fn request(job: &Job, directory: &OwnedFd, handed: u8) -> Result<CreateRequest> {
     let value = |secret: &Secret| {
         let path = format!("{SECRETS}/{}", secret.file);
         file::read_at_once(directory, &path, SECRET_BYTES)
             .during(|| format!("{path} in the container's directory"))
     };
     let values: Result<Vec<Vec<u8>>> = job.secrets.iter().map(value).collect();
-    let mut request = job.request_with(values?)?;
-    request.preserve_fds = u32::try_from(handed).unwrap_or(0);
-    if let (Some(users), Some(supervised)) = (users, &mut request.supervised) {
-        supervised.users = Some(format!("/proc/self/fd/{}", users.as_raw_fd()));
-    }
-    Ok(request)
+    job.request_with(values?, handed)
 }
 
 /// What would be a warning is a downgrade too, and those the front shows.

@@ -37,7 +37,7 @@ pub(crate) fn create(
     let store = front.store()?;
     let images = Images::new(&store.at, &caller);
     // Of a container that is not only made: the helpers work while its image is looked for.
-    if args.knows("detach") && !caller.maps_any_id() && resolve::wants_default_ids(args)? {
+    if args.knows("detach") && crate::users::are_begun(args, &caller)? {
         // Where it is refused, who needs it says so.
         drop(store.at.users.begin(&caller));
     }

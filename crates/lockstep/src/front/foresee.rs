@@ -46,12 +46,13 @@ pub(crate) fn foresee(
         path: &path,
     };
     let mut job = job(store, place, args, (&image, &caller, &resolved))?;
+    job.users = crate::users::will_be_lent(args, &caller, &resolved.spec)?;
     launch::find_sources(store, &mut job)?;
     let root = match there {
         Some(_) => caller.uid == 0 && caller.all_ids,
         None => crate::caller::is_root_of_host()?,
     };
-    // They are there when the plan begins.
+    // They are there when the plan begins, as a user namespace is that the command lends.
     drop(launch::take_mounts(&mut job, root));
     Ok(Foreseen {
         spec: resolved.spec,

@@ -16,7 +16,7 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     }
     // Their values are nobody's business here.
     let hidden = vec![b"hidden".to_vec(); foreseen.job.secrets.len()];
-    let request = foreseen.job.request_with(hidden)?;
+    let request = foreseen.job.request_with(hidden, 0)?;
     let plan = front.with_runtime_for(front.store()?, Some(&foreseen.job), |runtime| {
         Ok(runtime.plan(&request, foreseen.spec, there.map(|saved| saved.host))?)
     })?;

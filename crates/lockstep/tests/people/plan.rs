@@ -52,11 +52,11 @@ fn a_plan_for_another_host(t: &Stage) {
     other["subgids"] = other["subuids"].clone();
     write(&other.to_string());
     let made = plan(&[]).text();
-    for wanted in [
-        "outside: 1000, size: 1",
-        "outside: 300000",
-        "kind: \"cgroup2\"",
-    ] {
+    for wanted in ["/proc/self/fd/", "kind: \"cgroup2\""] {
+        assert!(made.contains(wanted), "{wanted} in {made}");
+    }
+    let made = plan(&["--userns", "keep-id"]).text();
+    for wanted in ["outside: 1000, size: 1", "outside: 300000"] {
         assert!(made.contains(wanted), "{wanted} in {made}");
     }
     let why = plan(&["--why"]).text();
@@ -85,9 +85,12 @@ pub(crate) fn plan_of(directory: &str, root: bool) -> ExitCode {
         // Mounted before the supervisor begins.
         job.overlay = None;
         job.over.clear();
+    } else {
+        // Lent by `run`, whose container has the usual ids, and made anew by `start`.
+        job.users = true;
     }
     let values = vec![b"hidden".to_vec(); job.secrets.len()];
-    let request = job.request_with(values).expect("a request");
+    let request = job.request_with(values, 0).expect("a request");
     let runtime = Runtime::open(Settings {
         root: job.state,
         cgroup_driver: CgroupDriver::Cgroupfs,
