@@ -5,7 +5,7 @@
 
 use crate::call::{self, Result, Told};
 use rustix::fs::{self, AtFlags, Mode, Timespec, Timestamps, XattrFlags};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
 /// fchown(2) of owner and group; `EINVAL` for what is no id.
@@ -136,6 +136,7 @@ const XATTR_SIZE_MAX: usize = 64 << 10;
 
 /// lsetxattr(2) of one name in a directory, not followed.
 pub fn set_xattr_at(dir: impl AsFd, file: &Path, name: &str, value: &[u8]) -> Result<()> {
+    let dir = dir.as_fd();
     let path = below(dir, file);
     fs::lsetxattr(&path, name, value, XattrFlags::empty()).told(|| {
         format!(
@@ -148,6 +149,7 @@ pub fn set_xattr_at(dir: impl AsFd, file: &Path, name: &str, value: &[u8]) -> Re
 
 /// lgetxattr(2) of one name in a directory, not followed; `None` where it has none or the file system knows none.
 pub fn xattr_at(dir: impl AsFd, file: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    let dir = dir.as_fd();
     let path = below(dir, file);
     let mut value = Vec::with_capacity(XATTR_SIZE_MAX);
     match fs::lgetxattr(&path, name, rustix::buffer::spare_capacity(&mut value)) {
@@ -161,6 +163,7 @@ pub fn xattr_at(dir: impl AsFd, file: &Path, name: &str) -> Result<Option<Vec<u8
 
 /// llistxattr(2) of one name in a directory, not followed.
 pub fn xattrs_at(dir: impl AsFd, file: &Path) -> Result<Vec<String>> {
+    let dir = dir.as_fd();
     let path = below(dir, file);
     let mut names: Vec<u8> = Vec::with_capacity(XATTR_SIZE_MAX);
     match fs::llistxattr(&path, rustix::buffer::spare_capacity(&mut names)) {
@@ -171,9 +174,9 @@ pub fn xattrs_at(dir: impl AsFd, file: &Path) -> Result<Vec<String>> {
 }
 
 /// A name in an open directory as a path for calls that have no `at` form.
-fn below(dir: impl AsFd, name: &Path) -> std::path::PathBuf {
+fn below(dir: BorrowedFd<'_>, name: &Path) -> std::path::PathBuf {
     Path::new("/proc/self/fd")
-        .join(dir.as_fd().as_raw_fd().to_string())
+        .join(dir.as_raw_fd().to_string())
         .join(name)
 }
 

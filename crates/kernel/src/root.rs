@@ -147,7 +147,7 @@ impl Root {
     }
 
     /// The mount point for `path`; missing directories (0755) and the missing file (0644) are made.
-    /// With `nofollow` the final component may not be a symbolic link.
+    /// With `nofollow` a symbolic link at the end is the mount point itself.
     pub fn mount_point(&self, path: &Path, kind: Kind, nofollow: bool) -> Result<OwnedFd> {
         let flags = if nofollow {
             OFlags::PATH | OFlags::NOFOLLOW

@@ -37,7 +37,7 @@ fn limit_text(limit: u64) -> String {
     }
 }
 
-/// Argument of sched_setattr(2), `struct sched_attr` in its first version.
+/// Argument of sched_setattr(2), `struct sched_attr` as of Linux 5.3: with a shorter one flags for clamps are refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SchedAttr {
@@ -57,6 +57,8 @@ pub struct SchedAttr {
     pub deadline: u64,
     /// Nanoseconds, SCHED_DEADLINE.
     pub period: u64,
+    /// Utilization clamps for SCHED_FLAG_UTIL_CLAMP_MIN and _MAX, of 1024.
+    pub util: [u32; 2],
 }
 
 impl std::fmt::Display for SchedAttr {
@@ -70,6 +72,7 @@ impl std::fmt::Display for SchedAttr {
             runtime,
             deadline,
             period,
+            util: [least, most],
         } = self;
         let policy = match policy {
             0 => "SCHED_OTHER".into(),
@@ -83,7 +86,8 @@ impl std::fmt::Display for SchedAttr {
         write!(
             f,
             "{{size={size}, sched_policy={policy}, sched_flags={flags:#x}, sched_nice={nice}, \
-             sched_priority={priority}, sched_runtime={runtime}, sched_deadline={deadline}, sched_period={period}}}"
+             sched_priority={priority}, sched_runtime={runtime}, sched_deadline={deadline}, sched_period={period}, \
+             sched_util_min={least}, sched_util_max={most}}}"
         )
     }
 }
@@ -179,8 +183,9 @@ mod tests {
         };
         assert_eq!(
             text(sched_setattr(&attr).expect_err("no run time")),
-            "sched_setattr(0, {size=48, sched_policy=SCHED_DEADLINE, sched_flags=0x0, sched_nice=0, \
-             sched_priority=0, sched_runtime=0, sched_deadline=0, sched_period=3}, 0) = EINVAL"
+            "sched_setattr(0, {size=56, sched_policy=SCHED_DEADLINE, sched_flags=0x0, sched_nice=0, \
+             sched_priority=0, sched_runtime=0, sched_deadline=0, sched_period=3, sched_util_min=0, \
+             sched_util_max=0}, 0) = EINVAL"
         );
     }
 }

@@ -44,19 +44,24 @@ impl Listing {
 
 /// Opens what `name` is in `dir` as a location, a link itself too; `EXDEV` if something is mounted there. openat2(2).
 pub fn open_in_mount(dir: impl AsFd, name: &Path) -> Result<OwnedFd> {
-    let dir = dir.as_fd();
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    within(dir.as_fd(), name, OFlags::PATH)
+}
+
+/// Opens `name` in `dir` if it is on the same mount.
+fn within(dir: BorrowedFd<'_>, name: &Path, flags: OFlags) -> Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    file::retry(|| fs::openat2(dir, name, flags, Mode::empty(), resolve)).told(|| {
+    file::retry(|| fs::openat2(dir, name, flags | OFlags::CLOEXEC, Mode::empty(), resolve)).told(|| {
         let (dir, name) = (call::fd(dir), call::path(name));
-        format!("openat2({dir}, {name}, {{O_PATH|O_NOFOLLOW, RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV}})")
+        let flags = call::flags(&flags, "O_", "O_RDONLY");
+        format!("openat2({dir}, {name}, {{{flags}, RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV}})")
     })
 }
 
 /// Removes `name`, one component, with everything below it; that it is not there is fine.
 ///
 /// A directory that is not empty is moved up into `name` and emptied from there, so depth costs neither
-/// descriptors nor stack. Nothing may be mounted in the tree: `EBUSY`.
+/// descriptors nor stack. What is mounted in the tree is not entered: `EXDEV`, when what came before it is gone.
 pub fn remove(dir: impl AsFd, name: impl AsRef<Path>) -> Result<()> {
     let (dir, name) = (dir.as_fd(), name.as_ref());
     if !is_directory(dir, name)? {
@@ -132,8 +137,8 @@ fn is_directory(dir: BorrowedFd<'_>, name: &Path) -> Result<bool> {
 
 /// A directory to be emptied; its owner may have taken all rights away, also from itself.
 fn open(dir: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let opened = file::openat(dir, name, flags, 0);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let opened = within(dir, name, flags);
     let weak = match &opened {
         Ok(found) => file::fstat(found)?.st_mode & 0o700 != 0o700,
         Err(e) => e.is(&[libc::EACCES]),
@@ -145,5 +150,5 @@ fn open(dir: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd> {
     {
         return Err(e);
     }
-    opened.or_else(|_refused| file::openat(dir, name, flags, 0))
+    opened.or_else(|_refused| within(dir, name, flags))
 }

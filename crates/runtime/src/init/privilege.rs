@@ -93,6 +93,8 @@ pub(super) fn set_scheduler(op: &Op) -> Result<()> {
         runtime: *runtime,
         deadline: *deadline,
         period: *period,
+        // config.md has the flags of clamps and no values, which so are runc's.
+        util: [0; 2],
     };
     schedule::sched_setattr(&attr).during(|| "scheduler".into())
 }
