@@ -6,10 +6,12 @@
     reason = "the document is the test's input"
 )]
 
+use std::path::{Path, PathBuf};
+
 use lockstep_abi::feature::{self, Feature};
 
-/// Name and version of every row of the tables between two headings.
-fn rows(text: &str, from: &str, to: &str) -> Vec<(String, String)> {
+/// The cells of every row of the tables between two headings.
+fn rows<'t>(text: &'t str, from: &str, to: &str) -> Vec<Vec<&'t str>> {
     let start = text.find(from).unwrap_or_else(|| panic!("no {from:?}"));
     let end = text.find(to).unwrap_or_else(|| panic!("no {to:?}"));
     text[start..end]
@@ -23,7 +25,6 @@ fn rows(text: &str, from: &str, to: &str) -> Vec<(String, String)> {
             )
         })
         .filter(|cells| cells[0] != "feature")
-        .map(|cells| (cells[0].to_owned(), cells[1].to_owned()))
         .collect()
 }
 
@@ -33,10 +34,17 @@ fn expected(keep: impl Fn(&Feature) -> bool) -> Vec<(String, String)> {
         .collect()
 }
 
+fn page() -> String {
+    std::fs::read_to_string(repository().join("docs/kernel-features.md")).unwrap()
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 #[test]
 fn every_feature_has_a_row_and_every_row_a_feature() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kernel-features.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = page();
     let floor = format!("## The floor: Linux {}", feature::FLOOR);
     for (from, to, mut expected) in [
         (
@@ -50,9 +58,46 @@ fn every_feature_has_a_row_and_every_row_a_feature() {
             expected(|f| f.since() > feature::FLOOR),
         ),
     ] {
-        let mut found = rows(&text, from, to);
+        let found = rows(&text, from, to);
+        let mut found: Vec<(String, String)> = found
+            .iter()
+            .map(|cells| (cells[0].to_owned(), cells[1].to_owned()))
+            .collect();
         found.sort();
         expected.sort();
         assert_eq!(found, expected);
     }
+}
+
+/// Whether a file of a test target `TARGET/FILE::TEST` has the test.
+fn exists(crates: &[PathBuf], name: &str) -> bool {
+    let Some((file, test)) = name.split_once("::") else {
+        return false;
+    };
+    let mut files = crates.iter().map(|it| it.join(format!("tests/{file}.rs")));
+    let declared = |file: &Path| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        // In a test target with a list of its own a function that is not in it does not compile.
+        text.contains(&format!("fn {test}("))
+    };
+    files.any(|file| declared(&file))
+}
+
+#[test]
+fn every_row_names_tests_that_exist() {
+    let text = page();
+    let entries = std::fs::read_dir(repository().join("crates")).unwrap();
+    let crates: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let rows = rows(&text, "## The floor", "## Not a matter");
+    assert!(rows.len() > 40, "only {} rows", rows.len());
+    let mut wrong = Vec::new();
+    for cells in rows {
+        let named: Vec<&str> = cells[5].split('`').skip(1).step_by(2).collect();
+        if named.is_empty() && !cells[5].starts_with("nothing to test: ") {
+            wrong.push(format!("{}: names no test", cells[0]));
+        }
+        let missing = named.iter().filter(|name| !exists(&crates, name));
+        wrong.extend(missing.map(|name| format!("{}: no test {name}", cells[0])));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

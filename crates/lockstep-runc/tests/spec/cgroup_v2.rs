@@ -13,6 +13,7 @@ use crate::cgroup_device::{RDONLY, RDWR, WRONLY, fuse_rule};
 use crate::harness::{CgroupLayout, Container, Host, Test, View, cases, cgroup_of, wait_until};
 
 cases! {
+    v2_born_in_the_group: "runc 1.1.5 moves every process",
     v2_group_and_freeze,
     v2_devices_by_bpf,
     v2_hugetlb,
@@ -32,6 +33,40 @@ cases! {
 
 fn in_v2(t: &Test) -> PathBuf {
     unified_tree(t)
+}
+
+/// With CLONE_INTO_CGROUP no moment of the process is uncounted. A kernel that refuses it has it moved.
+fn v2_born_in_the_group(t: &Test) {
+    let host = Host::get();
+    t.need(host.controllers.contains_key(""), "no version 2 tree");
+    t.need(host.has_program("strace"), "no strace(1)");
+    for refuses in [false, true] {
+        let output = t.dir.join("strace");
+        let refusal = match refuses {
+            true => "-e inject=clone3:error=EOPNOTSUPP:when=1",
+            false => "",
+        };
+        let view = View::Script(format!(
+            "set -- strace -f -qq -e trace=clone3,openat {refusal} -o {} \"$@\"",
+            output.display()
+        ));
+        let bundle = t.sh("cat /proc/self/cgroup").without_namespace("cgroup");
+        let bundle = bundle.view(view);
+        let seen = bundle.run().ok();
+        let group = format!("0::{}", bundle.cgroup());
+        assert!(seen.lines().contains(&group.as_str()), "{group}: {seen:?}");
+        let text = std::fs::read_to_string(&output).expect("strace has written it");
+        let clones: Vec<bool> = text
+            .lines()
+            .filter(|line| line.contains("clone3({"))
+            .map(|line| line.contains("CLONE_INTO_CGROUP"))
+            .collect();
+        let moved = text.contains("/cgroup.procs\"");
+        match refuses {
+            false => assert_eq!((clones, moved), (vec![true], false), "{text}"),
+            true => assert_eq!((clones, moved), (vec![true, false], true), "{text}"),
+        }
+    }
 }
 
 fn v2_group_and_freeze(t: &Test) {

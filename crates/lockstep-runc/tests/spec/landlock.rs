@@ -1,6 +1,9 @@
 //! The Landlock domain of the annotation `org.lockstep.landlock`: what it forbids, in the first
 //! process and in an exec.
 
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
 use serde_json::{Value, json};
 
 use crate::harness::{Bundle, Host, Test, cases};
@@ -12,6 +15,8 @@ cases! {
     rights_of_a_directory_at_a_file: "an annotation of Lockstep",
     numbers_instead_of_names: "an annotation of Lockstep",
     connect_and_bind_by_port: "an annotation of Lockstep",
+    controls_of_devices: "an annotation of Lockstep",
+    signals_and_abstract_sockets: "an annotation of Lockstep",
     what_the_kernel_lacks_is_named: "an annotation of Lockstep",
     exec_is_in_the_domain: "an annotation of Lockstep",
     without_annotation_there_is_no_domain: "an annotation of Lockstep",
@@ -57,6 +62,43 @@ const LATER: [(&str, &str, u32); 4] = [
 ];
 
 /// As far as it goes by default, and then the rest is named; not at all where that is asked for.
+fn controls_of_devices(t: &Test) {
+    t.need(abi(t) >= 5, "this kernel's Landlock knows no ioctl_dev");
+    // A control of terminals, which /dev/zero does not know.
+    for (allowed, wanted) in [
+        ("/dev", "Inappropriate ioctl"),
+        ("/bin", "Permission denied"),
+    ] {
+        let bundle = t.sh("stty -F /dev/zero");
+        let output = within(bundle, files(&["ioctl_dev"], &[allowed])).run();
+        assert!(output.stderr.contains(wanted), "{allowed}: {output:?}");
+    }
+}
+
+fn signals_and_abstract_sockets(t: &Test) {
+    t.need(abi(t) >= 6, "this kernel's Landlock has no scopes");
+    let outside = t.companion("sleep", &["1000"]);
+    let name = format!("@lockstep-{}-{}", std::process::id(), t.number());
+    let address = SocketAddr::from_abstract_name(&name[1..]).expect("a name");
+    let _listener = UnixListener::bind_addr(&address).expect("a socket");
+    let script = format!("kill -0 {outside} && echo signalled; exec /probe connect {name}");
+    for (scopes, signalled, connected) in [
+        (json!([]), true, "0"),
+        (json!(["signal"]), false, "0"),
+        (json!(["abstract_unix_socket"]), true, "-1"),
+        (json!(["abstract_unix_socket", "signal"]), false, "-1"),
+    ] {
+        // What is outside of its namespaces could not be reached in any case.
+        let bundle = t.sh(&script).with_probe();
+        let bundle = bundle.without_namespace("pid").without_namespace("network");
+        let mut domain = files(&["make_block"], &["/bin"]);
+        domain["ruleset"]["scoped"] = scopes.clone();
+        let output = within(bundle, domain).run().ok();
+        let seen = (output.stdout.contains("signalled"), output.value("connect"));
+        assert_eq!(seen, (signalled, connected), "{scopes}: {output:?}");
+    }
+}
+
 fn what_the_kernel_lacks_is_named(t: &Test) {
     let abi = abi(t);
     let mut ruleset = json!({"handledAccessFS": ["make_dir", "truncate", "ioctl_dev"]});

@@ -20,6 +20,7 @@ cases! {
     nosymfollow: "runc 1.1.5 has no nosymfollow",
     symfollow: "runc 1.1.5 has no symfollow",
     remount_changes_a_mount,
+    remount_nosymfollow: "runc 1.1.5 has no nosymfollow",
     data_options_reach_the_file_system,
     unknown_data_refused_by_the_file_system,
     type_is_of_the_file_system: "runc 1.1.5 needs /proc in the container",
@@ -235,6 +236,18 @@ fn remount_changes_a_mount(t: &Test) {
     assert!(
         mount.super_has("size=64k"),
         "the remount made a new tmpfs: {mount:?}"
+    );
+}
+
+fn remount_nosymfollow(t: &Test) {
+    let output = t
+        .sh("echo x > /m/f; ln -s f /m/link; cat /m/link")
+        .mount("/m", "tmpfs", "tmpfs", &[])
+        .mount("/m", "tmpfs", "tmpfs", &["remount", "nosymfollow"])
+        .run();
+    assert!(
+        output.stderr.contains("Too many"),
+        "a link was followed: {output:?}"
     );
 }
 

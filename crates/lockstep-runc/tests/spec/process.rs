@@ -47,6 +47,8 @@ cases! {
     scheduler_fifo_and_rr: "runc 1.1.5 has no scheduler",
     scheduler_deadline: "runc 1.1.5 has no scheduler",
     scheduler_flags: "runc 1.1.5 has no scheduler",
+    scheduler_flags_that_keep: "runc 1.1.5 has no scheduler",
+    scheduler_flags_that_clamp: "runc 1.1.5 has no scheduler",
     scheduler_unknown_refused: "runc 1.1.5 has no scheduler",
     io_priority: "runc 1.1.5 has no ioPriority",
     io_priority_out_of_range_refused: "runc 1.1.5 has no ioPriority",
@@ -490,6 +492,27 @@ fn scheduler_flags(t: &Test) {
         json!({"policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"]}),
     );
     assert_eq!(output.ok().value("flags"), "1");
+}
+
+fn scheduler_flags_that_keep(t: &Test) {
+    let asked = |flag: &str| json!({"policy": "SCHED_BATCH", "nice": -3, "flags": [flag]});
+    let kept = scheduling(t, asked("SCHED_FLAG_KEEP_POLICY")).ok();
+    assert_eq!((kept.value("policy"), kept.value("nice")), ("0", "-3"));
+    let kept = scheduling(t, asked("SCHED_FLAG_KEEP_PARAMS")).ok();
+    // The kernel takes the policy for one of the parameters.
+    assert_eq!((kept.value("policy"), kept.value("nice")), ("0", "0"));
+}
+
+/// Without CONFIG_UCLAMP_TASK a kernel refuses them.
+fn scheduler_flags_that_clamp(t: &Test) {
+    for flag in ["SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"] {
+        let output = scheduling(t, json!({"policy": "SCHED_BATCH", "flags": [flag]}));
+        if output.code == 0 {
+            assert_eq!(output.value("policy"), "3", "{flag}");
+        } else {
+            output.fails_with(&["sched_setattr", "EOPNOTSUPP", "/process/scheduler"]);
+        }
+    }
 }
 
 fn scheduler_unknown_refused(t: &Test) {
