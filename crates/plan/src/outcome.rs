@@ -26,6 +26,9 @@ impl fmt::Display for Downgrade {
 }
 
 /// The differences between a plan and what was done; empty when everything was enforced.
+///
+/// Of a step that is not among them nothing is stored: it was enforced, or there was nothing that it applies to (a
+/// masked path that does not exist). An entry for each step would be one more file for each container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Steps that did less than was asked.

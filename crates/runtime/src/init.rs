@@ -19,7 +19,7 @@ use crate::{setting, words};
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{
-    self as kernel, credential, file, namespace, network, process, schedule, signal, socket,
+    self as kernel, credential, file, namespace, network, process, signal, socket,
 };
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
@@ -106,20 +106,14 @@ impl Init<'_> {
             Op::BecomeRoot { groups } => become_root(*groups),
             Op::JoinKeyring { .. } => setting::join_keyring(self.proc, op),
             Op::NewSession => new_session(),
-            Op::Unshare { flags } => {
-                namespace::unshare(*flags).during(|| "unsharing namespaces".into())
-            }
+            Op::Unshare { flags } => unshare(*flags),
             Op::TimeOffsets { offsets } => self.time_offsets(offsets),
             Op::LoopbackUp => loopback_up(),
             Op::HostPropagation { flags } => mount::host_propagation(*flags),
             Op::AttachRoot { source, at } => self.attach_root(source, at),
             Op::Mount { .. } => self.mount(op),
             Op::Bind { .. } => self.bind(op),
-            Op::Remount {
-                target,
-                flags,
-                data,
-            } => self.remount(target, *flags, data),
+            Op::Remount { .. } => self.remount(op),
             Op::CgroupMount { .. } => self.cgroup_mount(op),
             Op::SetAttributes { target, attributes } => self.set_attributes(target, attributes),
             Op::MakeDevice(device) => self.make_device(device),
@@ -128,54 +122,29 @@ impl Init<'_> {
             Op::Console { size, mount } => self.console(*size, *mount),
             Op::MaskPath { path } => self.mask(path),
             Op::ReadonlyPath { path } => self.make_readonly(path),
-            Op::RunContainerHooks => self.run_hooks(
-                &self.hooks.create_container,
-                "createContainer",
-                Status::Creating,
-            ),
+            Op::RunContainerHooks => self.container_hooks(),
             Op::PivotRoot => self.pivot_root(),
             Op::MoveRoot => self.move_root(),
             Op::Chroot => self.chroot(),
             Op::RootPropagation { flags } => mount::root_propagation(*flags),
             Op::MakeDirectory { path } => self.make_directory(path),
             Op::ReadonlyRoot => self.readonly_root(),
-            Op::SetHostname { name } => {
-                namespace::sethostname(name).during(|| "setting the host name".into())
-            }
-            Op::SetDomainname { name } => {
-                namespace::setdomainname(name).during(|| "setting the domain name".into())
-            }
+            Op::SetHostname { name } => setting::hostname(name),
+            Op::SetDomainname { name } => setting::domainname(name),
             Op::Sysctl { key, value } => setting::sysctl(self.proc, key, value),
-            Op::SetRlimit {
-                resource,
-                soft,
-                hard,
-            } => self.set_rlimit(*resource, *soft, *hard),
+            Op::SetRlimit { .. } => self.set_rlimit(op),
             Op::LimitProcesses { limit } => self.limit_processes(*limit),
             Op::SetScheduler { .. } => privilege::set_scheduler(op),
-            Op::SetIoPriority { class, level } => {
-                schedule::ioprio_set(*class, *level).during(|| "I/O priority".into())
-            }
-            Op::SetCpuAffinity { cpus } => {
-                schedule::sched_setaffinity(0, cpus).during(|| "CPU affinity".into())
-            }
-            Op::SetMemoryPolicy { mode, nodes } => {
-                schedule::set_mempolicy(*mode, nodes).during(|| "memory policy".into())
-            }
-            Op::SetPersonality { persona } => {
-                schedule::personality(*persona).during(|| "personality".into())
-            }
+            Op::SetIoPriority { class, level } => privilege::set_io_priority(*class, *level),
+            Op::SetCpuAffinity { cpus } => privilege::set_cpu_affinity(cpus),
+            Op::SetMemoryPolicy { mode, nodes } => privilege::set_memory_policy(*mode, nodes),
+            Op::SetPersonality { persona } => privilege::set_personality(*persona),
             Op::SetUmask { mask } => self.set_umask(*mask),
             Op::ApparmorOnExec { .. } => setting::apparmor_on_exec(self.proc, op),
             Op::SelinuxOnExec { label } => setting::selinux_on_exec(self.proc, label),
             Op::NoNewPrivs => process::set_no_new_privs().during(|| "no_new_privs".into()),
             Op::DropBounding { keep } => privilege::drop_bounding(*keep),
-            Op::SwitchUser {
-                uid,
-                gid,
-                groups,
-                set_groups,
-            } => privilege::switch_user(*uid, *gid, groups, *set_groups),
+            Op::SwitchUser { .. } => privilege::switch_user(op),
             Op::SetCapabilities { .. } => privilege::set_capabilities(op),
             Op::FinalCapabilities { .. } => privilege::final_capabilities(op),
             Op::DieWithSupervisor => privilege::die_with_supervisor(),
@@ -186,27 +155,13 @@ impl Init<'_> {
             Op::Landlock(domain) => self.landlock(domain),
             Op::RunStartHooks => self.start_hooks(),
             Op::CloseDescriptors { keep } => self.close_descriptors(*keep),
-            Op::Seccomp {
-                filter,
-                flags,
-                listener,
-            } => self.load_filter(filter, *flags, *listener),
+            Op::Seccomp { .. } => self.load_filter(op),
             Op::Execute { args, env, init } => self.execute(args, env, *init),
-            Op::OpenInit { .. }
-            | Op::BorrowTree { .. }
-            | Op::Clone { .. }
-            | Op::Enter { .. }
-            | Op::WriteIdMaps { .. }
-            | Op::JoinCgroup
-            | Op::SetOomScoreAdj { .. }
-            | Op::RaiseRlimit { .. }
-            | Op::MoveNetDevice { .. }
-            | Op::JoinResctrl { .. }
-            | Op::InitialCpuAffinity { .. }
-            | Op::RunRuntimeHooks => Err(Error::new(
-                crate::Kind::Invalid,
-                "a step of the supervisor in the plan of init",
-            )),
+            // In rows: a list of what is not done here.
+            #[rustfmt::skip]
+            Op::OpenInit { .. } | Op::BorrowTree { .. } | Op::Clone { .. } | Op::Enter { .. } | Op::WriteIdMaps { .. }
+            | Op::JoinCgroup | Op::SetOomScoreAdj { .. } | Op::RaiseRlimit { .. } | Op::MoveNetDevice { .. }
+            | Op::JoinResctrl { .. } | Op::InitialCpuAffinity { .. } | Op::RunRuntimeHooks => Err(not_of_init()),
         }
     }
 
@@ -275,6 +230,11 @@ impl Init<'_> {
         self.run_hooks(hooks, "startContainer", Status::Created)
     }
 
+    fn container_hooks(&self) -> Result<()> {
+        let hooks = &self.hooks.create_container;
+        self.run_hooks(hooks, "createContainer", Status::Creating)
+    }
+
     fn run_hooks(
         &self,
         hooks: &[lockstep_oci::runtime::Hook],
@@ -322,6 +282,15 @@ fn wait_for_start(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
             return Ok(connection);
         }
     }
+}
+
+fn not_of_init() -> Error {
+    let text = "a step of the supervisor in the plan of init";
+    Error::new(crate::Kind::Invalid, text)
+}
+
+fn unshare(flags: u64) -> Result<()> {
+    namespace::unshare(flags).during(|| "unsharing namespaces".into())
 }
 
 /// Root of the user namespace, which owns what the container's root owns. Its /proc files become the host

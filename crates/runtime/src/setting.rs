@@ -24,6 +24,16 @@ pub(crate) fn open_proc() -> Result<OwnedFd> {
     }
 }
 
+/// The host name of this UTS namespace.
+pub(crate) fn hostname(name: &str) -> Result<()> {
+    kernel::namespace::sethostname(name).during(|| "setting the host name".into())
+}
+
+/// Its NIS domain name.
+pub(crate) fn domainname(name: &str) -> Result<()> {
+    kernel::namespace::setdomainname(name).during(|| "setting the domain name".into())
+}
+
 /// Writes a sysctl of the namespaces that this process is in; dots separate, or slashes (sysctl(8)).
 pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()> {
     let path = lockstep_oci::runtime::sysctl::Name::parse(key)

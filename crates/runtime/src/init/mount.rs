@@ -324,10 +324,18 @@ impl Init<'_> {
             .during(|| format!("mount point {}", path.display()))
     }
 
-    pub(super) fn remount(&mut self, target: &RootPath, flags: u64, data: &str) -> Result<()> {
+    pub(super) fn remount(&mut self, op: &Op) -> Result<()> {
+        let Op::Remount {
+            target,
+            flags,
+            data,
+        } = op
+        else {
+            return Ok(());
+        };
         let what = || format!("remounting {}", target.as_path().display());
         let point = self.root()?.locate(target.as_path()).during(what)?;
-        mount::remount(point.as_fd(), flags, data).during(what)
+        mount::remount(point.as_fd(), *flags, data).during(what)
     }
 
     pub(super) fn set_attributes(

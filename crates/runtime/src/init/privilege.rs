@@ -26,7 +26,15 @@ impl Init<'_> {
 
     /// Sets a limit. One above the hard limit needs CAP_SYS_RESOURCE, which hosts withhold: then it is clamped
     /// to what may be set, and that is part of the outcome.
-    pub(super) fn set_rlimit(&mut self, resource: u32, soft: u64, hard: u64) -> Result<()> {
+    pub(super) fn set_rlimit(&mut self, op: &Op) -> Result<()> {
+        let &Op::SetRlimit {
+            resource,
+            soft,
+            hard,
+        } = op
+        else {
+            return Ok(());
+        };
         let name = lockstep_abi::rlimit::name(resource).unwrap_or("RLIMIT");
         let refused = match schedule::prlimit(0, resource, Some((soft, hard))) {
             Err(e) if e.is(&[Errno::EPERM.0]) => e,
@@ -71,6 +79,22 @@ impl Init<'_> {
     }
 }
 
+pub(super) fn set_io_priority(class: u8, level: u8) -> Result<()> {
+    schedule::ioprio_set(class, level).during(|| "I/O priority".into())
+}
+
+pub(super) fn set_cpu_affinity(cpus: &[u32]) -> Result<()> {
+    schedule::sched_setaffinity(0, cpus).during(|| "CPU affinity".into())
+}
+
+pub(super) fn set_memory_policy(mode: u32, nodes: &[u32]) -> Result<()> {
+    schedule::set_mempolicy(mode, nodes).during(|| "memory policy".into())
+}
+
+pub(super) fn set_personality(persona: u64) -> Result<()> {
+    schedule::personality(persona).during(|| "personality".into())
+}
+
 pub(super) fn set_scheduler(op: &Op) -> Result<()> {
     let Op::SetScheduler {
         policy,
@@ -112,10 +136,20 @@ pub(super) fn drop_bounding(keep: u64) -> Result<()> {
 
 /// Groups before user, because a user without capabilities may not change groups; capabilities are kept over
 /// the change and cut down by the next step.
-pub(super) fn switch_user(uid: u32, gid: u32, groups: &[u32], set_groups: bool) -> Result<()> {
+pub(super) fn switch_user(op: &Op) -> Result<()> {
+    let Op::SwitchUser {
+        uid,
+        gid,
+        groups,
+        set_groups,
+    } = op
+    else {
+        return Ok(());
+    };
+    let (uid, gid) = (*uid, *gid);
     let what = || format!("user {uid}:{gid}");
     own_streams(uid)?;
-    if set_groups {
+    if *set_groups {
         credential::setgroups(groups).during(|| format!("groups {groups:?}"))?;
     } else if !groups.is_empty() {
         let message =

@@ -3,7 +3,6 @@
 use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
-use lockstep_abi::bpf::Insn;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::landlock::{self, Domain, Enforced};
 use lockstep_kernel::root::is_root;
@@ -143,12 +142,16 @@ impl Init<'_> {
         Ok(())
     }
 
-    pub(super) fn load_filter(
-        &mut self,
-        filter: &[Insn],
-        flags: u32,
-        listener: Option<HandOver>,
-    ) -> Result<()> {
+    pub(super) fn load_filter(&mut self, op: &Op) -> Result<()> {
+        let Op::Seccomp {
+            filter,
+            flags,
+            listener,
+        } = op
+        else {
+            return Ok(());
+        };
+        let (flags, listener) = (*flags, *listener);
         let what = || "loading the seccomp filter".to_string();
         match listener {
             None => seccomp::load(filter, flags).map(drop).during(what),
