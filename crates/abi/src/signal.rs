@@ -43,6 +43,8 @@ const NAMES: [&str; 32] = [
 pub const SIGHUP: i32 = 1;
 /// From a terminal's interrupt key.
 pub const SIGINT: i32 = 2;
+/// From a terminal's quit key.
+pub const SIGQUIT: i32 = 3;
 /// Cannot be caught.
 pub const SIGKILL: i32 = 9;
 /// A write to what nobody reads.

@@ -19,16 +19,17 @@ pub fn readable<const N: usize>(fds: &[Option<BorrowedFd<'_>>; N]) -> Result<[bo
     }))
 }
 
-/// Blocks until one of the descriptors is readable or at its end, or, where the flag says so, writable; at most
-/// `timeout_ms` milliseconds. The same order comes back, all false when the time is over.
-pub fn ready(fds: &[(BorrowedFd<'_>, bool)], timeout_ms: Option<u64>) -> Result<Vec<Ready>> {
-    let wanted = |writes: bool| match writes {
-        true => PollFlags::IN | PollFlags::OUT,
-        false => PollFlags::IN,
+/// Blocks until one of the descriptors is ready for what it is waited for, or at its end; at most `timeout_ms`
+/// milliseconds. The same order comes back, all false when the time is over.
+pub fn ready(fds: &[(BorrowedFd<'_>, Want)], timeout_ms: Option<u64>) -> Result<Vec<Ready>> {
+    let flags = |want: Want| match want {
+        Want::Read => PollFlags::IN,
+        Want::Write => PollFlags::OUT,
+        Want::Both => PollFlags::IN | PollFlags::OUT,
     };
     let mut polled: Vec<PollFd<'_>> = fds
         .iter()
-        .map(|(fd, writes)| PollFd::from_borrowed_fd(*fd, wanted(*writes)))
+        .map(|(fd, want)| PollFd::from_borrowed_fd(*fd, flags(*want)))
         .collect();
     let timeout = timeout_ms.map(|ms| Timespec {
         tv_sec: (ms / 1000) as i64,
@@ -39,21 +40,32 @@ pub fn ready(fds: &[(BorrowedFd<'_>, bool)], timeout_ms: Option<u64>) -> Result<
         Err(rustix::io::Errno::INTR) => return Ok(vec![Ready::default(); fds.len()]),
         other => other.told(|| "poll()".into())?,
     };
-    let state = |fd: &PollFd<'_>| Ready {
-        read: fd
-            .revents()
-            .intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
-        write: fd.revents().contains(PollFlags::OUT),
+    // What has ended is ready for whatever was asked of it: the call says how.
+    let ended = PollFlags::HUP | PollFlags::ERR;
+    let state = |(fd, (_, want)): (&PollFd<'_>, &(_, Want))| Ready {
+        read: *want != Want::Write && fd.revents().intersects(PollFlags::IN | ended),
+        write: *want != Want::Read && fd.revents().intersects(PollFlags::OUT | ended),
     };
-    Ok(polled.iter().map(state).collect())
+    Ok(polled.iter().zip(fds).map(state).collect())
 }
 
-/// What a descriptor is ready for.
+/// What a descriptor is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Something to read.
+    Read,
+    /// Room for something to write.
+    Write,
+    /// Either.
+    Both,
+}
+
+/// What a descriptor is ready for, of what it was waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ready {
     /// There is something to read, or the end.
     pub read: bool,
-    /// A write would not block.
+    /// A write would not block; it fails where nobody reads any more.
     pub write: bool,
 }
 

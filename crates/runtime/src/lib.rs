@@ -20,6 +20,7 @@ mod exec;
 mod hook;
 mod host;
 mod init;
+mod keys;
 mod lifecycle;
 mod message;
 mod notify;
@@ -35,6 +36,7 @@ mod words;
 
 pub use cgroup::{Counted, OomCounter, Stats};
 pub use error::{Error, Kind, Result};
+pub use keys::Keys;
 pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;
 pub use notify::{Relay, tell_manager};

@@ -3,18 +3,43 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use lockstep_abi::errno::Errno;
 use lockstep_kernel::process::{self, Child, Image};
 use lockstep_kernel::{event, exe, file, socket};
 use lockstep_runtime::Result;
 use lockstep_runtime::error::For;
 
 use crate::job::{Job, SOCKET};
+use crate::log::Stream;
 use crate::protocol::{Reply, Request, broken};
+
+/// Messages that the other end has not taken yet: nobody who speaks waits for who hears.
+#[derive(Debug, Default)]
+struct Outbox(VecDeque<Vec<u8>>);
+
+impl Outbox {
+    /// Sends what the socket takes.
+    ///
+    /// # Errors
+    ///
+    /// EPIPE, ECONNRESET: the other end has gone, and nobody is left to tell.
+    fn flush(&mut self, socket: &OwnedFd) -> lockstep_kernel::Result<()> {
+        while let Some(message) = self.0.front() {
+            if !socket::try_send(socket.as_fd(), message)? {
+                break;
+            }
+            self.0.pop_front();
+        }
+        Ok(())
+    }
+}
 
 /// The front's end.
 #[derive(Debug)]
 pub struct Connection {
     socket: OwnedFd,
+    outbox: Outbox,
+    gone: bool,
 }
 
 /// Starts the supervisor of a container: this program again, from a file that cannot be written, with `args`.
@@ -44,29 +69,75 @@ pub fn start(
     fds.extend([theirs.as_fd(), lock].into_iter().chain(users));
     let child = process::spawn(program.as_fd(), &image, &fds).during(what)?;
     drop(theirs);
-    Ok((child, Connection { socket: ours }))
+    Ok((child, Connection::new(ours)))
 }
 
 /// Connects to the supervisor of a running container.
 pub fn connect(directory: BorrowedFd<'_>) -> Result<Connection> {
     let socket = socket::connect(directory, SOCKET)
         .during(|| "reaching the container's supervisor".to_owned())?;
-    Ok(Connection { socket })
+    Ok(Connection::new(socket))
+}
+
+/// [`connect`], or nothing where the container has ended.
+pub fn connect_if_there(directory: BorrowedFd<'_>) -> Result<Option<Connection>> {
+    match socket::connect(directory, SOCKET) {
+        Err(e) if e.is(&[Errno::ECONNREFUSED.0, Errno::ENOENT.0]) => Ok(None),
+        other => other
+            .map(|socket| Some(Connection::new(socket)))
+            .during(|| "reaching the container's supervisor".to_owned()),
+    }
 }
 
 impl Connection {
-    /// Sends a message.
-    pub fn send(&self, request: &Request) -> Result<()> {
-        socket::send(self.socket.as_fd(), &request.encode(), &[])
-            .during(|| "telling the supervisor".to_owned())
+    fn new(socket: OwnedFd) -> Connection {
+        Connection {
+            socket,
+            outbox: Outbox::default(),
+            gone: false,
+        }
     }
 
-    /// Sends input, in as many messages as it takes.
-    pub fn send_input(&self, bytes: &[u8]) -> Result<()> {
-        for chunk in bytes.chunks(crate::protocol::CHUNK) {
-            self.send(&Request::Input(chunk.to_vec()))?;
+    /// Sends one of the few messages for which a connection always has room.
+    pub fn send(&self, request: &Request) -> Result<()> {
+        let sent = socket::try_send(self.socket.as_fd(), &request.encode())
+            .during(|| "telling the supervisor".to_owned())?;
+        match sent {
+            true => Ok(()),
+            false => Err(broken("does not listen")),
         }
-        Ok(())
+    }
+
+    /// Says something now or, when the socket is full, at a later [`flush`](Connection::flush). A supervisor that is not
+    /// there any more is no error: what it had to say is there to be received.
+    pub fn post(&mut self, request: &Request) {
+        self.outbox.0.push_back(request.encode());
+        self.flush();
+    }
+
+    /// The same for input, in as many messages as it takes.
+    pub fn post_input(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(crate::protocol::CHUNK) {
+            self.post(&Request::Input(chunk.to_vec()));
+        }
+    }
+
+    /// Sends what the socket takes of what was posted.
+    pub fn flush(&mut self) {
+        if self.outbox.flush(&self.socket).is_err() {
+            self.gone = true;
+            self.outbox.0.clear();
+        }
+    }
+
+    /// Whether something posted waits for room.
+    pub fn is_behind(&self) -> bool {
+        !self.outbox.0.is_empty()
+    }
+
+    /// Whether nobody was there to take something posted.
+    pub fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Waits for the next message.
@@ -120,14 +191,14 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: OwnedFd,
-    /// Whether it gets the output.
+    /// Whether it gets the output, and which of it (1 or 2) it does not.
     pub(crate) attached: bool,
+    spared: [bool; 2],
     /// Whether it is told of the container's end.
     pub(crate) waits: bool,
-    /// Whether it has given input.
-    pub(crate) gave_input: bool,
-    /// What it has not taken yet.
-    queue: VecDeque<Vec<u8>>,
+    /// Whether it gives input.
+    pub(crate) gives_input: bool,
+    outbox: Outbox,
     /// Whether it is there no more.
     pub(crate) gone: bool,
 }
@@ -138,8 +209,9 @@ impl Client {
             socket,
             attached: false,
             waits: false,
-            gave_input: false,
-            queue: VecDeque::new(),
+            spared: [false; 2],
+            gives_input: false,
+            outbox: Outbox::default(),
             gone: false,
         }
     }
@@ -150,27 +222,33 @@ impl Client {
 
     /// Whether it is slower than the container.
     pub(crate) fn is_behind(&self) -> bool {
-        !self.queue.is_empty()
+        !self.outbox.0.is_empty()
+    }
+
+    /// Whether it is to be told what comes from this output.
+    pub(crate) fn hears(&self, stream: Stream) -> bool {
+        self.attached && !self.spared[usize::from(stream.number()) - 1]
+    }
+
+    /// Tells it no more of one output.
+    pub(crate) fn spare(&mut self, number: u8) {
+        let place = usize::from(number).checked_sub(1);
+        if let Some(spared) = place.and_then(|n| self.spared.get_mut(n)) {
+            *spared = true;
+        }
     }
 
     /// Sends now or, when the socket is full, later.
     pub(crate) fn tell(&mut self, reply: &Reply) {
-        self.queue.push_back(reply.encode());
+        self.outbox.0.push_back(reply.encode());
         self.flush();
     }
 
     /// Sends what the socket takes.
     pub(crate) fn flush(&mut self) {
-        while let Some(message) = self.queue.front() {
-            match socket::try_send(self.socket.as_fd(), message) {
-                Ok(true) => drop(self.queue.pop_front()),
-                Ok(false) => return,
-                // EPIPE, ECONNRESET: it has gone, and nobody is left to tell.
-                Err(_) => {
-                    self.gone = true;
-                    self.queue.clear();
-                }
-            }
+        if self.outbox.flush(&self.socket).is_err() {
+            self.gone = true;
+            self.outbox.0.clear();
         }
     }
 

@@ -12,7 +12,7 @@ mod log;
 mod protocol;
 mod streams;
 
-pub use client::{Connection, connect, start};
+pub use client::{Connection, connect, connect_if_there, start};
 pub use job::{
     Exit, Job, Joined, LIFE, LOG, LogJob, OVER, Over, SCHEMA, SECRET_BYTES, SECRETS, SOCKET,
     Secret, SecretPlace, Started, read_life,

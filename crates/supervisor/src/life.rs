@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
 use lockstep_abi::signal::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
+use lockstep_kernel::event::{self, Want};
 use lockstep_kernel::process::{self, Child};
-use lockstep_kernel::{caller, event, exe, file, signal, socket};
+use lockstep_kernel::{caller, exe, file, signal, socket};
 use lockstep_profile::seccomp::own::Turnover;
 use lockstep_runtime::error::For;
 use lockstep_runtime::{
@@ -272,35 +273,40 @@ impl Attended {
     fn wait(&mut self, buffer: &mut [u8]) -> Result<()> {
         let mut watched = Vec::with_capacity(8);
         let mut fds = Vec::with_capacity(8);
-        let mut watch = |what, fd, writes| {
+        let mut watch = |what, fd, want| {
             watched.push(what);
-            fds.push((fd, writes));
+            fds.push((fd, want));
         };
-        watch(Watched::Listener, self.listener.as_fd(), false);
-        watch(Watched::Signals, self.signals.as_fd(), false);
+        watch(Watched::Listener, self.listener.as_fd(), Want::Read);
+        watch(Watched::Signals, self.signals.as_fd(), Want::Read);
         if let Some(relay) = &self.relay {
-            watch(Watched::Notification, relay.as_fd(), false);
+            watch(Watched::Notification, relay.as_fd(), Want::Read);
             if let Some(manager) = relay.untold() {
-                watch(Watched::Manager, manager, true);
+                watch(Watched::Manager, manager, Want::Both);
             }
         }
         if self.exit.is_none() {
-            watch(Watched::Exit, self.child.pidfd.as_fd(), false);
+            watch(Watched::Exit, self.child.pidfd.as_fd(), Want::Read);
         }
         // Who reads slowly makes the container wait, as a pipe would.
         if !self.clients.iter().any(|c| c.attached && c.is_behind()) {
             for (stream, fd) in self.streams.outputs() {
-                watch(Watched::Output(stream), fd, false);
+                watch(Watched::Output(stream), fd, Want::Read);
             }
         }
+        // For room alone: of a terminal the same file is the output, which may be kept waiting.
         if let Some(input) = self.streams.waiting_input() {
-            watch(Watched::Input, input, true);
+            watch(Watched::Input, input, Want::Write);
         }
         let full = self.streams.input_is_full();
         for (n, client) in self.clients.iter().enumerate() {
-            if client.is_behind() || !(full && client.gave_input) {
-                watch(Watched::Client(n), client.as_fd(), client.is_behind());
-            }
+            let want = match (full && client.gives_input, client.is_behind()) {
+                (true, true) => Want::Write,
+                (true, false) => continue,
+                (false, true) => Want::Both,
+                (false, false) => Want::Read,
+            };
+            watch(Watched::Client(n), client.as_fd(), want);
         }
         let next = self.deadline.into_iter().chain(self.run_until).min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
@@ -315,7 +321,7 @@ impl Attended {
 
     fn serve(&mut self, what: &Watched, ready: event::Ready, buffer: &mut [u8]) -> Result<()> {
         match what {
-            Watched::Input if ready.read || ready.write => self.streams.flush(),
+            Watched::Input if ready.write => self.streams.flush(),
             Watched::Client(n) => {
                 if ready.write {
                     self.clients[*n].flush();
@@ -359,11 +365,11 @@ impl Attended {
         if let Some(log) = &mut self.log {
             log.write(stream, bytes);
         }
-        if self.clients.iter().any(|client| client.attached) {
+        let mut hearers = self.clients.iter_mut().filter(|it| it.hears(stream));
+        if let Some(first) = hearers.next() {
             let reply = Reply::Output(stream.number(), bytes.to_vec());
-            for client in self.clients.iter_mut().filter(|client| client.attached) {
-                client.tell(&reply);
-            }
+            first.tell(&reply);
+            hearers.for_each(|client| client.tell(&reply));
         }
         true
     }
@@ -378,8 +384,8 @@ impl Attended {
     fn hear(&mut self, n: usize) {
         let Some(request) = self.clients[n].hear() else {
             // The input of a container that was started with one ends with whoever gave it.
-            if self.stdin_once && self.clients[n].gave_input {
-                self.streams.end_input();
+            if self.stdin_once && self.clients[n].gives_input {
+                self.streams.lose_giver();
             }
             return;
         };
@@ -390,13 +396,13 @@ impl Attended {
             }
             Request::Wait => self.wait_for_end(n),
             Request::Input(bytes) => {
-                self.clients[n].gave_input = true;
+                self.clients[n].gives_input = true;
                 self.streams.give(&bytes);
             }
             Request::InputEnd => self.streams.end_input(),
             // A log still reads.
             Request::Hangup(number) if self.log.is_none() => self.streams.hang_up(number),
-            Request::Hangup(_) => self.clients[n].attached = false,
+            Request::Hangup(number) => self.clients[n].spare(number),
             Request::Resize(rows, columns) => self.streams.resize(rows, columns),
             Request::Signal(number) => self.signal(number),
             Request::Stop(number, timeout) => self.stop(number, timeout),

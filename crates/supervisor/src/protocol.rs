@@ -21,7 +21,7 @@ pub enum Request {
     Begin(Box<Job>),
     /// Send the output from now on.
     Attach,
-    /// Standard input of the container.
+    /// Standard input of the container; without bytes, that this client is who gives it.
     Input(Vec<u8>),
     /// There is no more of it.
     InputEnd,

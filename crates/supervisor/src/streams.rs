@@ -126,6 +126,13 @@ impl Streams {
         self.flush();
     }
 
+    /// Who gave the input has gone. A terminal is still there for the next one, as a real one is.
+    pub(crate) fn lose_giver(&mut self) {
+        if !self.terminal {
+            self.end_input();
+        }
+    }
+
     /// Writes what the container takes now.
     pub(crate) fn flush(&mut self) {
         if let Some(input) = &self.input {

@@ -4,10 +4,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use lockstep_kernel::event::{self, Want};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::process::{self, Child, Exit, Image, Side};
-use lockstep_kernel::{event, socket};
+use lockstep_kernel::socket;
 
 use crate::{Case, errno, open};
 
@@ -127,12 +128,12 @@ fn a_child_keeps_what_is_named(_: &Path) {
 fn waiting_has_an_end(_: &Path) {
     let (read, write) = socket::pipe().expect("a pipe");
     let ask = |timeout| {
-        let fds = [(read.as_fd(), false), (write.as_fd(), true)];
+        let fds = [(read.as_fd(), Want::Read), (write.as_fd(), Want::Write)];
         let ready = event::ready(&fds, timeout).expect("poll");
         (ready[0].read, ready[1].write)
     };
     assert_eq!(ask(None), (false, true));
-    let fds = [(read.as_fd(), false)];
+    let fds = [(read.as_fd(), Want::Read)];
     let before = std::time::Instant::now();
     let ready = event::ready(&fds, Some(30)).expect("poll");
     assert!(!ready[0].read && before.elapsed() >= Duration::from_millis(30));
@@ -142,6 +143,16 @@ fn waiting_has_an_end(_: &Path) {
     let none = None::<BorrowedFd<'_>>;
     let which = event::readable(&[none, Some(read.as_fd())]).expect("poll");
     assert_eq!(which, [false, true]);
+    // Who waits for room alone is not woken by what there is to read, and is by an end.
+    let (ours, theirs) = socket::pair().expect("a pair");
+    socket::send(theirs.as_fd(), b"x", &[]).expect("room");
+    let of = |want| event::ready(&[(ours.as_fd(), want)], Some(0)).expect("poll")[0];
+    let both = |ready: event::Ready| (ready.read, ready.write);
+    assert_eq!(both(of(Want::Write)), (false, true));
+    assert_eq!(both(of(Want::Both)), (true, true));
+    drop(read);
+    let write = event::ready(&[(write.as_fd(), Want::Write)], Some(0)).expect("poll")[0];
+    assert_eq!(both(write), (false, true));
 }
 
 fn maps_of_a_namespace_without_a_process(_: &Path) {

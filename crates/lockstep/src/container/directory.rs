@@ -388,6 +388,11 @@ impl Directory {
         Ok(lockstep_supervisor::connect(self.as_fd())?)
     }
 
+    /// The same, or nothing where it has ended.
+    pub(crate) fn connect_if_there(&self) -> Result<Option<Connection>, Failure> {
+        Ok(lockstep_supervisor::connect_if_there(self.as_fd())?)
+    }
+
     /// Its log; `None` where there is none.
     pub(crate) fn log(&self) -> Result<Option<LogFiles>, Failure> {
         match file::open_dir(&self.dir, LOG) {

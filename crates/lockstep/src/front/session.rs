@@ -1,15 +1,26 @@
 //! A client of a container's streams: output to here, input and signals from here, until it ends or is left.
+//!
+//! It never waits for one of them alone. A program may write before it has read everything and the other way round, the
+//! reader here may be slow or stopped, and signals have to get through at any moment.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
-use lockstep_abi::signal::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
+use lockstep_abi::signal::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGURG, SIGWINCH};
 use lockstep_kernel::console::{self, Raw};
-use lockstep_kernel::{event, file, signal};
+use lockstep_kernel::event::{self, Want};
+use lockstep_kernel::{file, signal};
+use lockstep_runtime::Keys;
 use lockstep_supervisor::{Connection, Exit, Reply, Request};
 
 use crate::failure::{Doing, Failure};
 
+/// Most bytes of one write: a pipe that poll(2) calls writable takes them without blocking (PIPE_BUF of pipe(7)), and
+/// the caller's pipe is not ours to make non-blocking.
+const PIECE: usize = 4096;
+/// How many signals that end a program come, while nobody takes the output, until the rest of it is given up; as many
+/// as end Docker's client.
+const PATIENCE: u8 = 3;
 /// Keys that leave an attached container unless others are named.
 const DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 
@@ -20,6 +31,8 @@ pub(crate) enum Ended {
     Exited(Exit),
     /// By its keys; the container goes on.
     Detached,
+    /// By a signal that is not the container's; the container goes on.
+    Signalled(i32),
 }
 
 /// What is connected.
@@ -35,44 +48,138 @@ pub(crate) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Serves until the container ends or the keys are typed. Every signal of this process is blocked by now.
-    pub(crate) fn serve(mut self) -> Result<Ended, Failure> {
+    /// Serves until the container ends or is left. Every signal of this process is blocked by now.
+    pub(crate) fn serve(self) -> Result<Ended, Failure> {
         let [stdin, ..] = console::standard_streams();
         let signals = event::signals().doing(|| "signals".into())?;
         let raw = match self.terminal && self.input.is_some() {
             true => Raw::enter(stdin).doing(|| "the terminal's mode".into())?,
             false => None,
         };
-        if self.terminal {
-            self.resize()?;
-        }
-        let mut keys = Keys::new(self.detach_keys);
+        let mut served = Served {
+            keys: Keys::new(self.detach_keys),
+            raw: raw.is_some(),
+            input_ends: false,
+            output: Vec::new(),
+            place: 0,
+            unheeded: 0,
+            session: self,
+        };
+        served.resize();
         let ended = loop {
-            let input = self.input.as_ref().map(|_| stdin);
-            let ready =
-                event::readable(&[Some(self.control.as_fd()), Some(signals.as_fd()), input])
-                    .doing(|| "waiting for the container".into())?;
-            if ready[0]
-                && let Some(exit) = self.hear()?
-            {
-                break Ended::Exited(exit);
-            }
-            if ready[1] {
-                self.signal(event::next_signal(signals.as_fd()).doing(|| "signals".into())?)?;
-            }
-            if ready[2] && self.pump(stdin, &mut keys) {
-                break Ended::Detached;
+            if let Some(ended) = served.round(&signals)? {
+                break ended;
             }
         };
         drop(raw);
         Ok(ended)
     }
+}
 
-    fn hear(&mut self) -> Result<Option<Exit>, Failure> {
-        match self.control.receive()? {
-            Reply::Exited(exit) => Ok(Some(exit)),
+/// What a descriptor in the poll set is.
+enum Watched {
+    Control,
+    Signals,
+    Output,
+    /// This process's own, to be read.
+    Stdin,
+    /// The container's, which has not taken everything yet.
+    Input,
+}
+
+/// A session and what is on its way.
+struct Served<'a> {
+    session: Session<'a>,
+    keys: Keys<'a>,
+    /// Whether input is typed at a terminal in raw mode.
+    raw: bool,
+    /// Whether the input ends behind what is posted.
+    input_ends: bool,
+    /// Output that is not written yet, and to which of `shown` it belongs.
+    output: Vec<u8>,
+    place: usize,
+    /// Signals since the last write that end programs.
+    unheeded: u8,
+}
+
+impl Served<'_> {
+    fn round(&mut self, signals: &OwnedFd) -> Result<Option<Ended>, Failure> {
+        let [stdin, stdout, stderr] = console::standard_streams();
+        let (mut watched, mut fds) = (Vec::with_capacity(4), Vec::with_capacity(4));
+        let mut watch = |what, fd, want| {
+            watched.push(what);
+            fds.push((fd, want));
+        };
+        let Session { control, input, .. } = &self.session;
+        // What was heard is written before more is heard: a program waits for a slow reader as at a pipe.
+        match (self.output.is_empty(), control.is_behind()) {
+            (true, false) => watch(Watched::Control, control.as_fd(), Want::Read),
+            (true, true) => watch(Watched::Control, control.as_fd(), Want::Both),
+            (false, true) => watch(Watched::Control, control.as_fd(), Want::Write),
+            (false, false) => {}
+        }
+        watch(Watched::Signals, signals.as_fd(), Want::Read);
+        if !self.output.is_empty() {
+            watch(Watched::Output, [stdout, stderr][self.place], Want::Write);
+        }
+        match input {
+            Some(input) if input.is_behind() => watch(Watched::Input, input.as_fd(), Want::Write),
+            Some(_) => watch(Watched::Stdin, stdin, Want::Read),
+            None => {}
+        }
+        let ready = event::ready(&fds, None).doing(|| "waiting for the container".into())?;
+        drop(fds);
+        for (what, ready) in watched.into_iter().zip(ready) {
+            let ended = self.serve(&what, ready, signals)?;
+            if ended.is_some() {
+                return Ok(ended);
+            }
+        }
+        Ok(None)
+    }
+
+    fn serve(
+        &mut self,
+        what: &Watched,
+        ready: event::Ready,
+        signals: &OwnedFd,
+    ) -> Result<Option<Ended>, Failure> {
+        match what {
+            Watched::Control => {
+                if ready.write {
+                    self.session.control.flush();
+                }
+                if ready.read {
+                    return self.hear();
+                }
+            }
+            Watched::Signals if ready.read => {
+                let number = event::next_signal(signals.as_fd()).doing(|| "signals".into())?;
+                return Ok(self.signal(number));
+            }
+            Watched::Output if ready.write => self.write(),
+            Watched::Stdin if ready.read => {
+                return Ok(self.pump().then_some(Ended::Detached));
+            }
+            Watched::Input if ready.write => {
+                if let Some(input) = &mut self.session.input {
+                    input.flush();
+                }
+                self.settle_input();
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn hear(&mut self) -> Result<Option<Ended>, Failure> {
+        match self.session.control.receive()? {
+            Reply::Exited(exit) => Ok(Some(Ended::Exited(exit))),
             Reply::Output(number, bytes) => {
-                self.show(number, &bytes)?;
+                let place = usize::from(number == 2);
+                if self.session.shown[place] {
+                    (self.output, self.place) = (bytes, place);
+                }
                 Ok(None)
             }
             Reply::Started(..) | Reply::Failed(_) => Ok(None),
@@ -83,109 +190,95 @@ impl Session<'_> {
         }
     }
 
-    fn show(&mut self, number: u8, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&mut self) {
         let [_, stdout, stderr] = console::standard_streams();
-        let (place, to) = match number {
-            2 => (1, stderr),
-            _ => (0, stdout),
-        };
-        if !self.shown[place] {
-            return Ok(());
-        }
-        if file::write_fd(to, bytes).is_err() {
+        let piece = &self.output[..self.output.len().min(PIECE)];
+        match file::write_some([stdout, stderr][self.place], piece) {
+            Ok(taken) => {
+                self.output.drain(..taken);
+                self.unheeded = 0;
+            }
             // EPIPE: nobody reads here, so the program is told as if it had written there itself.
-            self.shown[place] = false;
-            self.control.send(&Request::Hangup(number))?;
+            Err(_) => {
+                self.output.clear();
+                self.session.shown[self.place] = false;
+                let number = if self.place == 0 { 1 } else { 2 };
+                self.session.control.post(&Request::Hangup(number));
+            }
         }
-        Ok(())
     }
 
     /// SIGURG is not passed on, as in runc: language runtimes send it to themselves.
-    fn signal(&self, number: i32) -> Result<(), Failure> {
+    fn signal(&mut self, number: i32) -> Option<Ended> {
+        let ends = matches!(number, SIGTERM | SIGINT | SIGHUP | SIGQUIT);
         match number {
-            SIGPIPE | SIGCHLD | SIGURG => Ok(()),
+            SIGPIPE | SIGCHLD | SIGURG => {}
             SIGWINCH => self.resize(),
-            _ if self.pass_signals => Ok(self.control.send(&Request::Signal(number))?),
-            _ => Ok(()),
+            _ if !self.session.pass_signals => return ends.then_some(Ended::Signalled(number)),
+            _ => {
+                self.session.control.post(&Request::Signal(number));
+                self.unheeded += u8::from(ends && !self.output.is_empty());
+                if self.unheeded >= PATIENCE {
+                    self.session.shown = [false; 2];
+                    self.output.clear();
+                }
+            }
         }
+        None
     }
 
-    fn resize(&self) -> Result<(), Failure> {
+    fn resize(&mut self) {
         let [stdin, stdout, _] = console::standard_streams();
-        if let Some((rows, columns)) = console::size(stdin).or_else(|| console::size(stdout)) {
-            self.control.send(&Request::Resize(rows, columns))?;
+        let size = || console::size(stdin).or_else(|| console::size(stdout));
+        if self.session.terminal
+            && let Some((rows, columns)) = size()
+        {
+            self.session.control.post(&Request::Resize(rows, columns));
         }
-        Ok(())
     }
 
     /// Passes input on; whether the keys were typed. Input that nobody takes any more is not an error: the
     /// container is ending, and says so itself.
-    fn pump(&mut self, stdin: BorrowedFd<'_>, keys: &mut Keys<'_>) -> bool {
-        let Some(input) = &self.input else {
+    fn pump(&mut self) -> bool {
+        let [stdin, ..] = console::standard_streams();
+        let Some(input) = &mut self.session.input else {
             return false;
         };
         let read = match file::read_some(stdin) {
             Err(e) if e.is(&[Errno::EAGAIN.0]) => return false,
             other => other.unwrap_or_default(),
         };
-        if read.is_empty() {
-            drop(input.send(&Request::InputEnd));
-            self.input = None;
-            return false;
-        }
-        let typed = match self.terminal {
-            true => keys.take(&read),
-            false => Some(read),
-        };
-        match typed {
-            Some(bytes) => {
-                drop(input.send_input(&bytes));
-                false
+        let mut left = false;
+        match (self.session.terminal, read.is_empty()) {
+            // The terminal here was hung up, which is no key that was typed at it.
+            (true, true) if self.raw => self.session.input = None,
+            (_, true) => {
+                input.post(&Request::InputEnd);
+                self.input_ends = true;
             }
-            None => true,
+            (true, false) => {
+                let typed;
+                (typed, left) = self.keys.take(&read);
+                input.post_input(&typed);
+            }
+            (false, false) => input.post_input(&read),
         }
+        self.settle_input();
+        left
+    }
+
+    /// Closes the input behind its last byte, or where nobody takes any.
+    fn settle_input(&mut self) {
+        let ends = self.input_ends;
+        self.session
+            .input
+            .take_if(|input| input.is_gone() || (ends && !input.is_behind()));
     }
 }
 
 /// Blocks every signal, so that none is lost between two waits.
 pub(crate) fn block_signals() -> Result<signal::Mask, Failure> {
     signal::block_all().doing(|| "blocking signals".into())
-}
-
-/// Looks for a sequence of keys in what is typed, and holds back what may be its beginning.
-struct Keys<'a> {
-    sequence: &'a [u8],
-    matched: usize,
-}
-
-impl<'a> Keys<'a> {
-    fn new(sequence: &'a [u8]) -> Keys<'a> {
-        Keys {
-            sequence,
-            matched: 0,
-        }
-    }
-
-    /// What goes to the container; `None` when the sequence is complete.
-    fn take(&mut self, typed: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(typed.len());
-        for byte in typed {
-            if self.sequence.get(self.matched) == Some(byte) {
-                self.matched += 1;
-                if self.matched == self.sequence.len() {
-                    return None;
-                }
-                continue;
-            }
-            // It was something else after all.
-            out.extend_from_slice(&self.sequence[..self.matched]);
-            self.matched = usize::from(self.sequence.first() == Some(byte));
-            if self.matched == 0 {
-                out.push(*byte);
-            }
-        }
-        Some(out)
-    }
 }
 
 /// Reads keys as Docker writes them: letters, and `ctrl-` with a letter or one of `@[\]^_`.
@@ -220,16 +313,5 @@ mod tests {
         assert_eq!(detach_keys(Some("ctrl-a,d")).expect("keys"), [1, b'd']);
         assert!(detach_keys(Some("")).expect("no keys").is_empty());
         assert!(detach_keys(Some("ctrl-ab")).is_err());
-    }
-
-    #[test]
-    fn a_beginning_that_leads_nowhere_is_typed_after_all() {
-        let mut keys = Keys::new(&[16, 17]);
-        assert_eq!(keys.take(b"ab"), Some(b"ab".to_vec()));
-        assert_eq!(keys.take(&[16]), Some(vec![]));
-        assert_eq!(keys.take(b"x"), Some(vec![16, b'x']));
-        assert_eq!(keys.take(&[16, 16]), Some(vec![16]));
-        assert_eq!(keys.take(&[17]), None);
-        assert_eq!(Keys::new(&[]).take(&[16, 17]), Some(vec![16, 17]));
     }
 }

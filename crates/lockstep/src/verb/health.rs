@@ -6,8 +6,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use lockstep_kernel::event::{self, Want};
 use lockstep_kernel::process::{self, Child, Side};
-use lockstep_kernel::{event, exe, file, signal, socket};
+use lockstep_kernel::{exe, file, signal, socket};
 use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource, Runtime, clock};
 
 use crate::argv::Arguments;
@@ -163,7 +164,10 @@ fn listen(read: &OwnedFd, child: &Child, limit: Duration) -> lockstep_kernel::Re
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        let fds = [(child.pidfd.as_fd(), false), (read.as_fd(), false)];
+        let fds = [
+            (child.pidfd.as_fd(), Want::Read),
+            (read.as_fd(), Want::Read),
+        ];
         let ready = event::ready(&fds[..1 + usize::from(open)], Some(left))?;
         if ready.get(1).is_some_and(|pipe| pipe.read) {
             let bytes = file::read_some(read.as_fd())?;

@@ -1,6 +1,6 @@
 //! `run`, `create`, `start`, `attach`: a container comes to life, and somebody is there.
 
-use lockstep_supervisor::Request;
+use lockstep_supervisor::{Connection, Request};
 
 use crate::argv::Arguments;
 use crate::container::{Directory, Record, Status};
@@ -67,18 +67,20 @@ fn attend(
     let restarts = record.restart != crate::container::Restart::No;
     front::watch(front, record, &supervisor, place.as_ref())?;
     let input = match record.job.stdin && streams.stdin {
-        true => Some(second_connection(front, &record.id)?),
-        false => None,
+        true => give_input(front, &record.id),
+        false => Ok(None),
     };
-    let session = Session {
-        control: connection,
-        input,
-        terminal: record.job.terminal,
-        shown: streams.shown,
-        detach_keys: keys,
-        pass_signals: !args.denied("sig-proxy"),
-    };
-    let ended = session.serve();
+    let ended = input.and_then(|input| {
+        let session = Session {
+            control: connection,
+            input,
+            terminal: record.job.terminal,
+            shown: streams.shown,
+            detach_keys: keys,
+            pass_signals: !args.denied("sig-proxy"),
+        };
+        session.serve()
+    });
     match ended {
         Ok(Ended::Exited(exit)) if !restarts => {
             front::finish(front, &record.id, &supervisor)?;
@@ -86,10 +88,7 @@ fn attend(
         }
         other => {
             front::succeed(front, record, &supervisor, place.as_ref())?;
-            match other? {
-                Ended::Exited(exit) => Ok(status(exit.status)),
-                Ended::Detached => Ok(0),
-            }
+            other.map(code)
         }
     }
 }
@@ -101,10 +100,17 @@ fn warn(record: &Record) {
     }
 }
 
-fn second_connection(front: &Front, id: &str) -> Result<lockstep_supervisor::Connection, Failure> {
-    let directory = front.store()?.by_id(id)?;
-    let directory = directory.ok_or_else(|| Failure::new("the container's directory has gone"))?;
-    directory.connect()
+/// The connection that the container's input comes over; none where its program has ended before there was one.
+fn give_input(front: &Front, id: &str) -> Result<Option<Connection>, Failure> {
+    let Some(directory) = front.store()?.by_id(id)? else {
+        return Ok(None);
+    };
+    let mut input = directory.connect_if_there()?;
+    if let Some(input) = &mut input {
+        // That it is the giver's, whose end is the input's end.
+        input.post(&Request::Input(Vec::new()));
+    }
+    Ok(input)
 }
 
 /// A container whose program could not be started: removed with `--rm`, else left as ended.
@@ -260,16 +266,19 @@ fn ready(front: &Front, typed: &str) -> Result<(Directory, Record), Failure> {
 pub(super) fn attach(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let typed = args.words(0)?[0];
     let (directory, record) = front.store()?.find(typed)?;
+    let ended = || {
+        Failure::new(format!("container {typed} does not run"))
+            .hint(format!("lockstep start -a {typed}"))
+    };
     if !matches!(directory.status()?, Status::Running(_)) {
-        return Err(Failure::new(format!("container {typed} does not run"))
-            .hint(format!("lockstep start -a {typed}")));
+        return Err(ended());
     }
     let keys = detach_keys(args.text("detach-keys")?)?;
     let _mask = front::block_signals()?;
-    let control = directory.connect()?;
-    control.send(&Request::Attach)?;
+    let mut control = directory.connect_if_there()?.ok_or_else(ended)?;
+    control.post(&Request::Attach);
     let input = match record.job.stdin && !args.flag("no-stdin") {
-        true => Some(directory.connect()?),
+        true => directory.connect_if_there()?,
         false => None,
     };
     let session = Session {
@@ -280,9 +289,22 @@ pub(super) fn attach(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         detach_keys: &keys,
         pass_signals: !args.denied("sig-proxy"),
     };
-    match session.serve()? {
-        Ended::Exited(exit) => Ok(status(exit.status)),
-        Ended::Detached => Ok(0),
+    let ended = session
+        .serve()
+        .or_else(|failure| match directory.status()? {
+            // Too late to be told of the end, as who came when it had just been.
+            Status::Exited(_, exit) => Ok(Ended::Exited(exit)),
+            _ => Err(failure),
+        });
+    ended.map(code)
+}
+
+/// What this program ends with: as a signal would have ended it, where one came that was not passed on.
+fn code(ended: Ended) -> u8 {
+    match ended {
+        Ended::Exited(exit) => status(exit.status),
+        Ended::Detached => 0,
+        Ended::Signalled(number) => status(128 + number),
     }
 }
 

@@ -13,8 +13,6 @@ pub(crate) enum Kind {
     Hardened,
     /// Another by decision, not for hardness.
     Chosen,
-    /// The right answer or a mistake, as two processes happen to run.
-    Race,
     /// Not done, and said so.
     Refused,
     /// A mistake.
@@ -27,22 +25,15 @@ impl Kind {
             Kind::Same => "same",
             Kind::Hardened => "hardened",
             Kind::Chosen => "chosen",
-            Kind::Race => "race",
             Kind::Refused => "refused",
             Kind::Wrong => "wrong",
         }
     }
 
     fn of(name: &str) -> Option<Kind> {
-        [
-            Kind::Hardened,
-            Kind::Chosen,
-            Kind::Race,
-            Kind::Refused,
-            Kind::Wrong,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
+        [Kind::Hardened, Kind::Chosen, Kind::Refused, Kind::Wrong]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 

@@ -87,20 +87,15 @@ impl Run {
             .filter(|peer| line.peers.contains(peer))
             .map(|peer| (peer, self.stage.ask(peer, line)))
             .collect();
-        let mut ours = self.stage.ask(Engine::Lockstep, line);
-        let mut found = kind(&ours, &peers);
+        let ours = self.stage.ask(Engine::Lockstep, line);
+        let found = kind(&ours, &peers);
         let known = self.known.of(&line.name);
-        if !agrees(known, found) {
-            // The machine is shared: a line that waits for something is asked once more.
-            ours = self.stage.ask(Engine::Lockstep, line);
-            found = kind(&ours, &peers);
-        }
         self.table.enter(line, found, known, &peers, &ours);
         match known {
             None if found != Kind::Same => Err(Failed::from(table::both(line, &peers, &ours))),
-            Some(entry) if found == Kind::Same && entry != Kind::Race && Sample::is_full() => Err(
-                Failed::from("the answer has become the same: take the line out of known.tsv"),
-            ),
+            Some(_) if found == Kind::Same && Sample::is_full() => Err(Failed::from(
+                "the answer has become the same: take the line out of known.tsv",
+            )),
             Some(entry)
                 if found != Kind::Same && (found == Kind::Refused) != (entry == Kind::Refused) =>
             {
@@ -114,10 +109,6 @@ impl Run {
             _ => Ok(()),
         }
     }
-}
-
-fn agrees(known: Option<Kind>, found: Kind) -> bool {
-    known.map_or(found == Kind::Same, |_| found != Kind::Same)
 }
 
 fn kind(ours: &Answer, peers: &[(Engine, Answer)]) -> Kind {

@@ -35,6 +35,7 @@ mod record;
 mod restart;
 mod secret;
 mod secrets;
+mod session;
 mod stream;
 mod user;
 mod vendor;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         ("record", record::CASES),
         ("restart", restart::CASES),
         ("secrets", secrets::CASES),
+        ("session", session::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
         ("vendor", vendor::CASES),

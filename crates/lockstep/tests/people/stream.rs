@@ -165,7 +165,7 @@ fn no_log(t: &Stage) {
 }
 
 /// The command line in a terminal of script(1), with this typed after a moment.
-fn in_terminal(t: &Stage, typed: &str, args: &[&str]) -> String {
+pub(crate) fn in_terminal(t: &Stage, typed: &str, args: &[&str]) -> String {
     let words = format!("{:?}", t.command(args)).replace('"', "'");
     let mut script = Command::new("bash");
     let line = format!(

@@ -4,8 +4,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use lockstep_kernel::event::{self, Want};
 use lockstep_kernel::process::{self, Child, Image};
-use lockstep_kernel::{event, exe, file};
+use lockstep_kernel::{exe, file};
 
 use crate::container::Check;
 use crate::failure::{Doing, Failure};
@@ -54,7 +55,7 @@ impl Clock {
         loop {
             reap(left)?;
             let pause = self.pause();
-            let ready = event::ready(&[(supervisor.as_fd(), false)], pause).doing(what)?;
+            let ready = event::ready(&[(supervisor.as_fd(), Want::Read)], pause).doing(what)?;
             if ready[0].read {
                 return Ok(());
             }
@@ -63,7 +64,10 @@ impl Clock {
                 continue;
             };
             // It has a time limit of its own. It goes on when it is just what ends the container.
-            let fds = [(supervisor.as_fd(), false), (run.pidfd.as_fd(), false)];
+            let fds = [
+                (supervisor.as_fd(), Want::Read),
+                (run.pidfd.as_fd(), Want::Read),
+            ];
             let ready = event::ready(&fds, None).doing(what)?;
             if ready[0].read {
                 left.push(run.pid);
