@@ -31,6 +31,7 @@ mod nested;
 mod notify;
 mod own_binary;
 mod plan;
+mod readme;
 mod record;
 mod restart;
 mod secret;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         ("own_binary", own_binary::CASES),
         ("plan", plan::CASES),
         ("secret", secret::CASES),
+        ("readme", readme::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),
         ("secrets", secrets::CASES),
