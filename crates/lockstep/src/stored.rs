@@ -137,15 +137,6 @@ impl<'a> Images<'a> {
         Ok(paths.into_iter().map(PathBuf::from).collect())
     }
 
-    /// The same directories for a container that is not made. Nothing keeps the image from being removed.
-    pub(crate) fn layers(&self, image: &Image) -> Result<Vec<PathBuf>, Failure> {
-        let paths = self.inside(|store, owners| {
-            let layers = store.layers(image, owners)?;
-            layers.iter().map(|layer| path_of(layer.as_fd())).collect()
-        })?;
-        Ok(paths.into_iter().map(PathBuf::from).collect())
-    }
-
     /// The same where it takes no other id than the caller's: the layers are unpacked, and the uppermost is container root's,
     /// as nearly every image's is.
     fn claim_outside(
@@ -164,6 +155,22 @@ impl<'a> Images<'a> {
         overlay::prepare_upper(directory.as_fd(), &layers, None)?;
         let path = |layer: &Layer| path_of(layer.as_fd()).map(PathBuf::from);
         layers.iter().map(path).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The layers' directories for a container that is not made. Nothing keeps the image from being removed.
+    pub(crate) fn layers(&self, image: &Image) -> Result<Vec<PathBuf>, Failure> {
+        let path = |layer: &Layer| path_of(layer.as_fd());
+        if let Ok(Some(store)) = self.outside()
+            && let Ok(Some(layers)) = store.unpacked(image, &self.owners())
+        {
+            return layers
+                .iter()
+                .map(|one| path(one).map(PathBuf::from))
+                .collect();
+        }
+        let paths =
+            self.inside(|store, owners| store.layers(image, owners)?.iter().map(path).collect())?;
+        Ok(paths.into_iter().map(PathBuf::from).collect())
     }
 
     /// What becomes of the owners of files, for who is inside.
