@@ -24,6 +24,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// process from one that enters a container; and so does [`keep`].
 static FILE: AtomicI32 = AtomicI32::new(-1);
 
+/// Where a child of this process says what [`sealed`] wants of it.
+static ASKED: AtomicI32 = AtomicI32::new(-1);
+
 /// Makes `$run`, a function from nothing to an exit status, the program's entry in place of Rust's own
 /// start-up, whose twenty system calls (signal stack, stack bounds, SIGPIPE) a runtime that is started for each
 /// container does without. SIGPIPE keeps its default action, which payloads inherit. The crate says
@@ -162,11 +165,7 @@ pub fn seal(args: &[OsString], env: impl Iterator<Item = (OsString, OsString)>) 
 /// Closes this program's file, if it is kept for [`sealed`]; whether it is out of reach. For a process that enters a
 /// container or has a child that does.
 pub fn let_go() -> bool {
-    let kept = FILE.swap(-1, Ordering::Relaxed);
-    if kept >= 0 {
-        // SAFETY: it was opened for this place, which nobody can take it from any more.
-        drop(unsafe { OwnedFd::from_raw_fd(kept) });
-    }
+    forget(FILE.swap(-1, Ordering::Relaxed));
     is_out_of_reach()
 }
 
@@ -198,8 +197,8 @@ pub fn sealed() -> Result<OwnedFd> {
         // SAFETY: a new descriptor.
         return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
     }
-    let mounted = read_only().or_else(|_| read_only_elsewhere());
-    mounted.or_else(|_| {
+    let mounted = asked().or_else(|_| read_only());
+    mounted.or_else(|_| read_only_elsewhere()).or_else(|_| {
         let exe = file::openat(file::CWD, EXE, OFlags::RDONLY, 0)?;
         if is_sealed(&exe) {
             return Ok(exe);
@@ -209,41 +208,72 @@ pub fn sealed() -> Result<OwnedFd> {
 }
 
 fn read_only() -> Result<OwnedFd> {
-    read_only_mount(Path::new(EXE))
+    read_only_mount(Path::new(EXE)).map(|(file, _)| file)
 }
 
-/// The same by a child with the rights for it in namespaces of its own: 0.4 ms in the place of the 2 ms of a copy. Its
-/// copy of the tree of mounts has the file by its name alone, which has to be still the file's.
+/// The same by a child with the rights for it in namespaces of its own: 0.5 ms in the place of the 2 ms of a copy.
 fn read_only_elsewhere() -> Result<OwnedFd> {
-    let other = || Error {
-        call: "a read-only mount of /proc/self/exe".into(),
-        errno: libc::ENOENT,
-    };
-    let path = file::readlink(file::CWD, EXE)?;
-    let running = file::stat(file::CWD, EXE, true)?;
-    let (ours, theirs) = socket::pair()?;
+    let answer = ask()?;
     let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64;
     let child = match process::clone(namespaces, None)? {
         Side::Parent(child) => child,
         Side::Child => {
-            drop(ours);
-            let sent = read_only_mount(&path)
-                .and_then(|file| socket::send(theirs.as_fd(), b".", &[file.as_fd()]));
-            process::exit(i32::from(sent.is_err()))
+            answer();
+            process::exit(0)
         }
     };
-    drop(theirs);
-    let received = socket::receive(ours.as_fd());
+    drop(answer);
+    let file = asked();
     process::wait(child.pid, false)?;
-    let file = received?.1.pop().ok_or_else(other)?;
-    let opened = file::fstat(&file)?;
-    match (opened.st_dev, opened.st_ino) == (running.st_dev, running.st_ino) {
+    file
+}
+
+/// Prepares a child of this process to make for [`sealed`] what this process has no right to, while it goes on: a child in
+/// a user and a mount namespace of its own, which calls this. Its copy of the tree of mounts has the file by its name
+/// alone, so that is compared.
+pub fn ask() -> Result<impl FnOnce()> {
+    let path = file::readlink(file::CWD, EXE)?;
+    let (ours, theirs) = socket::pair()?;
+    forget(ASKED.swap(ours.into_raw_fd(), Ordering::Relaxed));
+    Ok(move || {
+        // Whoever waits for it sees the end of the connection.
+        if let Ok((file, mount)) = read_only_mount(&path) {
+            drop(socket::send(theirs.as_fd(), b".", &[file.as_fd()]));
+            drop(mount);
+        }
+    })
+}
+
+fn asked() -> Result<OwnedFd> {
+    let none = || Error {
+        call: "a read-only mount of /proc/self/exe".into(),
+        errno: libc::ENOENT,
+    };
+    let socket = ASKED.swap(-1, Ordering::Relaxed);
+    if socket < 0 {
+        return Err(none());
+    }
+    // SAFETY: it was opened for this place, which nobody can take it from any more.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let file = socket::receive(socket.as_fd())?.1.pop().ok_or_else(none)?;
+    let (running, found) = (file::stat(file::CWD, EXE, true)?, file::fstat(&file)?);
+    match (found.st_dev, found.st_ino) == (running.st_dev, running.st_ino) {
         true => Ok(file),
-        false => Err(other()),
+        false => Err(none()),
     }
 }
 
-fn read_only_mount(path: &Path) -> Result<OwnedFd> {
+/// Closes what was in a place of this module.
+fn forget(fd: i32) {
+    if fd >= 0 {
+        // SAFETY: it was opened for that place, which nobody can take it from any more.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+}
+
+/// The file behind the mount, and the mount, which needs not stay open. To close it takes as long as every processor needs to
+/// pass a quiescent state, up to 1 ms.
+fn read_only_mount(path: &Path) -> Result<(OwnedFd, OwnedFd)> {
     let mount = mount::open_tree(file::CWD, path, false, false)?;
     let attributes = mount::Attributes {
         set: MOUNT_ATTR_RDONLY,
@@ -251,7 +281,7 @@ fn read_only_mount(path: &Path) -> Result<OwnedFd> {
     };
     mount::set_attributes(&mount, &attributes, false)?;
     let name = format!("/proc/self/fd/{}", mount.as_raw_fd());
-    file::openat(file::CWD, name, OFlags::RDONLY, 0)
+    Ok((file::openat(file::CWD, name, OFlags::RDONLY, 0)?, mount))
 }
 
 /// Whether this is a memfd that nobody can write any more. EINVAL: it is no memfd.

@@ -177,8 +177,8 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
 
 /// The same by any mapper, for [`within`].
 pub fn detached(proc: impl AsFd, maps: (&[Map], &[Map]), mapper: Mapper) -> Result<OwnedFd> {
-    let (users, writing) = begin(proc, maps, mapper)?;
-    writing.finish()?;
+    let (users, writing) = begin(proc, maps, mapper, (0, || ()))?;
+    writing.finish()?.reap()?;
     Ok(users)
 }
 
@@ -191,22 +191,26 @@ pub struct Writing {
     helpers: Option<Helpers>,
 }
 
-/// [`detached`] without waiting for its maps. Where no helper is needed they are written.
+/// [`detached`] without waiting for its maps. Where no helper is needed they are written. The process that is in it until then
+/// calls `first` in new namespaces by CLONE_NEW* `flags` too, with no id mapped yet.
 pub fn begin(
     proc: impl AsFd,
     (users, groups): (&[Map], &[Map]),
     mapper: Mapper,
+    (flags, first): (u64, impl FnOnce()),
 ) -> Result<(OwnedFd, Writing)> {
     let proc = proc.as_fd();
     let (held, hold) = crate::socket::pipe()?;
-    let holder = match process::clone(libc::CLONE_NEWUSER as u64, None)? {
+    let holder = match process::clone(libc::CLONE_NEWUSER as u64 | flags, None)? {
         Side::Child => {
             // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
             drop(hold);
+            first();
             process::exit(i32::from(file::read_fd(&held, 1).is_err()))
         }
         Side::Parent(child) => child,
     };
+    drop(first);
     let pid = holder.pid;
     let mut writing = Writing {
         holder,
@@ -224,19 +228,33 @@ pub fn begin(
     match made {
         Ok(made) => Ok((made, writing)),
         Err(error) => {
-            writing.finish()?;
+            writing.finish()?.reap()?;
             Err(error)
         }
     }
 }
 
 impl Writing {
-    /// Waits until the maps are written.
-    pub fn finish(self) -> Result<()> {
+    /// Waits until the maps are written. What is left of it is a process that ends.
+    pub fn finish(self) -> Result<Held> {
         let written = self.helpers.map_or(Ok(()), Helpers::finish);
         drop(self.hold);
-        process::wait(self.holder.pid, false)?;
-        written.map_err(|(_, error)| error)
+        let held = Held(self.holder);
+        match written {
+            Ok(()) => Ok(held),
+            Err((_, error)) => held.reap().and(Err(error)),
+        }
+    }
+}
+
+/// The process that was in a user namespace until its maps were written. It has been told to end.
+#[derive(Debug)]
+pub struct Held(process::Child);
+
+impl Held {
+    /// Waits for its end.
+    pub fn reap(self) -> Result<()> {
+        process::wait(self.0.pid, false).map(drop)
     }
 }
 

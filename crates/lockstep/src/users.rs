@@ -7,9 +7,10 @@
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::OwnedFd;
 
-use lockstep_kernel::file;
-use lockstep_kernel::namespace::{self, Map, Mapper, Writing};
+use lockstep_kernel::namespace::{self, Held, Map, Mapper, Writing};
+use lockstep_kernel::{exe, file};
 use lockstep_oci::runtime::{IdMapping, NamespaceType, Spec};
+use lockstep_plan::namespace::NEWNS;
 
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
@@ -22,6 +23,7 @@ type Maps = (Vec<IdMapping>, Vec<IdMapping>);
 pub(crate) struct Users {
     made: OnceCell<(OwnedFd, Maps)>,
     writing: RefCell<Option<Writing>>,
+    held: RefCell<Option<Held>>,
 }
 
 fn what() -> String {
@@ -29,8 +31,26 @@ fn what() -> String {
 }
 
 impl Users {
-    /// Begins it, with the ids that containers of this caller have.
-    pub(crate) fn begin(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
+    /// Begins it for a container that is going to be started. Its first process makes the mount from which the supervisor is
+    /// executed, which this one has no right to.
+    pub(crate) fn begin(&self, caller: &Caller) -> Result<(), Failure> {
+        match exe::ask() {
+            Ok(answer) => self.make(caller, (NEWNS, answer)),
+            Err(_) => self.make(caller, (0, || ())),
+        }
+        .map(drop)
+    }
+
+    /// Begins it if nobody has, and waits until it can be entered.
+    pub(crate) fn ready(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
+        let made = self.make(caller, (0, || ()))?;
+        self.finish()?;
+        self.reap()?;
+        Ok(made)
+    }
+
+    /// With the ids that containers of this caller have.
+    fn make(&self, caller: &Caller, first: (u64, impl FnOnce())) -> Result<&OwnedFd, Failure> {
         if let Some((made, _)) = self.made.get() {
             return Ok(made);
         }
@@ -42,22 +62,23 @@ impl Users {
         let maps = resolve::default_maps(caller);
         let (users, groups) = (lines(&maps.0), lines(&maps.1));
         let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
-        let (made, writing) = namespace::begin(&proc, (&users, &groups), mapper).doing(what)?;
+        let begun = namespace::begin(&proc, (&users, &groups), mapper, first);
+        let (made, writing) = begun.doing(what)?;
         self.writing.replace(Some(writing));
         Ok(&self.made.get_or_init(|| (made, maps)).0)
     }
 
-    /// Begins it if nobody has, and waits until it can be entered.
-    pub(crate) fn ready(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
-        let made = self.begin(caller)?;
-        self.finish()?;
-        Ok(made)
-    }
-
     /// Waits for its maps.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
-        let writing = self.writing.take();
-        writing.map_or(Ok(()), Writing::finish).doing(what)
+        if let Some(writing) = self.writing.take() {
+            self.held.replace(Some(writing.finish().doing(what)?));
+        }
+        Ok(())
+    }
+
+    /// Waits for the process that was in it until then.
+    pub(crate) fn reap(&self) -> Result<(), Failure> {
+        self.held.take().map_or(Ok(()), Held::reap).doing(what)
     }
 
     /// The namespace for a container with these very maps, if it was begun.

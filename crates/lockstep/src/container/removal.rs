@@ -126,6 +126,20 @@ impl Store {
         Ok(found.is_some() || directory.exists()?)
     }
 
+    /// The same behind the supervisor that has it, when that lets it go.
+    pub(crate) fn come_after(
+        &self,
+        runtime: &Runtime<'_>,
+        directory: &Directory,
+    ) -> Result<(), Failure> {
+        directory.wait_lock()?;
+        // Another command may have been faster.
+        if directory.exists()? {
+            self.mend(runtime, directory, directory.record()?)?;
+        }
+        Ok(())
+    }
+
     /// The same, and what was found: nothing has to be read again of a container that is well.
     pub(crate) fn look_after(
         &self,

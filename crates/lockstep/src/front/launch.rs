@@ -103,7 +103,10 @@ fn supervise(
     let (supervisor, connection) =
         lockstep_supervisor::start(args, directory.as_fd(), handed, lent)?;
     // The helpers had time until here.
-    let begun = users.finish().and_then(|()| Ok(connection.begin(job)?));
+    let begun = users.finish().and_then(|()| {
+        connection.begin(job)?;
+        users.reap()
+    });
     if let Err(failure) = begun {
         drop(connection);
         drop(lockstep_kernel::process::wait(supervisor.pid, false));

@@ -42,13 +42,17 @@ enum Duty {
 /// Waits for the supervisor's end and does what the record says comes after it, once; whether it was the end.
 pub(crate) fn finish(front: &Front, id: &str, supervisor: &Child) -> Result<(), Failure> {
     let what = || "waiting for the supervisor".to_owned();
+    let store = front.store()?;
+    // It lets the lock go as its last deed, and has the kernel take its memory apart while it is come after here.
+    let done = store.by_id(id).and_then(|directory| match directory {
+        Some(directory) => {
+            front.with_runtime(store, |runtime| store.come_after(runtime, &directory))
+        }
+        None => Ok(()),
+    });
     event::readable(&[Some(supervisor.pidfd.as_fd())]).doing(what)?;
     process::wait(supervisor.pid, true).doing(what)?;
-    let store = front.store()?;
-    if let Some(directory) = store.by_id(id)? {
-        front.with_runtime(store, |runtime| store.repair(runtime, &directory))?;
-    }
-    Ok(())
+    done
 }
 
 /// Leaves a keeper behind a container that nobody waits for, if it needs one.
