@@ -91,6 +91,64 @@ pub fn load_device_filter(program: &[u64]) -> Result<OwnedFd> {
     Ok(owned(raw))
 }
 
+/// Programs that watch, or that decide beside the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watcher {
+    /// BPF_PROG_TYPE_RAW_TRACEPOINT (Linux 4.17).
+    RawTracepoint,
+    /// BPF_PROG_TYPE_TRACING at the end of a kernel function, BPF_TRACE_FEXIT (Linux 5.5).
+    FunctionExit,
+    /// BPF_PROG_TYPE_LSM, BPF_LSM_MAC (Linux 5.7).
+    Lsm,
+}
+
+/// Tries whether this process may load such a program; none is left. CAP_BPF and CAP_PERFMON are needed, and some kernels
+/// refuse the last two to everybody.
+pub fn try_loading(watcher: Watcher) -> Result<()> {
+    #[repr(C)]
+    struct LoadFor {
+        load: Load,
+        prog_ifindex: u32,
+        expected_attach_type: u32,
+    }
+    let (name, prog_type, attach) = match watcher {
+        Watcher::RawTracepoint => ("RAW_TRACEPOINT", 17, 0),
+        Watcher::FunctionExit => ("TRACING", 26, 25),
+        Watcher::Lsm => ("LSM", 29, 27),
+    };
+    // r0 = 0; exit
+    let instructions = [0xb7_u64.to_le_bytes(), 0x95_u64.to_le_bytes()];
+    let license = c"GPL";
+    let mut attr = LoadFor {
+        load: Load {
+            prog_type,
+            insn_cnt: 2,
+            insns: instructions.as_ptr() as u64,
+            license: license.as_ptr() as u64,
+            log_level: 0,
+            log_size: 0,
+            log_buf: 0,
+            kern_version: 0,
+            prog_flags: 0,
+            prog_name: *b"lockstep_try\0\0\0\0",
+        },
+        prog_ifindex: 0,
+        expected_attach_type: attach,
+    };
+    let text = || format!("bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_{name}, 2)");
+    // SAFETY: the attribute has the kernel's layout; the instructions and the licence that it points to live until the
+    // call returns.
+    match unsafe { bpf(BPF_PROG_LOAD, &mut attr, text) } {
+        Ok(raw) => {
+            drop(owned(raw));
+            Ok(())
+        }
+        // EINVAL: that no function is named is all that is wrong with it, and is asked behind the permission.
+        Err(e) if attach != 0 && e.is(&[libc::EINVAL]) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
 /// BPF_PROG_ATTACH with `BPF_F_ALLOW_MULTI`: the program holds beside those of the parents and of
 /// others. With `replace` it takes the place of that program without a moment between (Linux 5.6).
 pub fn attach_device_filter(

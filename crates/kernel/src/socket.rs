@@ -232,3 +232,15 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>)> {
     }
     Ok((buffer[..received.bytes].to_vec(), fds))
 }
+
+/// A socket on which copies of the kernel's audit records arrive: netlink(7), NETLINK_AUDIT, the group
+/// AUDIT_NLGRP_READLOG (Linux 3.16; CAP_AUDIT_READ in the first user namespace).
+pub fn audit_records() -> Result<OwnedFd> {
+    use net::netlink::{AUDIT, SocketAddrNetlink};
+    let (kind, flags) = (SocketType::RAW, SocketFlags::CLOEXEC);
+    let socket = net::socket_with(AddressFamily::NETLINK, kind, flags, Some(AUDIT))
+        .told(|| "socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT)".into())?;
+    net::bind(&socket, &SocketAddrNetlink::new(0, 1))
+        .told(|| format!("bind({}, AUDIT_NLGRP_READLOG)", call::fd(socket.as_fd())))?;
+    Ok(socket)
+}

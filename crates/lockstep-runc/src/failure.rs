@@ -94,7 +94,7 @@ impl From<lockstep_runtime::Error> for Failure {
             headline: Some(headline),
             detail: lines.collect(),
             // Not the caller's mistake, but something between the new process and its program.
-            at_start: matches!(error.kind, Kind::Program | Kind::Kernel),
+            at_start: matches!(error.kind, Kind::Program | Kind::IdMap | Kind::Kernel),
             code: 1,
         }
     }

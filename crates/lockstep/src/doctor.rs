@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use lockstep_kernel::process::{self, Side};
-use lockstep_kernel::{credential, file, landlock, mount, namespace, seccomp};
-use lockstep_plan::namespace::{NEWNS, NEWUSER};
+use lockstep_kernel::{file, landlock, seccomp};
+use lockstep_plan::Host;
 use lockstep_profile::selinux;
 use serde::Serialize;
 
@@ -12,6 +12,12 @@ use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::front::{Front, SAVED_SCHEMA, Saved};
 use crate::modules::{Apparmor, Selinux};
+use crate::resolve::Caller;
+
+mod cgroup;
+mod file_system;
+mod right;
+mod user;
 
 /// SECCOMP_RET_USER_NOTIF (Linux 5.0).
 const USER_NOTIF: u32 = 0x7fc0_0000;
@@ -66,10 +72,13 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         };
         fact("configuration", format!("{}: {said}", path.display()))
     }));
-    facts.push(user_namespace());
-    facts.push(ids(&caller));
-    facts.push(cgroups(caller.uid));
-    facts.push(overlay());
+    let host = front.with_runtime(front.store()?, |runtime| Ok(runtime.host()?))?;
+    facts.push(user::user_namespace());
+    facts.push(user::ids(&caller)?);
+    facts.extend(right::facts(&host)?);
+    facts.push(cgroup::fact_of(&host.cgroup, &caller));
+    facts.push(file_system::overlay(&caller));
+    facts.push(file_system::id_maps(&caller, &at.data));
     facts.push(match seccomp::action_available(USER_NOTIF) {
         true => fact("seccomp", "filters and notification"),
         false => lacking(
@@ -82,11 +91,15 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         0 => lacking("landlock", "none", "supervisors are confined without it; a kernel with CONFIG_SECURITY_LANDLOCK and lsm=landlock,... on its command line"),
         abi => fact("landlock", format!("ABI {abi}")),
     });
-    facts.push(fact("lsm", first_line("/sys/kernel/security/lsm")));
+    facts.push(match first_line("/sys/kernel/security/lsm") {
+        list if list.is_empty() => fact("lsm", "securityfs is not mounted"),
+        list => fact("lsm", list),
+    });
     facts.extend(modules()?);
+    facts.push(right::tier());
     let missing = facts.iter().any(|fact| fact.missing);
     let text = match args.flag("json") {
-        true => json(front, &facts, caller)?,
+        true => json(host, &facts, caller)?,
         false => table(&facts),
     };
     crate::print::print(&text)?;
@@ -125,12 +138,12 @@ fn modules() -> Result<Vec<Fact>, Failure> {
 }
 
 /// The facts, and the host as planning takes it (`plan --host`).
-fn json(front: &Front, facts: &[Fact], caller: crate::resolve::Caller) -> Result<String, Failure> {
+fn json(host: Host, facts: &[Fact], caller: Caller) -> Result<String, Failure> {
     let wrong = |error: serde_json::Error| Failure::new(format!("JSON: {error}"));
     let saved = Saved {
         schema: SAVED_SCHEMA,
         facts: serde_json::to_value(facts).map_err(wrong)?,
-        host: front.with_runtime(front.store()?, |runtime| Ok(runtime.host()?))?,
+        host,
         subuids: caller.subuids,
         subgids: caller.subgids,
     };
@@ -156,117 +169,6 @@ fn table(facts: &[Fact]) -> String {
         }
     }
     out
-}
-
-/// Whether a user namespace can be made, and mounted in: some hosts allow the first and refuse the second.
-fn user_namespace() -> Fact {
-    let tried = attempt(|| {
-        namespace::unshare(NEWUSER | NEWNS)?;
-        mount::change_propagation(std::path::Path::new("/"), 0x4_0000 | 0x4000)
-    });
-    match tried {
-        Ok(()) => fact("user namespace", "can be made"),
-        Err(why) => lacking(
-            "user namespace",
-            format!("refused: {why}"),
-            user_namespace_remedy(),
-        ),
-    }
-}
-
-fn user_namespace_remedy() -> String {
-    remedy_where(&first_line)
-}
-
-/// The sysctl that refuses it, by distribution; `read` gives the first line of a file, empty where there is none.
-fn remedy_where(read: &dyn Fn(&str) -> String) -> String {
-    let is = |path: &str, value: &str| read(path) == value;
-    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "sysctl -w kernel.unprivileged_userns_clone=1".into();
-    }
-    if is(
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-    ) {
-        return "this host's AppArmor allows it to programs with a profile that says so: docs/hardening.md has \
-                the one for /etc/apparmor.d/lockstep"
-            .into();
-    }
-    if is("/proc/sys/user/max_user_namespaces", "0") {
-        return "sysctl -w user.max_user_namespaces=15000".into();
-    }
-    "without one nothing runs here; inside another container its seccomp filter or its masked /proc may refuse it".into()
-}
-
-fn ids(caller: &crate::resolve::Caller) -> Fact {
-    if caller.maps_any_id() {
-        return fact("user ids", "a block of 65,536 for each container");
-    }
-    let count: u64 = caller
-        .subuids
-        .iter()
-        .map(|(_, count)| u64::from(*count))
-        .sum();
-    let groups: u64 = caller
-        .subgids
-        .iter()
-        .map(|(_, count)| u64::from(*count))
-        .sum();
-    if count > 0 && groups > 0 {
-        return fact("user ids", format!("your own and {count} subordinate ones"));
-    }
-    let name = crate::caller::user_name(caller.uid).unwrap_or_default();
-    let name = if name.is_empty() {
-        caller.uid.to_string()
-    } else {
-        name
-    };
-    lacking(
-        "user ids",
-        "your own alone: programs that change their user fail",
-        format!(
-            "apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
-        ),
-    )
-}
-
-fn cgroups(uid: u32) -> Fact {
-    let unified = file::stat(file::CWD, "/sys/fs/cgroup/cgroup.controllers", true).is_ok();
-    let any = file::stat(file::CWD, "/sys/fs/cgroup", true).is_ok();
-    let layout = match (unified, any) {
-        (true, _) => "v2",
-        (false, true) => "v1 or hybrid",
-        (false, false) => "none",
-    };
-    if uid == 0 {
-        return fact("cgroups", layout);
-    }
-    let own = first_line("/proc/self/cgroup");
-    let own = own
-        .strip_prefix("0::")
-        .filter(|_| unified)
-        .map(|path| format!("/sys/fs/cgroup{path}"));
-    let delegated = own.is_some_and(|path| {
-        let owner = file::stat(file::CWD, path, true).map(|found| found.st_uid);
-        owner.is_ok_and(|owner| owner == credential::euid())
-    });
-    match delegated {
-        true => fact("cgroups", "v2, delegated to you"),
-        false => lacking(
-            "cgroups",
-            format!("{layout}, not delegated: no limits of memory and CPU"),
-            "on systemd with cgroup v2: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids",
-        ),
-    }
-}
-
-/// The binary is executed through an overlay where one can be mounted, else through a copy in memory.
-fn overlay() -> Fact {
-    match mount::Context::open("overlay") {
-        Ok(_) => fact("overlay", "can be mounted"),
-        Err(_) if credential::euid() != 0 => fact("overlay", "not outside of a user namespace"),
-        Err(why) => lacking("overlay", format!("refused: {why}"), "modprobe overlay"),
-    }
 }
 
 /// Tries something in a process of its own, which cannot be undone in this one.
@@ -299,26 +201,4 @@ fn first_line(path: &str) -> String {
     let text = file::read_at_once(file::CWD, path, 4096).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_refuses_user_namespaces_is_named() {
-        let host = |path: &'static str, value: &'static str| {
-            remedy_where(&|asked: &str| match asked == path {
-                true => value.to_owned(),
-                false => String::new(),
-            })
-        };
-        let restricted = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
-        assert!(host(restricted, "1").contains("AppArmor"));
-        assert!(!host(restricted, "0").contains("AppArmor"));
-        let clone = "/proc/sys/kernel/unprivileged_userns_clone";
-        assert!(host(clone, "0").contains("unprivileged_userns_clone=1"));
-        let most = "/proc/sys/user/max_user_namespaces";
-        assert!(host(most, "0").contains("max_user_namespaces="));
-    }
 }

@@ -17,6 +17,10 @@ pub(crate) const NOT_FOUND: u8 = 127;
 /// There is no such container.
 pub(crate) const NO_CONTAINER: u8 = 1;
 
+/// Which option leaves an id map out, and what that means.
+const NOIDMAP: &str = "the volume's option noidmap leaves the map out (-v /:/host:ro,noidmap): what is mounted there, as \
+                       /proc, has no maps; files keep the host's ids, which are nobody's inside";
+
 /// An operation that failed; one process tells it to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
@@ -97,11 +101,16 @@ impl From<Error> for Failure {
             Some(reason) => format!("{call} ({reason})"),
             None => call,
         });
+        let of_mount = |asked: &String| asked.starts_with("/mounts/");
+        let hint = match error.kind {
+            Kind::IdMap if error.asked.as_ref().is_some_and(of_mount) => Some(NOIDMAP.to_owned()),
+            _ => error.hint.clone(),
+        };
         Failure {
             message: error.message.clone(),
             call,
             asked: error.asked.clone(),
-            hint: error.hint.clone(),
+            hint,
             code,
         }
     }

@@ -21,6 +21,8 @@ pub enum Kind {
     Invalid,
     /// The program to execute does not exist or is no program.
     Program,
+    /// The kernel does not id-map a file system that a mount brings.
+    IdMap,
     /// The kernel refused.
     Kernel,
 }

@@ -140,7 +140,7 @@ fn number(first: u32) -> String {
 
 /// Ids that the host's files give to users for containers of their own (subuid(5), subgid(5)), as half-open
 /// ranges. What cannot be read gives nothing away.
-fn subordinate_ranges() -> Vec<(u32, u32)> {
+pub(crate) fn subordinate_ranges() -> Vec<(u32, u32)> {
     let mut all = Vec::new();
     for path in ["/etc/subuid", "/etc/subgid"] {
         let text = file::read_at_once(file::CWD, path, 4 << 20).unwrap_or_default();

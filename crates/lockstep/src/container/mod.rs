@@ -12,7 +12,7 @@ mod record;
 mod removal;
 mod store;
 
-pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE};
+pub(crate) use block::{FIRST as FIRST_BLOCK, SIZE as BLOCK_SIZE, subordinate_ranges};
 pub(crate) use directory::{Directory, Keeping, Status, occupy, vacate};
 pub(crate) use health::{Check, Health, OnFailure, Probe, Verdict};
 pub(crate) use lookup::no_container;

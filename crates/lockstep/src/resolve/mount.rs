@@ -227,7 +227,26 @@ fn kernel(
         "sysfs",
         &[&common[..], &[writable]].concat(),
     ));
-    let cgroup = [&common[..], &["relatime", writable]].concat();
+    cgroups(input, out, writable, mounts)
+}
+
+/// The container's own cgroups; inside another container there is no mount of any perhaps.
+fn cgroups(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    writable: &str,
+    mounts: &mut Vec<Mount>,
+) -> Result<(), Failure> {
+    if !input.caller.is_root_with_cgroups() && !(input.sight.mounts)()?.has_cgroups() {
+        out.note(
+            "cgroups",
+            "none: this host has none mounted",
+            Origin::Host,
+            "",
+        );
+        return Ok(());
+    }
+    let cgroup = ["nosuid", "noexec", "nodev", "relatime", writable];
     mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &cgroup));
     let (seen, origin) = match input.caller.is_root_with_cgroups() {
         true => ("its own at /sys/fs/cgroup", Origin::Default),

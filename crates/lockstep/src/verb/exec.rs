@@ -6,7 +6,7 @@ use lockstep_kernel::file;
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{console, exe, process, signal};
 use lockstep_oci::runtime::{Process, Spec};
-use lockstep_runtime::{ContainerId, ExecRequest, ProcessSource};
+use lockstep_runtime::{ContainerId, Error, ExecRequest, Kind, ProcessSource, Runtime};
 
 use crate::argv::Arguments;
 use crate::container::Status;
@@ -48,8 +48,23 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         preserve_fds: handed,
         ..ExecRequest::new(ContainerId::parse(&record.id)?, ProcessSource::Json(text))
     };
-    let status = front.with_runtime(front.store()?, |runtime| Ok(runtime.exec(&request)?))?;
+    let status = front.with_runtime(front.store()?, |runtime| {
+        // Its own words name an option of runc's.
+        let paused = |e: &Error| e.kind == Kind::WrongState && is_paused(runtime, &request.id);
+        runtime.exec(&request).map_err(|e| match paused(&e) {
+            true => Failure::new(format!("container {} is paused", words[0])).hint(format!(
+                "lockstep unpause {}",
+                crate::escape::shell(words[0])
+            )),
+            false => e.into(),
+        })
+    })?;
     Ok(u8::try_from(status).unwrap_or(u8::MAX))
+}
+
+/// False where it cannot be told: the refusal that is being explained stands then.
+fn is_paused(runtime: &Runtime<'_>, id: &ContainerId) -> bool {
+    runtime.paused(id).unwrap_or(false)
 }
 
 /// The container's own process with what the command line changes.

@@ -180,11 +180,12 @@ fn paused_processes_do_not_run(t: &Stage) {
     let before = lines();
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(lines(), before);
+    let refused = t.call(&["exec", "p", "true"]).refused(125);
     assert!(
-        t.call(&["exec", "p", "true"])
-            .refused(125)
-            .contains("paused")
+        refused.contains("container p is paused") && refused.contains("lockstep unpause p"),
+        "{refused}"
     );
+    assert!(!refused.contains("--ignore-paused"), "{refused}");
     t.call(&["unpause", "p"]).text();
     assert!(until(|| lines() > before));
     assert_eq!(state(), "running false");

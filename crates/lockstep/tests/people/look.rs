@@ -394,9 +394,9 @@ fn why_names_who_asked(t: &Stage) {
 }
 
 fn doctor_answers(t: &Stage) {
-    let output = t.call(&["doctor", "--json"]);
-    assert!(output.code <= 1, "{output:?}");
-    let host: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let told = t.call(&["doctor", "--json"]);
+    assert!(told.code <= 1, "{told:?}");
+    let host: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
     let facts = &host["facts"];
     let named = |name: &str| {
         facts
@@ -409,12 +409,35 @@ fn doctor_answers(t: &Stage) {
         named("user namespace") && named("landlock") && named("store"),
         "{facts}"
     );
+    assert!(named("capabilities") && named("limits"), "{facts}");
+    let said = |name: &str| {
+        let facts = facts.as_array().expect("a list").iter();
+        let of_name = facts.filter(|fact| fact["name"] == name);
+        of_name
+            .map(|fact| fact["value"].to_string())
+            .collect::<String>()
+    };
+    assert!(said("tier").contains("seccomp notification"), "{facts}");
+    assert!(said("cgroups").contains("memory"), "{facts}");
+    assert!(said("user ids").contains("65535"), "{facts}");
+    // What it says is so.
+    let mapped = t.call(&["run", "--rm", "-v", "/usr/share:/h:ro", "host:", "true"]);
+    assert_eq!(
+        said("id-mapped mounts").contains("where"),
+        mapped.code == 0,
+        "{facts} {mapped:?}"
+    );
+    let user = output(t.user_command(None, &["doctor"]), b"").stdout;
+    assert!(
+        user.contains("  overlay          can be mounted in a user namespace"),
+        "{user}"
+    );
     let missing = facts
         .as_array()
         .expect("a list")
         .iter()
         .any(|fact| fact["missing"] == true);
-    assert_eq!(output.code, i32::from(missing));
+    assert_eq!(told.code, i32::from(missing));
 }
 
 fn help_names_every_verb(t: &Stage) {

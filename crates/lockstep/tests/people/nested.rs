@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::cases;
 use crate::stage::{Output, Stage, output, program};
 
-cases![in_itself, in_podman, in_docker];
+cases![in_itself, as_a_user, in_podman, in_docker];
 
 /// A container of the inner program, and what it says of itself.
 const INNER: &str = "--root /tmp/d --runroot /tmp/s run --rm host: sh -c \
@@ -56,6 +56,36 @@ fn in_itself(t: &Stage) {
         map,
     );
     works(run(&["--privileged"]), map);
+}
+
+/// An ordinary user's container has no cgroups mounted where the user may make none.
+fn as_a_user(t: &Stage) {
+    let dir = t.dir.join("programs");
+    std::fs::create_dir(&dir).expect("a directory");
+    std::fs::copy(program(), dir.join("inner")).expect("a copy");
+    let volume = format!("{}:/programs:ro", dir.display());
+    let run = |script: &str| {
+        let options = [
+            "run",
+            "--rm",
+            "-v",
+            &volume,
+            "--cap-add",
+            "SETFCAP",
+            "--security-opt",
+            "seccomp=unconfined",
+            "--security-opt",
+            "unmask=ALL",
+            "host:",
+            "sh",
+            "-c",
+            script,
+        ];
+        output(t.user_command(None, &options), b"")
+    };
+    works(run(&format!("/programs/inner {INNER}")), "0 0 1");
+    let doctor = run("/programs/inner --root /tmp/d --runroot /tmp/s doctor");
+    assert!(doctor.stdout.contains("- cgroups"), "{doctor:?}");
 }
 
 /// An image of busybox and this program, as a tar.

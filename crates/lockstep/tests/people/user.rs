@@ -12,6 +12,7 @@ crate::cases![
     files_belong_to_the_user,
     limits_are_refused_or_felt,
     what_needs_root_says_so,
+    nobody_is_given_another_s_ids,
     its_supervisor_is_confined,
     another_user_cannot_enter,
     cgroups_of_others_are_out_of_sight,
@@ -220,6 +221,28 @@ fn what_needs_root_says_so(t: &Stage) {
     assert!(
         doctor.stdout.contains("usermod --add-subuids"),
         "{doctor:?}"
+    );
+}
+
+/// The line that doctor prints gives a second user other ids than the first one has.
+fn nobody_is_given_another_s_ids(t: &Stage) {
+    let files = t.dir.join("subordinate");
+    let taken = "ann:100000:65536\nbob:165536:65536\n";
+    std::fs::write(&files, taken).expect("a file");
+    let plain = t.user_command(None, &["doctor"]);
+    // The user's command binds an empty file over both; this one is bound over that one's source.
+    let script = format!(
+        "mount --bind {} {} && exec \"$@\"",
+        files.display(),
+        t.dir.join("subordinate-0").display()
+    );
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
+    command.arg(plain.get_program()).args(plain.get_args());
+    let doctor = output(command, b"").stdout;
+    assert!(
+        doctor.contains("--add-subuids 231072-296607 --add-subgids 231072-296607"),
+        "{doctor}"
     );
 }
 

@@ -10,6 +10,7 @@ crate::cases![
     what_is_mounted_below_is_no_way_out,
     named_volumes_stay,
     own_directories_stay_out,
+    all_of_the_host,
     memory,
     a_directory_as_root,
     a_read_only_root,
@@ -122,6 +123,17 @@ fn own_directories_stay_out(t: &Stage) {
     assert!(containing.stdout.contains("root-data"), "{containing:?}");
     assert!(!containing.stdout.contains("containers"), "{containing:?}");
     assert!(containing.stderr.contains("masked"), "{containing:?}");
+}
+
+/// The host's /proc has no id maps: the refusal names the option that does without, and with it the mount works.
+fn all_of_the_host(t: &Stage) {
+    let refused = t.sh(&["-v", "/:/h"], "true").refused(125);
+    assert!(refused.contains("noidmap"), "{refused}");
+    assert!(
+        t.sh(&["-v", "/:/h:ro,noidmap"], "ls /h")
+            .text()
+            .contains("proc")
+    );
 }
 
 fn memory(t: &Stage) {

@@ -65,8 +65,9 @@ pub(crate) fn open_source(proc: BorrowedFd<'_>, op: &Op) -> Result<OwnedFd> {
         };
         mount::set_attributes(&tree, &map, *deep)
             .during(|| format!("id-mapping {}", path.display()))
-            .map_err(|e| {
-                e.hint("the file system of the source may not support id-mapped mounts")
+            .map_err(|mut e| {
+                e.kind = Kind::IdMap;
+                e.hint("the file system of the source, or one that is mounted in it, may not support id-mapped mounts")
             })?;
     }
     Ok(tree)

@@ -118,6 +118,7 @@ pub(crate) struct Mounts(Vec<Mounted>);
 #[derive(Debug)]
 struct Mounted {
     point: PathBuf,
+    cgroup: bool,
     place: Place,
     layers: Vec<PathBuf>,
 }
@@ -128,6 +129,7 @@ impl Mounts {
         let lines = text.lines().filter_map(Line::parse);
         let mounts = lines.map(|line| Mounted {
             point: unescape(line.point).into_owned().into(),
+            cgroup: matches!(line.kind, "cgroup" | "cgroup2"),
             place: Place {
                 device: line.device.to_owned(),
                 path: unescape(line.root).into_owned().into(),
@@ -141,6 +143,11 @@ impl Mounts {
             },
         });
         Mounts(mounts.collect())
+    }
+
+    /// Whether there is a hierarchy of cgroups among them: inside another container there is none perhaps.
+    pub(super) fn has_cgroups(&self) -> bool {
+        self.0.iter().any(|mount| mount.cgroup)
     }
 
     /// The deepest mount on a path, and of several there the last; with the rest of the path.
