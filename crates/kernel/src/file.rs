@@ -113,6 +113,13 @@ pub fn read_into(file: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     retry(|| rustix::io::read(file, &mut *buffer)).told(|| format!("read({})", call::fd(file)))
 }
 
+/// pread(2) from an offset in bytes; 0 at the end.
+pub fn read_at(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+    let file = file.as_fd();
+    retry(|| rustix::io::pread(file, &mut *buffer, offset))
+        .told(|| format!("pread64({}, {offset})", call::fd(file)))
+}
+
 /// write(2) to a descriptor that does not block: how much was taken, 0 when there is no room now.
 pub fn write_some(file: impl AsFd, bytes: &[u8]) -> Result<usize> {
     let file = file.as_fd();

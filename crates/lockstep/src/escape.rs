@@ -23,6 +23,41 @@ fn hostile(c: char) -> bool {
         || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A line of a program's output for a terminal: tabs stay, and a carriage return at its end. What is no UTF-8 is shown
+/// in hexadecimal.
+pub(crate) fn line(raw: &[u8]) -> String {
+    let (raw, end) = match raw.strip_suffix(b"\r") {
+        Some(raw) => (raw, "\r"),
+        None => (raw, ""),
+    };
+    let mut out = String::with_capacity(raw.len());
+    for chunk in raw.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match hostile(c) && c != '\t' {
+                true => out.extend(c.escape_default()),
+                false => out.push(c),
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+    }
+    out.push_str(end);
+    out
+}
+
+/// How many bytes there are before a character that only begins at their end.
+pub(crate) fn whole_characters(raw: &[u8]) -> usize {
+    // A character has four bytes at most.
+    let tail = raw.len().saturating_sub(3);
+    let begins = |at: &usize| {
+        std::str::from_utf8(&raw[*at..])
+            .is_err_and(|e| e.valid_up_to() == 0 && e.error_len().is_none())
+    };
+    (tail..raw.len()).find(begins).unwrap_or(raw.len())
+}
+
 /// JSON in which nothing is left that a terminal obeys: JSON itself escapes only the controls of ASCII, and those that
 /// stand outside of its strings are blanks.
 pub(crate) fn json(raw: &str) -> Cow<'_, str> {
@@ -59,6 +94,17 @@ mod tests {
         assert_eq!(text("plain \u{e9}"), "plain \u{e9}");
         assert_eq!(text("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(text("\u{202e}gpj"), "\\u{202e}gpj");
+    }
+
+    #[test]
+    fn a_line_moves_no_cursor() {
+        assert_eq!(line("plain\t\u{e9}".as_bytes()), "plain\t\u{e9}");
+        assert_eq!(line(b"a\x1b[2Jb\rc\r"), "a\\u{1b}[2Jb\\rc\r");
+        assert_eq!(line(b"\xc2\x9b31m\xff"), "\\u{9b}31m\\xff");
+        let euro = "a\u{20ac}".as_bytes();
+        let wholes: Vec<usize> = (0..=4).map(|n| whole_characters(&euro[..n])).collect();
+        assert_eq!(wholes, [0, 1, 1, 1, 4]);
+        assert_eq!(whole_characters(b"a\xff"), 2);
     }
 
     #[test]

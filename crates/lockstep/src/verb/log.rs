@@ -1,6 +1,5 @@
 //! `logs`: what a container has written.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
@@ -9,12 +8,19 @@ use lockstep_supervisor::{Line, LogFiles, Stream};
 
 use crate::argv::Arguments;
 use crate::container::{Directory, Status};
+use crate::escape;
 use crate::failure::{Doing, Failure};
 use crate::front::Front;
 use crate::verb::list::instant;
+use read::Reader;
+
+mod read;
 
 /// Time between two looks at a log that is followed.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Bytes that are kept for one write.
+const FULL: usize = 32 << 10;
 
 /// What is to be shown.
 struct Wanted {
@@ -48,158 +54,120 @@ pub(super) fn logs(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         }
         return Ok(0);
     };
-    let mut reader = Reader::open(&files)?;
-    let mut entries = reader.rest()?;
-    if let Some(count) = tail {
-        keep_last(&mut entries, count);
-    }
-    show(&entries, &wanted)?;
+    let mut reader = Reader::open(&files, tail)?;
+    let mut shown = Shown::new(&wanted, record.job.terminal);
+    reader.read(|entry| shown.take(entry))?;
+    shown.flush()?;
     if args.flag("follow") {
-        follow(&directory, &files, &mut reader, &wanted)?;
+        follow(&directory, &files, &mut reader, &mut shown)?;
     }
     Ok(0)
 }
 
-/// Until the container has ended and everything of it was shown.
+/// Until the container has ended and everything of it was shown, or nobody reads any more.
 fn follow(
     directory: &Directory,
     files: &LogFiles,
     reader: &mut Reader,
-    wanted: &Wanted,
+    shown: &mut Shown<'_>,
 ) -> Result<(), Failure> {
-    loop {
+    while !shown.unread {
         // Asked first: what is written before the end is there after it.
         let over = !matches!(directory.status()?, Status::Running(_) | Status::Busy);
-        let entries = reader.more(files)?;
-        show(&entries, wanted)?;
+        // Read to its end before what took its place.
+        let mut any = reader.read(|entry| shown.take(entry))?;
+        reader.turn_over(files)?;
+        any |= reader.read(|entry| shown.take(entry))?;
+        shown.flush()?;
         if over {
-            return Ok(());
+            break;
         }
-        if entries.is_empty() {
+        if !any {
             std::thread::sleep(LOOK);
         }
     }
+    Ok(())
 }
 
-/// Reads entries, from the oldest file on.
-struct Reader {
-    files: Vec<OwnedFd>,
-    /// An entry whose end is not written yet.
-    rest: Vec<u8>,
+/// Writes entries to the stream that they came from.
+struct Shown<'a> {
+    wanted: &'a Wanted,
+    /// Whether a stream's text is made harmless: of the two standard streams.
+    escaped: [bool; 2],
+    /// The beginning of a character whose end is in the next entry, of both.
+    begun: [Vec<u8>; 2],
+    /// What is not written yet, and to which of the two.
+    text: Vec<u8>,
+    place: usize,
+    /// Whether nobody reads any more.
+    unread: bool,
 }
 
-impl Reader {
-    fn open(files: &LogFiles) -> Result<Reader, Failure> {
-        Ok(Reader {
-            files: files.open_all().doing(|| "the log".into())?,
-            rest: Vec::new(),
-        })
-    }
-
-    /// Everything that is there, entry by entry.
-    fn rest(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
-        let mut text = std::mem::take(&mut self.rest);
-        let last = self.files.len().saturating_sub(1);
-        for log in &self.files {
-            text.extend(file::read_fd(log, usize::MAX / 2).doing(|| "the log".into())?);
+impl Shown<'_> {
+    /// A log line is the container's text, which a terminal here must not obey. One that had a terminal of its own
+    /// was meant to talk to one.
+    fn new(wanted: &Wanted, terminal: bool) -> Shown<'_> {
+        let [_, stdout, stderr] = console::standard_streams();
+        Shown {
+            wanted,
+            escaped: [stdout, stderr].map(|to| !terminal && console::size(to).is_some()),
+            begun: Default::default(),
+            text: Vec::new(),
+            place: 0,
+            unread: false,
         }
-        self.files.drain(..last);
-        let mut entries: Vec<Vec<u8>> = text.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-        self.rest = entries.pop().unwrap_or_default();
-        Ok(entries)
     }
 
-    /// What was written since, also behind a rotation.
-    fn more(&mut self, files: &LogFiles) -> Result<Vec<Vec<u8>>, Failure> {
-        let rotated = match self.files.last() {
-            Some(open) => match files.has_rotated(open) {
-                // In the middle of a rotation there is none for a moment.
-                Err(e) if e.is(&[Errno::ENOENT.0]) => false,
-                other => other.doing(|| "the log".into())?,
-            },
-            None => true,
-        };
-        let mut entries = self.rest()?;
-        if rotated {
-            let newest = files.open_all().doing(|| "the log".into())?.pop();
-            self.files = newest.into_iter().collect();
-            entries.extend(self.rest()?);
-        }
-        Ok(entries)
-    }
-}
-
-/// Keeps the last whole lines: a line may have several entries.
-fn keep_last(entries: &mut Vec<Vec<u8>>, count: usize) {
-    let mut lines = 0;
-    let mut from = entries.len();
-    for (n, entry) in entries.iter().enumerate().rev() {
-        let whole = Line::parse(entry).is_none_or(|line| line.whole);
-        lines += usize::from(whole || n + 1 == entries.len());
-        if lines > count {
-            break;
-        }
-        from = n;
-    }
-    entries.drain(..from);
-}
-
-/// Writes entries to the stream that they came from, as they were written.
-fn show(entries: &[Vec<u8>], wanted: &Wanted) -> Result<(), Failure> {
-    let [_, stdout, stderr] = console::standard_streams();
-    for entry in entries {
+    /// Whether more is wanted.
+    fn take(&mut self, entry: &[u8]) -> Result<bool, Failure> {
         let Some(line) = Line::parse(entry) else {
-            continue;
+            return Ok(true);
         };
         let at = super::list::seconds(line.time).unwrap_or(0);
-        if wanted.since.is_some_and(|since| at < since)
-            || wanted.until.is_some_and(|until| at > until)
+        if self.wanted.since.is_some_and(|since| at < since)
+            || self.wanted.until.is_some_and(|until| at > until)
         {
-            continue;
+            return Ok(true);
         }
-        let mut text = Vec::new();
-        if wanted.timestamps {
-            text.extend_from_slice(line.time.as_bytes());
-            text.push(b' ');
+        let place = usize::from(line.stream == Stream::Err);
+        if place != self.place || self.text.len() > FULL {
+            self.flush()?;
+            self.place = place;
         }
-        text.extend_from_slice(line.text);
+        if self.wanted.timestamps {
+            self.text.extend_from_slice(line.time.as_bytes());
+            self.text.push(b' ');
+        }
+        match self.escaped[place] {
+            true => {
+                let mut raw = std::mem::take(&mut self.begun[place]);
+                raw.extend_from_slice(line.text);
+                if !line.whole {
+                    self.begun[place] = raw.split_off(escape::whole_characters(&raw));
+                }
+                self.text.extend_from_slice(escape::line(&raw).as_bytes());
+            }
+            false => self.text.extend_from_slice(line.text),
+        }
         if line.whole {
-            text.push(b'\n');
+            self.text.push(b'\n');
         }
-        let to = match line.stream {
-            Stream::Out => stdout,
-            Stream::Err => stderr,
-        };
-        match file::write_fd(to, &text) {
-            Err(e) if e.is(&[Errno::EPIPE.0]) => return Ok(()),
+        Ok(!self.unread)
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let [_, stdout, stderr] = console::standard_streams();
+        let text = std::mem::take(&mut self.text);
+        match file::write_fd([stdout, stderr][self.place], &text) {
+            Err(e) if e.is(&[Errno::EPIPE.0]) => self.unread = true,
             other => other.doing(|| "standard output".into())?,
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn moment(args: &Arguments, option: &str) -> Result<Option<u64>, Failure> {
     let text = args.text(option)?;
     text.map(|text| instant(&format!("--{option}"), text))
         .transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_lines_are_whole_ones() {
-        let entry = |text: &str| format!("2026-01-01T00:00:00Z stdout {text}").into_bytes();
-        let all = || vec![entry("F a"), entry("P b"), entry("F c"), entry("F d")];
-        let kept = |count: usize| {
-            let mut entries = all();
-            keep_last(&mut entries, count);
-            entries.len()
-        };
-        assert_eq!(
-            (kept(0), kept(1), kept(2), kept(3), kept(9)),
-            (0, 1, 3, 4, 4)
-        );
-    }
 }

@@ -16,6 +16,8 @@ crate::cases![
     logs_remember,
     logs_follow,
     logs_turn_over,
+    logs_are_harmless_to_a_terminal,
+    a_long_log_takes_little_memory,
     no_log,
     a_terminal,
     a_terminal_is_left_by_keys,
@@ -144,6 +146,56 @@ fn logs_turn_over(t: &Stage) {
     let kept = t.call(&["logs", "r"]).text();
     assert!(kept.ends_with("number 1999"), "{kept}");
     assert!(!kept.contains("number 0\n"));
+}
+
+fn logs_are_harmless_to_a_terminal(t: &Stage) {
+    let script = r"printf 'a\033[2Jb\tc\n\302\2330m\n'";
+    let run = |options: &[&str], name: &str| {
+        let words = [
+            &["run", "--name", name],
+            options,
+            &["host:", "sh", "-c", script],
+        ]
+        .concat();
+        t.call(&words);
+    };
+    run(&[], "plain");
+    run(&["-t"], "terminal");
+    assert_eq!(
+        t.call(&["logs", "plain"]).stdout,
+        "a\x1b[2Jb\tc\n\u{9b}0m\n"
+    );
+    let seen = in_terminal(t, "", &["logs", "plain"]);
+    assert!(seen.contains(r"a\u{1b}[2Jb"), "{seen}");
+    assert!(seen.contains(r"\u{9b}0m"), "{seen}");
+    assert!(!seen.contains('\x1b'), "{seen:?}");
+    // One that had a terminal was meant to talk to one.
+    assert!(in_terminal(t, "", &["logs", "terminal"]).contains("a\x1b[2J"));
+}
+
+fn a_long_log_takes_little_memory(t: &Stage) {
+    let script = "seq -f 'line %.0f of a log that is long' 1 400000";
+    t.call(&["run", "--name", "l", "host:", "sh", "-c", script]);
+    let peak = |args: &[&str]| {
+        let inner = t.command(args);
+        let mut command = Command::new("/usr/bin/time");
+        command.args(["-f", "%M"]).arg(inner.get_program());
+        command.args(inner.get_args());
+        let seen = output(command, b"");
+        let kib: u64 = seen.stderr.trim().parse().expect("KiB");
+        (seen.stdout, kib)
+    };
+    t.need(std::path::Path::new("/usr/bin/time").exists(), "no time(1)");
+    let (_, least) = peak(&["logs", "--tail", "0", "l"]);
+    let (last, kib) = peak(&["logs", "--tail", "2", "l"]);
+    assert_eq!(
+        last,
+        "line 399999 of a log that is long\nline 400000 of a log that is long\n"
+    );
+    assert!(kib < least + 2048, "{kib} and {least} KiB");
+    let (all, kib) = peak(&["logs", "l"]);
+    assert_eq!(all.lines().count(), 400_000);
+    assert!(kib < least + 2048, "{kib} and {least} KiB");
 }
 
 fn no_log(t: &Stage) {
