@@ -142,7 +142,7 @@ fn outside(root: &Path, options: &Options) -> Result<(), Failure> {
         compile(root, &folder, name)?;
     }
     let what = options.what.clone().unwrap_or(What::Speed { rounds: 100 });
-    if matches!(what, What::People { .. }) {
+    if matches!(what, What::People { .. } | What::Unpack { .. }) {
         crate::build_release(root, "lockstep")?;
     }
     if matches!(what, What::Order) {

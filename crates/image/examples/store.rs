@@ -1,6 +1,6 @@
 //! The store by hand: `store DIR load SOURCE`, `list`, `save NAME FORMAT FILE`, `layers NAME`, `remove NAME`, `prune`.
 //!
-//! What the benchmark measures and the kill walk kills: the crate with nothing around it.
+//! What the kill walk of the store kills: the crate with nothing around it.
 
 #![allow(
     clippy::disallowed_methods,

@@ -13,26 +13,26 @@ pub(crate) const IMAGE: &str = "localhost/bench:1";
 pub(crate) const PODMAN: f64 = 1.0 / 12.0;
 const DOCKER: f64 = 1.0 / 20.0;
 
-/// The engines that are installed, ready to run [`IMAGE`].
+/// Both engines, ready to run [`IMAGE`].
 pub(crate) struct Engines {
     folder: PathBuf,
     daemon: Option<Child>,
     /// What runs the image's `true`, with the share of its time that ours may take.
     pub(crate) cases: Vec<(Case, f64)>,
-    /// The image as an OCI layout, if Podman could write one.
-    pub(crate) layout: Option<PathBuf>,
+    /// The image as an OCI layout, which Podman writes.
+    pub(crate) layout: PathBuf,
     /// Its files.
     pub(crate) archive: PathBuf,
 }
 
 impl Engines {
-    /// Prepares what is installed, and says what is not.
+    /// Prepares both. One that is absent or fails is an error: a bar that nothing was held against is not met.
     pub(crate) fn start(folder: &Path, rootfs: &Path) -> Result<Engines, Failure> {
         let mut engines = Engines {
             folder: folder.join("engines"),
             daemon: None,
             cases: Vec::new(),
-            layout: None,
+            layout: folder.join("engines/layout"),
             archive: folder.join("engines/rootfs.tar"),
         };
         std::fs::create_dir_all(&engines.folder)?;
@@ -44,30 +44,24 @@ impl Engines {
         crate::run::output(
             Command::new("mount").args(["-t", "tmpfs", "-o", "mode=755", "run", "/run"]),
         )?;
-        for (name, result) in [
-            ("podman", engines.podman(&archive)),
-            ("docker", engines.docker(&archive)),
-        ] {
-            if let Err(failure) = result {
-                println!("no comparison with {name}: {failure}");
-            }
-        }
+        let missing =
+            |peer: &str, failure| Failure::new(format!("no comparison with {peer}: {failure}"));
+        engines.podman(&archive).map_err(|f| missing("podman", f))?;
+        engines.docker(&archive).map_err(|f| missing("docker", f))?;
         Ok(engines)
     }
 
     fn podman(&mut self, archive: &Path) -> Result<(), Failure> {
         let words = settings(&self.folder)?;
-        let layout = self.folder.join("layout");
         let archive = archive.to_string_lossy();
         call(&words, &["import", "--quiet", &archive, IMAGE])?;
-        let directory = layout.to_string_lossy();
+        let directory = self.layout.to_string_lossy();
         call(
             &words,
             &[
                 "save", "--quiet", "--format", "oci-dir", "-o", &directory, IMAGE,
             ],
         )?;
-        self.layout = Some(layout);
         self.add("podman run", words, PODMAN)
     }
 

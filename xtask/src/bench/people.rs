@@ -36,11 +36,9 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
             &["run", "--rm", &directory, "/bin/true"],
         ),
     ];
-    if let Some(layout) = &engines.layout {
-        let image = format!("oci:{}", layout.display());
-        let words = ["run", "--rm", &image, "/bin/true"];
-        ours.push(lockstep.case("lockstep run oci:", &words));
-    }
+    let image = format!("oci:{}", engines.layout.display());
+    let words = ["run", "--rm", &image, "/bin/true"];
+    ours.push(lockstep.case("lockstep run oci:", &words));
     let crun = Case {
         name: "crun, bare bundle".into(),
         commands: vec![crun.words(&["run", "-b", &plain.to_string_lossy(), "bench-people"])],
@@ -69,19 +67,15 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
     }
 }
 
-/// The same as an ordinary user, where there is Podman to compare with.
+/// The same as an ordinary user, beside Podman.
 fn rootless(
     bench: &Bench,
     lockstep: &Lockstep,
     engines: &Engines,
     (rounds, seed): (usize, u64),
 ) -> Result<bool, Failure> {
-    let Some(layout) = &engines.layout else {
-        println!("no comparison as an ordinary user: no image by podman");
-        return Ok(true);
-    };
     let user = User::new(&bench.folder, &bench.measure)?;
-    let ours = [user.lockstep(&lockstep.program, layout)?];
+    let ours = [user.lockstep(&lockstep.program, &engines.layout)?];
     let podman = user.podman(&engines.archive)?;
     let cases = [&ours[..], std::slice::from_ref(&podman)].concat();
     println!("\nas an ordinary user:");

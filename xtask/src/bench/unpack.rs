@@ -1,4 +1,4 @@
-//! `cargo xtask bench unpack`: loading a Debian image, interleaved with `podman load`.
+//! `cargo xtask bench unpack`: `lockstep load` of a Debian image, interleaved with `podman load`.
 //!
 //! In memory, where only the work counts, and on the disk, where ours lasts when it returns: podman's load is timed
 //! there with the syncfs that it leaves to chance, and for information without. Every run begins with an empty store.
@@ -21,7 +21,7 @@ struct Archives {
 
 /// Measures; fails if a bar is missed.
 pub(crate) fn run(root: &Path, folder: &Path, rounds: usize, seed: u64) -> Result<(), Failure> {
-    let store = build(root)?;
+    let program = crate::release_binary(&crate::target(root), "lockstep");
     let archives = Archives::make(&folder.join("debian"))?;
     let mut good = true;
     for place in ["memory", "disk"] {
@@ -39,7 +39,7 @@ pub(crate) fn run(root: &Path, folder: &Path, rounds: usize, seed: u64) -> Resul
             name: place,
             work,
             measure: folder.join("measure"),
-            store: store.clone(),
+            program: program.clone(),
         };
         for format in ["oci-archive", "docker-archive"] {
             good &= bench.compare(&archives, format, rounds, seed)?;
@@ -50,28 +50,6 @@ pub(crate) fn run(root: &Path, folder: &Path, rounds: usize, seed: u64) -> Resul
     } else {
         Err(Failure::new("a bar of unpacking is missed"))
     }
-}
-
-/// The crate with nothing around it, as released.
-fn build(root: &Path) -> Result<PathBuf, Failure> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args([
-            "build",
-            "--release",
-            "-p",
-            "lockstep-image",
-            "--example",
-            "store",
-        ])
-        .current_dir(root);
-    if !cargo.status()?.success() {
-        return Err(Failure::new("the example `store` does not build"));
-    }
-    Ok(crate::release_binary(
-        &crate::target(root),
-        "examples/store",
-    ))
 }
 
 impl Archives {
@@ -112,7 +90,7 @@ struct Place {
     name: &'static str,
     work: PathBuf,
     measure: PathBuf,
-    store: PathBuf,
+    program: PathBuf,
 }
 
 impl Place {
@@ -144,9 +122,20 @@ impl Place {
             &archive,
         ]
         .map(str::to_owned);
-        let store = self.store.to_string_lossy();
+        let program = self.program.to_string_lossy();
+        let (store, state) = (format!("{work}/st"), format!("{work}/state"));
         let source = format!("{format}:{archive}");
-        let ours = Case::one("ours", &[&store, &format!("{work}/st"), "load", &source]);
+        let ours = [
+            &program,
+            "--root",
+            &store,
+            "--runroot",
+            &state,
+            "load",
+            "-q",
+            &source,
+        ];
+        let ours = Case::one("ours", &ours);
         let plain = Case {
             name: "podman".to_owned(),
             commands: vec![podman.to_vec()],
@@ -171,7 +160,7 @@ impl Place {
 
     /// One run upon nothing, with nothing else to be written.
     fn once(&self, case: &Case) -> Result<Sample, Failure> {
-        let script = "cd \"$1\"; umount p/overlay 2>/dev/null; rm -rf p r st; sync";
+        let script = "cd \"$1\"; umount p/overlay 2>/dev/null; rm -rf p r st state; sync";
         let mut clear = Command::new("sh");
         clear.args(["-c", script, "sh"]).arg(&self.work);
         crate::run::output(&mut clear)?;

@@ -204,7 +204,17 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "bench",
-        needs: &["crun", "runc", "gcc", "podman", "debootstrap"],
+        // All peers: one that is absent makes the group a counted skip, and one that fails a failure.
+        needs: &[
+            "crun",
+            "runc",
+            "gcc",
+            "podman",
+            "dockerd",
+            "docker",
+            "newuidmap",
+            "debootstrap",
+        ],
         minutes: (15, 90),
         full_only: true,
         commands: bench,
@@ -338,14 +348,18 @@ fn virtual_machines(context: &Context, _: &Targets, _: &Group) -> Vec<Command> {
     kinds.iter().map(|kind| this(&["vm", kind])).collect()
 }
 
+/// What the full run measures against its bars.
+const MEASURED: &[&[&str]] = &[
+    &["bench", "speed"],
+    &["bench", "memory"],
+    &["bench", "memlimit"],
+    &["bench", "storm", "10000"],
+    &["bench", "unpack"],
+    &["bench", "people"],
+];
+
 fn bench(_: &Context, _: &Targets, _: &Group) -> Vec<Command> {
-    vec![
-        this(&["bench", "speed"]),
-        this(&["bench", "memory"]),
-        this(&["bench", "memlimit"]),
-        this(&["bench", "storm", "10000"]),
-        this(&["bench", "unpack"]),
-    ]
+    MEASURED.iter().map(|args| this(args)).collect()
 }
 
 /// Test targets of the workspace by group.
@@ -438,5 +452,14 @@ mod tests {
         assert_eq!(targets.of("kernel"), ["exec"]);
         assert_eq!(targets.of("soak"), ["soak"]);
         assert!(targets.of("unit").is_empty());
+    }
+
+    #[test]
+    fn the_full_run_measures_peoples_tool_and_needs_its_peers() {
+        let group = GROUPS.iter().find(|g| g.name == "bench").expect("a group");
+        assert!(MEASURED.contains(&["bench", "people"].as_slice()));
+        for peer in ["podman", "dockerd", "docker"] {
+            assert!(group.needs.contains(&peer), "{peer}");
+        }
     }
 }

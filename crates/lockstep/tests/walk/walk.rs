@@ -35,6 +35,16 @@ const NEVER_FAIL: [&str; 9] = [
 /// Exit code of a process of ours that panicked, and statuses of one that a signal of its own mistake ended.
 const BROKEN: [i32; 4] = [101, 128 + 4, 128 + 6, 128 + 11];
 
+/// Whether a walk has disturbed what it meant to: nine points of ten, and in a small sample all but one. What is missed are
+/// waits above all, poll(2) and its like: processes side by side, a user's helpers for ids first, repeat them as
+/// often as the other needs. Of 60 whole walks 59 hit nearly every point, the least 833 of 893.
+const fn enough(hits: usize, taken: usize) -> bool {
+    let missed = taken.saturating_sub(hits);
+    missed <= 1 || missed * 10 <= taken
+}
+
+const _: () = assert!(enough(833, 893) && enough(5, 6) && !enough(89, 100) && !enough(0, 2));
+
 impl Caller {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -119,8 +129,7 @@ impl<'t> Walk<'t> {
             wrong.len(),
             wrong.join("\n")
         );
-        // Processes side by side, a user's helpers for ids above all, do not make their calls in one order.
-        assert!(hits * 5 >= taken * 4, "{hits} of {taken} hit");
+        assert!(enough(hits, taken), "{hits} of {taken} hit");
     }
 
     /// Whether calls fail, instead of being what a process dies at.
