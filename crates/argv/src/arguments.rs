@@ -46,6 +46,13 @@ impl Arguments {
         }
     }
 
+    /// Everything that was given as true or with a value, in order; without a value the text is empty.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        self.given
+            .iter()
+            .map(|(name, value)| (*name, value.as_os_str()))
+    }
+
     /// All values of an option, in order; its default if it was not given.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &OsStr> {
         let given = self.given.iter().filter(move |(given, _)| *given == name);

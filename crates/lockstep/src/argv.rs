@@ -8,10 +8,17 @@ pub(crate) use lockstep_argv::Arguments;
 use lockstep_argv::{Dialect, Mistake, Wanted};
 
 use crate::cli::{self, Verb};
+use crate::failure::Failure;
 
 /// Reads `args` by the options of `verb`.
-pub(crate) fn parse(verb: &'static Verb, args: &[OsString]) -> Result<Arguments, String> {
-    lockstep_argv::parse(verb, args, Dialect::Docker).map_err(|mistake| words(verb, &mistake))
+pub(crate) fn parse(verb: &'static Verb, args: &[OsString]) -> Result<Arguments, Failure> {
+    lockstep_argv::parse(verb, args, Dialect::Docker).map_err(|mistake| {
+        let failure = Failure::new(words(verb, &mistake));
+        match mistake {
+            Mistake::Count(..) => failure.hint(format!("{} {}", path(verb), verb.usage)),
+            _ => failure,
+        }
+    })
 }
 
 /// The verb as it is typed.
@@ -39,10 +46,7 @@ fn words(verb: &Verb, mistake: &Mistake) -> String {
                 Wanted::AtLeast(count) => format!("at least {count}"),
                 Wanted::AtMost(count) => format!("at most {count}"),
             };
-            format!(
-                "{path} takes {wanted} argument(s), not {found}\nusage: {path} {}",
-                verb.usage
-            )
+            format!("{path} takes {wanted} argument(s), not {found}")
         }
     }
 }
@@ -132,7 +136,17 @@ mod tests {
 
     fn run(args: &[&str]) -> Result<Arguments, String> {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        parse(cli::find("run").expect("a verb"), &args)
+        parse(cli::find("run").expect("a verb"), &args).map_err(|failure| failure.message)
+    }
+
+    /// An escaped line feed is no new line.
+    #[test]
+    fn how_a_verb_is_typed_is_a_line_of_its_own() {
+        let failure = parse(cli::find("rename").expect("a verb"), &["a".into()]).expect_err("one");
+        assert_eq!(
+            failure.to_string(),
+            "error: lockstep rename takes exactly 2 argument(s), not 1\n  hint:  lockstep rename CONTAINER NAME"
+        );
     }
 
     #[test]

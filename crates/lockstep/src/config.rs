@@ -74,12 +74,8 @@ impl Config {
             if setting.origin != Origin::Flag {
                 continue;
             }
-            let asked = |option: &str| {
-                let mut words = setting.change.split([' ', ',']);
-                words.any(|word| word.strip_prefix("--") == Some(option))
-            };
             let mut of_files: Vec<&Entry> = self.defaults.iter().collect();
-            of_files.retain(|entry| asked(entry.option));
+            of_files.retain(|entry| setting.is_changed_by(entry.option));
             let Some(last) = of_files.last() else {
                 continue;
             };

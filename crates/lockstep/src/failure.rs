@@ -27,8 +27,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The refused call in strace form.
     call: Option<String>,
-    /// The field of config.json that asked for it.
-    asked: Option<String>,
+    /// Who asked for it: what was typed, or a field of the configuration.
+    pub(crate) asked: Option<String>,
     hint: Option<String>,
     pub(crate) code: u8,
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod argv;
+mod asker;
 mod caller;
 mod cli;
 mod config;

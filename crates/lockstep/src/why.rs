@@ -36,6 +36,14 @@ pub(crate) struct Setting {
     pub(crate) place: String,
 }
 
+impl Setting {
+    /// Whether this option changes it.
+    pub(crate) fn is_changed_by(&self, option: &str) -> bool {
+        let mut words = self.change.split([' ', ',']);
+        words.any(|word| word.strip_prefix("--") == Some(option))
+    }
+}
+
 /// All settings as a table for people.
 pub(crate) fn table(settings: &[Setting], warnings: &[String]) -> String {
     let name = settings.iter().map(|s| s.name.len()).max().unwrap_or(0);

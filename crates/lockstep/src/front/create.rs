@@ -12,6 +12,7 @@ use lockstep_supervisor::{Job, LogJob};
 use super::image::Opened;
 use super::{Eyes, Front};
 use crate::argv::Arguments;
+use crate::asker;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
@@ -327,18 +328,30 @@ pub(super) fn prepare(
     (id, block): (&str, Option<u32>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
-    let resolved = eyes.with(|sight| {
-        resolve::resolve(&Input {
-            args,
-            image,
-            command: &command,
-            caller,
-            id,
-            block,
-            sight,
-        })
-    });
-    let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
-    front.config.attribute(args, &mut resolved.settings)?;
+    let resolve = || {
+        let resolved = eyes.with(|sight| {
+            resolve::resolve(&Input {
+                args,
+                image,
+                command: &command,
+                caller,
+                id,
+                block,
+                sight,
+            })
+        });
+        let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
+        front.config.attribute(args, &mut resolved.settings)?;
+        Ok::<_, Failure>(resolved)
+    };
+    let mut resolved = resolve()?;
+    match lockstep_oci::runtime::validate(std::mem::take(&mut resolved.spec)) {
+        Ok(valid) => resolved.spec = valid.into_inner(),
+        Err(invalid) => {
+            // What is not valid is gone; no copy is made of all the others.
+            let spec = resolve()?.spec;
+            return Err(asker::invalid(&invalid.problems, &spec, &resolved.settings));
+        }
+    }
     Ok(resolved)
 }

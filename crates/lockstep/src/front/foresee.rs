@@ -10,6 +10,7 @@ use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::resolve::{self, Caller, Image, Resolved};
 use crate::stored::Images;
+use crate::why::Setting;
 
 /// Stands for an id that is not chosen yet.
 const NO_ID: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -25,6 +26,7 @@ pub(crate) fn explain(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 pub(crate) struct Foreseen {
     pub(crate) spec: Spec,
     pub(crate) job: Job,
+    pub(crate) settings: Vec<Setting>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -57,6 +59,7 @@ pub(crate) fn foresee(
     Ok(Foreseen {
         spec: resolved.spec,
         job,
+        settings: resolved.settings,
         warnings: resolved.warnings,
     })
 }

@@ -13,6 +13,7 @@ use lockstep_supervisor::{Connection, Exit, Job, Over};
 
 use super::create::Created;
 use super::{Front, SUPERVISOR};
+use crate::asker;
 use crate::container::{Directory, Record, Store};
 use crate::failure::{Doing, Failure};
 use crate::stored::Images;
@@ -67,6 +68,11 @@ fn begin(
     supervise(front, directory, record, how)
         .map(|launched| Launched { place, ..launched })
         .or_else(|failure| {
+            let failure = match (&failure.asked, how.1) {
+                (None, _) => failure,
+                (Some(_), Some(spec)) => asker::name(failure, spec, &record.settings),
+                (Some(_), None) => asker::name(failure, &directory.spec()?, &record.settings),
+            };
             let mut exit = Exit::now(failure.code.into(), false);
             exit.reason = Some(failure.message.clone());
             directory.record_end(&exit)?;

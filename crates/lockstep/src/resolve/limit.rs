@@ -14,6 +14,8 @@ use crate::why::Origin;
 
 /// Processes and threads of a container that asks for no other number, Podman's.
 const PIDS: i64 = 2048;
+/// The cgroup above root's containers.
+pub(super) const PARENT: &str = "/lockstep";
 /// Microseconds of a period where only the share of it is given.
 const PERIOD: u64 = 100_000;
 
@@ -45,7 +47,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     }
     let given = args.text("cgroup-parent")?;
     // An ordinary user's container is made where the user may make cgroups, if anywhere.
-    if let Some(parent) = given.or(input.caller.is_root_with_cgroups().then_some("/lockstep")) {
+    if let Some(parent) = given.or(input.caller.is_root_with_cgroups().then_some(PARENT)) {
         if parent.split('/').any(|part| part == "..") {
             return Err(wrong("cgroup-parent", parent, "a path without .."));
         }

@@ -7,6 +7,7 @@ mod capability;
 mod cdi;
 mod device;
 mod env;
+mod given;
 mod health;
 mod image;
 mod join;
@@ -263,6 +264,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
         out.spec.annotations.insert(key, value.into());
     }
     sysctl::apply(input, &mut out)?;
+    given::apply(input, &mut out)?;
     Ok(out)
 }
 

@@ -280,11 +280,16 @@ fn ipc(input: &Input<'_>, out: &mut Resolved, mounts: &mut Vec<Mount>) -> Result
         }
         mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &common));
     } else if out.linux().has_namespace(&NamespaceType::Ipc) {
-        let size = match input.args.text("shm-size")? {
-            Some(text) => number::bytes(text)
-                .ok_or_else(|| wrong("shm-size", text, "a number of bytes as 64m"))?,
-            None => 64 << 20,
-        };
+        let given = input.args.text("shm-size")?;
+        let text = given.unwrap_or("64m");
+        let size = number::bytes(text)
+            .ok_or_else(|| wrong("shm-size", text, "a number of bytes as 64m"))?;
+        out.note(
+            "shm-size",
+            text,
+            super::origin(given.is_some()),
+            "--shm-size",
+        );
         let size = format!("size={size}");
         mounts.push(mount(
             "/dev/shm",

@@ -38,8 +38,15 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
                 "--hostname and --uts {mode} exclude each other"
             )));
         }
-        (Some(name), true) => out.spec.hostname = Some(name.into()),
-        (None, true) => out.spec.hostname = Some(input.id.chars().take(SHORT).collect()),
+        (Some(name), true) => {
+            out.spec.hostname = Some(name.into());
+            out.note("hostname", name, Origin::Flag, "--hostname");
+        }
+        (None, true) => {
+            out.spec.hostname = Some(input.id.chars().take(SHORT).collect());
+            let text = "its id's first 12 digits";
+            out.note("hostname", text, Origin::Default, "--hostname");
+        }
         (None, false) => {}
     }
     if let Some(name) = args.text("domainname")? {

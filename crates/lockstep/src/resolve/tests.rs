@@ -594,3 +594,69 @@ fn volumes_are_labelled_for_all_or_for_one_and_the_hosts_directories_never() {
         .expect("a configuration");
     assert!(off.relabelled.is_empty() && off.warnings.join("").contains("SELinux is off"));
 }
+
+/// Everything that is typed has a line in `--why`, and what is decided without being typed too.
+#[test]
+fn why_leaves_nothing_out() {
+    let pairs = [
+        ("hostname", "h"),
+        ("domainname", "d"),
+        ("shm-size", "1m"),
+        ("log-driver", "none"),
+        ("log-opt", "max-file=2"),
+        ("stop-timeout", "3"),
+        ("timeout", "9"),
+        ("restart", "always"),
+        ("label", "a=b"),
+        ("annotation", "a=b"),
+        ("add-host", "a:1.2.3.4"),
+        ("oom-score-adj", "5"),
+        ("umask", "077"),
+        ("group-add", "5"),
+        ("cgroup-parent", "/x"),
+        ("cidfile", "/c"),
+        ("sdnotify", "ignore"),
+        ("stop-signal", "HUP"),
+        ("name", "n"),
+        ("workdir", "/w"),
+        ("memory", "1g"),
+        ("sysctl", "net.a=1"),
+        ("ulimit", "nofile=3"),
+    ];
+    for (option, value) in pairs {
+        let settings = root()
+            .resolve(&[&format!("--{option}={value}")])
+            .expect("a configuration")
+            .settings;
+        let all = settings
+            .iter()
+            .filter(|setting| setting.is_changed_by(option));
+        let origins: Vec<Origin> = all
+            .map(|setting| setting.origin)
+            .filter(|origin| *origin == Origin::Flag)
+            .collect();
+        assert_eq!(origins, [Origin::Flag], "--{option}");
+    }
+    let twice = root()
+        .resolve(&["--label", "a=b", "-l", "c=d", "-t"])
+        .expect("a configuration")
+        .settings;
+    let of = |option: &str| -> Vec<&str> {
+        let all = twice.iter().filter(|setting| setting.is_changed_by(option));
+        all.map(|setting| &*setting.value).collect()
+    };
+    assert_eq!((of("label"), of("tty")), (vec!["a=b", "c=d"], vec!["true"]));
+    let defaults = [
+        ("hostname", "its id's first 12 digits"),
+        ("shm-size", "64m"),
+        ("umask", "0022"),
+        ("stop-signal", "SIGTERM"),
+        ("stop-timeout", "10"),
+        ("restart", "no"),
+        ("log-driver", "k8s-file"),
+        ("cgroup-parent", "/lockstep"),
+    ];
+    for (option, value) in defaults {
+        assert_eq!(of(option), [value], "--{option}");
+    }
+}

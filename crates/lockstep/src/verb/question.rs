@@ -1,6 +1,7 @@
 //! `plan`: what `run` would do, in the kernel's words.
 
 use crate::argv::Arguments;
+use crate::asker;
 use crate::failure::Failure;
 use crate::front::{self, Front, Saved};
 use crate::print::{note, print};
@@ -18,7 +19,9 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let hidden = vec![b"hidden".to_vec(); foreseen.job.secrets.len()];
     let request = foreseen.job.request_with(hidden, 0)?;
     let plan = front.with_runtime_for(front.store()?, Some(&foreseen.job), |runtime| {
-        Ok(runtime.plan(&request, foreseen.spec, there.map(|saved| saved.host))?)
+        let spec = foreseen.spec.clone();
+        let planned = runtime.plan(&request, spec, there.map(|saved| saved.host));
+        planned.map_err(|error| asker::name(error.into(), &foreseen.spec, &foreseen.settings))
     })?;
     let text = match args.flag("json") {
         true => super::json(&plan.steps)?,

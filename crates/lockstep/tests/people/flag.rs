@@ -4,6 +4,7 @@ use crate::stage::Stage;
 
 crate::cases![
     what_is_refused_says_why,
+    an_error_names_what_was_typed,
     environment,
     process_settings,
     no_shared_memory,
@@ -40,6 +41,63 @@ fn what_is_refused_says_why(t: &Stage) {
         t.call(&["run", "--rm", "--volum", "/a:/b", "host:"])
             .refused(125)
             .contains("did you mean --volume?")
+    );
+}
+
+/// Not the configuration that was made of it, which is gone when it is read.
+fn an_error_names_what_was_typed(t: &Stage) {
+    let file = t.dir.join("bad.json").display().to_string();
+    std::fs::write(&file, r#"{"defaultAction": "SCMP_ACT_FOO"}"#).expect("a file");
+    let seccomp = format!("seccomp={file}");
+    let (long, named) = (
+        "a".repeat(80),
+        format!("--security-opt {seccomp}: /defaultAction"),
+    );
+    for (options, asker) in [
+        (["--sysctl", "kernel.foo=1"], "--sysctl kernel.foo=1: "),
+        (["--group-add", "99999"], "--group-add 99999: "),
+        (["--user", "0:70000"], "--user 0:70000: "),
+        (["--hostname", &long], &*format!("--hostname {long}: ")),
+        (["--cpu-quota", "10"], "--cpu-quota 10: "),
+        (["--security-opt", &seccomp], &named),
+    ] {
+        for verb in ["run", "create", "plan"] {
+            let refused = t.call(&[&[verb][..], &options, &["host:", "true"]].concat());
+            let refused = refused.refused(125);
+            assert!(refused.starts_with(&format!("error: {asker}")), "{refused}");
+            assert!(
+                !refused.contains("config.json") && !refused.contains("Mappings"),
+                "{refused}"
+            );
+        }
+    }
+    // What only the kernel knows.
+    let refused = t.sh(&["--cpuset-cpus", "5000"], "true").refused(125);
+    assert!(refused.contains("asked: --cpuset-cpus 5000\n"), "{refused}");
+    // It stays so for a container that is started later.
+    t.call(&[
+        "create",
+        "--name",
+        "l",
+        "--cpuset-cpus",
+        "5000",
+        "host:",
+        "true",
+    ])
+    .text();
+    let refused = t.call(&["start", "l"]).refused(125);
+    assert!(refused.contains("asked: --cpuset-cpus 5000\n"), "{refused}");
+    // An ordinary user has no cgroup to limit, where nobody gave one away.
+    let user = t.user_command(None, &["run", "--rm", "-m", "64m", "host:", "true"]);
+    let answer = crate::stage::output(user, b"");
+    assert!(
+        answer.code == 0 || answer.stderr.contains("asked: --memory 64m\n"),
+        "{answer:?}"
+    );
+    let refused = t.call(&["rename", "a"]).refused(125);
+    assert!(
+        refused.ends_with("\n  hint:  lockstep rename CONTAINER NAME\n"),
+        "{refused}"
     );
 }
 
