@@ -4,6 +4,7 @@
 //! program does not have. The results are committed, so that a package needs no Rust to build them.
 
 mod command;
+mod complete;
 
 #[path = "../../crates/lockstep/src/cli/mod.rs"]
 #[allow(dead_code, reason = "parsing needs more of it than documentation")]
@@ -27,9 +28,15 @@ const COMPLETIONS: &str = "docs/completions";
 /// Writes the pages, or with `check` fails if one differs from what is committed.
 pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
     let mut files = BTreeMap::new();
-    for (name, command) in programs() {
+    for command in programs() {
         pages(&mut files, command())?;
-        completions(&mut files, name, command);
+    }
+    for (program, shell, text) in complete::all() {
+        let name = match shell {
+            Shell::Zsh => format!("_{program}"),
+            shell => format!("{program}.{shell}"),
+        };
+        files.insert(format!("{COMPLETIONS}/{name}"), text.into_bytes());
     }
     let (name, text) = configuration();
     files.insert(name, text.into_bytes());
@@ -72,14 +79,10 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
 type Generate = fn() -> Command;
 
 /// The programs as clap's generators take them.
-fn programs() -> [(&'static str, Generate); 2] {
+fn programs() -> [Generate; 2] {
     [
-        (lockstep::NAME, || {
-            command::program(&lockstep::PROGRAM, lockstep::VERBS, None)
-        }),
-        (lockstep_runc::NAME, || {
-            command::program(&lockstep_runc::PROGRAM, lockstep_runc::VERBS, Some('h'))
-        }),
+        || command::program(&lockstep::PROGRAM, lockstep::VERBS, None),
+        || command::program(&lockstep_runc::PROGRAM, lockstep_runc::VERBS, Some('h')),
     ]
 }
 
@@ -140,18 +143,6 @@ fn configuration() -> (String, String) {
     (format!("{MAN}/{name}.5"), text)
 }
 
-fn completions(files: &mut BTreeMap<String, Vec<u8>>, program: &str, command: Generate) {
-    for (shell, name) in [
-        (Shell::Bash, format!("{program}.bash")),
-        (Shell::Zsh, format!("_{program}")),
-        (Shell::Fish, format!("{program}.fish")),
-    ] {
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command(), program, &mut text);
-        files.insert(format!("{COMPLETIONS}/{name}"), text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +150,7 @@ mod tests {
     #[test]
     fn every_verb_has_a_page_with_its_options() {
         let mut files = BTreeMap::new();
-        for (_, command) in programs() {
+        for command in programs() {
             pages(&mut files, command()).unwrap_or_else(|error| panic!("{error}"));
         }
         let verbs = lockstep::VERBS.len() + lockstep_runc::VERBS.len();

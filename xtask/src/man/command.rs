@@ -19,14 +19,82 @@ pub(super) fn program(
         .subcommands(verbs)
 }
 
-fn verb(verb: &'static Verb, path: &str, help: Option<char>) -> Command {
-    let mut asks = Arg::new("help")
+/// Verbs behind `PROGRAM GROUP`: each group's short names, and the verbs that they are.
+pub(super) type Groups = [(&'static str, &'static [(&'static str, &'static str)])];
+
+/// A program as it is typed: verbs of a group behind the group's name, and nothing that is refused. `operands`: with a
+/// place for containers.
+pub(super) fn typed(
+    program: &'static Verb,
+    verbs: &[&'static Verb],
+    (groups, operands): (&Groups, bool),
+    help: Option<char>,
+) -> Command {
+    let offered = |known: &'static Verb, name: &'static str| {
+        let command = Command::new(name)
+            .about(known.about)
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .args(
+                known
+                    .options()
+                    .filter(|one| one.refused.is_none())
+                    .map(option),
+            )
+            .arg(asks(help));
+        match operands && on_containers(known) {
+            true => command.arg(Arg::new(CONTAINER).num_args(0..)),
+            false => command,
+        }
+    };
+    let of_group = |known: &Verb| {
+        let mut names = groups.iter().map(|(group, _)| group);
+        names.any(|group| {
+            known
+                .name
+                .strip_prefix(group)
+                .is_some_and(|rest| rest.starts_with('-'))
+        })
+    };
+    let alone = verbs.iter().filter(|known| !of_group(known));
+    let alone = alone.map(|known| offered(known, known.name).visible_aliases(known.aliases));
+    let grouped = groups.iter().map(|(group, names)| {
+        let members = names.iter().filter_map(|(short, full)| {
+            let known = verbs.iter().find(|known| known.name == *full)?;
+            Some(offered(known, short))
+        });
+        Command::new(*group)
+            .about(format!("verbs about {group}s"))
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+            .subcommands(members)
+    });
+    offered(program, program.name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .subcommands(alone.chain(grouped))
+}
+
+/// What completions call the names of containers.
+pub(super) const CONTAINER: &str = "CONTAINER";
+
+/// Whether a verb's words are names of containers.
+pub(super) fn on_containers(verb: &Verb) -> bool {
+    verb.usage.contains(CONTAINER)
+}
+
+fn asks(help: Option<char>) -> Arg {
+    let asks = Arg::new("help")
         .long("help")
         .help("print this help")
         .action(ArgAction::SetTrue);
-    if let Some(letter) = help {
-        asks = asks.short(letter);
+    match help {
+        Some(letter) => asks.short(letter),
+        None => asks,
     }
+}
+
+fn verb(verb: &'static Verb, path: &str, help: Option<char>) -> Command {
     let mut command = Command::new(verb.name)
         .about(verb.about)
         .visible_aliases(verb.aliases)
@@ -34,14 +102,14 @@ fn verb(verb: &'static Verb, path: &str, help: Option<char>) -> Command {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args(verb.options().map(option))
-        .arg(asks);
+        .arg(asks(help));
     if !verb.description.is_empty() {
         command = command.long_about(verb.description);
     }
     command
 }
 
-/// One that is refused is not offered, but its page says so.
+/// The page of one that is refused says so.
 fn option(option: &'static Opt) -> Arg {
     let help = match option.refused {
         Some(why) => format!("refused: {why}"),
