@@ -62,7 +62,7 @@ enum What {
     /// Start containers with a memory limit of 1 MiB
     Memlimit,
     /// Time of `lockstep run`, as root and as an ordinary user, against crun on a bare bundle, podman and docker; memory of
-    /// an idle supervisor
+    /// an idle supervisor; `ps` of 200 containers against reading their state files
     People {
         /// Rounds; each has every case once
         #[arg(long, default_value_t = 100)]

@@ -145,7 +145,7 @@ impl Runtime<'_> {
     /// Whether the processes of a container are stopped where they are. For who asks about many that are known to run:
     /// of the state no more is read than the cgroups.
     pub fn paused(&self, id: &ContainerId) -> Result<bool> {
-        match self.root.container(id)?.cgroup()? {
+        match self.root.cgroup_of(id)? {
             Some(cgroup) => Ok(Cgroup::open(&cgroup).frozen()?),
             None => Ok(false),
         }

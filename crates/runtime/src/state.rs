@@ -188,6 +188,16 @@ impl Root {
         }
     }
 
+    /// A container's cgroups alone, without a descriptor of its directory: `ps` asks this of every container.
+    pub(crate) fn cgroup_of(&self, id: &ContainerId) -> Result<Option<crate::cgroup::CgroupState>> {
+        let text = match file::read_at_once(&self.dir, Path::new(id.as_str()).join(STATE), LIMIT) {
+            // There is no container, or its maker was killed.
+            Err(e) if e.is(&[Errno::ENOENT.0]) => return self.container(id).map(|_| None),
+            other => other.during(|| format!("state of {id}"))?,
+        };
+        Ok(parse::<Cgroups>(&text, STATE, id)?.map(|state| state.cgroup))
+    }
+
     /// Removes a container's directory with the files that the runtime makes in it.
     pub(crate) fn remove(&self, id: &ContainerId) -> Result<()> {
         let directory = self.container(id)?;
@@ -269,11 +279,6 @@ impl Directory {
         let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::EXCL;
         let made = file::openat(&self.dir, name, flags, 0o600).during(what)?;
         file::write_fd(made, &text).during(what)
-    }
-
-    /// Its cgroups alone.
-    pub(crate) fn cgroup(&self) -> Result<Option<crate::cgroup::CgroupState>> {
-        Ok(self.read::<Cgroups>(STATE)?.map(|state| state.cgroup))
     }
 
     /// Reads the state; `None` when its writer was killed before it had written it.

@@ -1,9 +1,9 @@
-//! `bench people`: what people's tool costs against crun on a bare bundle, Podman and Docker, and what stays beside a
-//! container.
+//! `bench people`: what people's tool costs against crun on a bare bundle, Podman and Docker, what stays beside a
+//! container, and what listing many takes.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::Bench;
 use super::bundle::Kind;
@@ -14,6 +14,9 @@ use crate::Failure;
 
 /// Most private memory of an idle supervisor, in kibibytes.
 const SUPERVISOR_KIB: u64 = 3 << 10;
+/// Containers that `ps` is measured with, and most that it may take, as a share of cat(1) on their state files.
+const LISTED: usize = 200;
+const LIST_LIMIT: f64 = 2.0;
 /// Most that a run may take, as a share of crun's on a bare bundle.
 const LIMIT: f64 = 1.0;
 
@@ -58,6 +61,7 @@ pub(crate) fn run(bench: &Bench, root: &Path, rounds: usize, seed: u64) -> Resul
     let samples = sample::interleave(&bench.measure, &cases, rounds, seed, 30_000)?;
     let mut good = compare(&samples, &ours, &peers);
     good &= rootless(bench, &lockstep, &engines, (rounds, seed))?;
+    good &= lockstep.list(rounds)?;
     let memory = lockstep.supervisor()?;
     good &= memory <= SUPERVISOR_KIB;
     println!("\nprivate memory of an idle supervisor: {memory} KiB, at most {SUPERVISOR_KIB}");
@@ -147,6 +151,44 @@ impl Lockstep {
         crate::run::output(Command::new(&words[0]).args(&words[1..]))
     }
 
+    /// Whether `ps` of many running containers is fast enough: beside reading what it has to read of each, its record, its
+    /// life and the runtime's state.
+    fn list(&self, rounds: usize) -> Result<bool, Failure> {
+        for _ in 0..LISTED {
+            self.call(&["run", "-d", "host:", "sleep", "1000"])?;
+        }
+        let ids = self.call(&["ps", "-q", "--no-trunc"])?;
+        let files = ids.lines().flat_map(|id| {
+            let of = |place: &str| format!("{}/people-{place}", self.work);
+            [
+                of(&format!("data/containers/{id}/record.json")),
+                of(&format!("data/containers/{id}/life.json")),
+                of(&format!("state/runtime/{id}/state.json")),
+            ]
+        });
+        let read: Vec<String> = std::iter::once("cat".to_owned()).chain(files).collect();
+        let commands = [("ps", self.words(&["ps"])), ("cat", read)];
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..rounds {
+            for ((_, words), times) in commands.iter().zip(&mut times) {
+                times.push(time(words)?);
+            }
+        }
+        self.call(&["rm", "-fa"])?;
+        let [ours, read] = times.map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2].as_secs_f64() * 1000.0
+        });
+        let share = ours / read;
+        let met = share <= LIST_LIMIT && ids.lines().count() == LISTED;
+        println!(
+            "\nps of {} containers: {ours:.2} ms; cat of their state files: {read:.2} ms; {share:.3} x  <= {LIST_LIMIT:.1} x  {}",
+            ids.lines().count(),
+            if met { "pass" } else { "FAIL" }
+        );
+        Ok(met)
+    }
+
     /// Private memory of a supervisor whose container sleeps, in kibibytes.
     fn supervisor(&self) -> Result<u64, Failure> {
         self.call(&["run", "-d", "--name", "idle", "host:", "sleep", "1000"])?;
@@ -164,6 +206,18 @@ impl Lockstep {
         }
         self.call(&["rm", "-f", "idle"])?;
         measured
+    }
+}
+
+/// How long a command takes that succeeds, from its start to its end.
+fn time(words: &[String]) -> Result<Duration, Failure> {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdout(Stdio::null());
+    let begun = Instant::now();
+    let status = command.status()?;
+    match status.success() {
+        true => Ok(begun.elapsed()),
+        false => Err(Failure::new(format!("{}: {status}", words[0]))),
     }
 }
 

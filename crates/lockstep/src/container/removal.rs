@@ -140,13 +140,14 @@ impl Store {
         Ok(())
     }
 
-    /// The same, and what was found: nothing has to be read again of a container that is well.
+    /// The same, and what was found: nothing has to be read again of a container that is well. The caller does not hold
+    /// its lock.
     pub(crate) fn look_after(
         &self,
         runtime: &Runtime<'_>,
         directory: &Directory,
     ) -> Result<Option<(Record, Status)>, Failure> {
-        let status = directory.status()?;
+        let status = directory.status_unheld()?;
         let created = matches!(status, Status::Created);
         let over = matches!(status, Status::Abandoned(_) | Status::Exited(..));
         let record = match directory.record()? {
