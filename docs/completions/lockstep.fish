@@ -387,6 +387,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand rmi" -l help -d 'print
 complete -c lockstep -n "__fish_lockstep_using_subcommand tag" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -s o -l output -d 'the archive; standard output by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l format -d 'its form (docker-archive)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand save" -s q -l quiet -d 'say nothing on a terminal either'
 complete -c lockstep -n "__fish_lockstep_using_subcommand save" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l format -d 'json, table or a template as {{.CreatedBy}} {{.Size}}' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand history" -l no-trunc -d 'whole ids and commands'

@@ -31,6 +31,8 @@ pub enum Transport {
     OciArchive,
     /// What `docker save` writes.
     DockerArchive,
+    /// A tar archive of either kind, which its members tell.
+    Archive,
 }
 
 impl Transport {
@@ -41,6 +43,7 @@ impl Transport {
             Transport::Oci => "oci",
             Transport::OciArchive => "oci-archive",
             Transport::DockerArchive => "docker-archive",
+            Transport::Archive => "archive",
         }
     }
 }

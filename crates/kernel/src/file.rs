@@ -120,6 +120,14 @@ pub fn read_at(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Result<usize>
         .told(|| format!("pread64({}, {offset})", call::fd(file)))
 }
 
+/// splice(2) from one pipe to another, at most so many bytes: how many, 0 at the end. Nothing is copied.
+pub fn splice(from: impl AsFd, to: impl AsFd, most: usize) -> Result<usize> {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    let flags = rustix::pipe::SpliceFlags::empty();
+    retry(|| rustix::pipe::splice(from, None, to, None, most, flags))
+        .told(|| format!("splice({}, {})", call::fd(from), call::fd(to)))
+}
+
 /// write(2) to a descriptor that does not block: how much was taken, 0 when there is no room now.
 pub fn write_some(file: impl AsFd, bytes: &[u8]) -> Result<usize> {
     let file = file.as_fd();

@@ -77,6 +77,13 @@ pub fn default_ignored() -> Result<()> {
     Ok(())
 }
 
+/// Makes a write to what nobody reads an error (EPIPE) of this process and of those that it starts from now on, in the
+/// place of their end by SIGPIPE.
+pub fn ignore_pipe() {
+    // SAFETY: SIG_IGN installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 /// The numbers in the `SigIgn` mask of proc_pid_status(5).
 fn ignored(status: &str) -> impl Iterator<Item = i32> {
     let mask = status

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::{Directory, Locations};
 use crate::failure::{Doing, Failure};
+use crate::print::{self, Meter};
 use crate::resolve::{self, Caller, ImageConfig};
 use crate::users::{Users, lines};
 
@@ -68,7 +69,7 @@ impl<'a> Images<'a> {
     pub(crate) fn find(&self, typed: &str) -> Result<Image, Failure> {
         match typed.parse::<Reference>()? {
             Reference::Source(source) => {
-                let mut images = self.load(&source, true)?;
+                let mut images = self.load(&source, true, &Meter::new(false))?;
                 images.pop().ok_or_else(|| Failure::new(format!("{typed} has no image")))
             }
             Reference::Name(name) => self.open()?.resolve(&name).map_err(|error| {
@@ -89,7 +90,18 @@ impl<'a> Images<'a> {
     }
 
     /// Brings images into the store.
-    pub(crate) fn load(&self, source: &Source, only_one: bool) -> Result<Vec<Image>, Failure> {
+    pub(crate) fn load(
+        &self,
+        source: &Source,
+        only_one: bool,
+        meter: &Meter,
+    ) -> Result<Vec<Image>, Failure> {
+        let show = |it: Progress| {
+            meter.show(|| {
+                let part = print::part(it.done, it.total);
+                format!("layer {} of {}: {part}", it.layer + 1, it.layers)
+            });
+        };
         let how = Load {
             owners: &self.owners(),
             platform: &platform_of_host(),
@@ -237,23 +249,6 @@ impl From<Result<Vec<String>, String>> for Answer {
             Ok(texts) => Answer::Done(texts),
             Err(text) => Answer::Failed(text),
         }
-    }
-}
-
-/// Tells people on a terminal how far a long load is.
-fn show(progress: Progress) {
-    const STEP: u64 = 16 << 20;
-    if progress.total < 4 * STEP {
-        return;
-    }
-    let [_, _, stderr] = lockstep_kernel::console::standard_streams();
-    if progress.done % STEP < 1 << 16 && lockstep_kernel::console::size(stderr).is_some() {
-        let percent = progress.done * 100 / progress.total.max(1);
-        crate::print::note(&format!(
-            "layer {} of {}: {percent} %",
-            progress.layer + 1,
-            progress.layers
-        ));
     }
 }
 

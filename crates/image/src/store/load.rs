@@ -10,8 +10,8 @@ use crate::source::{Member, Members};
 use crate::stream;
 use crate::unpack::Owners;
 use lockstep_oci::image::{
-    self, Algorithm, DOCKER_FILE, Descriptor, Digest, DockerImage, ImageConfig, Manifest,
-    MediaType, Platform,
+    self, Algorithm, DOCKER_FILE, Descriptor, Digest, DockerImage, ImageConfig, LAYOUT_FILE,
+    Manifest, MediaType, Platform,
 };
 use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -98,7 +98,11 @@ impl Store {
     fn planned(&self, source: &Source, how: &Load<'_>) -> Result<(Members, Vec<Planned>)> {
         let wanted = source.image.as_deref();
         let members = self.members(source)?;
-        let docker = source.transport == Transport::DockerArchive;
+        let docker = match source.transport {
+            Transport::DockerArchive => true,
+            Transport::Oci | Transport::OciArchive => false,
+            Transport::Archive => is_docker(&members)?,
+        };
         let planned = if docker {
             self.plan_docker(&members, wanted)?
         } else {
@@ -120,7 +124,7 @@ impl Store {
     fn members(&self, source: &Source) -> Result<Members> {
         match source.transport {
             Transport::Oci => Members::directory(&source.path),
-            Transport::OciArchive | Transport::DockerArchive => {
+            Transport::OciArchive | Transport::DockerArchive | Transport::Archive => {
                 let scratch = self.disk.open_directory("tmp")?;
                 Members::archive(&source.path, &scratch, &self.limits)
             }
@@ -261,6 +265,19 @@ impl Store {
             }
         }
         Ok(image)
+    }
+}
+
+/// Of an archive of either kind: one that is both, as newer `docker save` writes, is a layout.
+fn is_docker(members: &Members) -> Result<bool> {
+    if members.open(LAYOUT_FILE).is_ok() {
+        return Ok(false);
+    }
+    match members.open(DOCKER_FILE) {
+        Ok(_) => Ok(true),
+        Err(_) => Err(Error::invalid(format!(
+            "neither an OCI archive, it has no {LAYOUT_FILE:?}, nor Docker's, it has no {DOCKER_FILE:?}"
+        ))),
     }
 }
 

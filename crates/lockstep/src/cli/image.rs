@@ -82,6 +82,7 @@ pub(crate) const SAVE: Verb = verb(
             "oci-archive|docker-archive",
             "its form (docker-archive)",
         ),
+        flag("quiet", "say nothing on a terminal either").short('q'),
     ]],
 );
 

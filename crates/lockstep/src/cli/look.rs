@@ -104,7 +104,8 @@ pub(crate) const IMAGE_INSPECT: Verb = Verb {
 };
 
 pub(crate) const TOP: Verb = Verb {
-    usage: "CONTAINER [FIELD...]",
+    usage: "CONTAINER [FIELD... | -ef | -o FIELDS | aux]",
+    options_first: true,
     ..on_containers("top", "list the processes of a container", &[])
 };
 

@@ -5,18 +5,20 @@
 //! SRC --pack, confined to SRC--> pipe --place, in the container--> CONTAINER:PATH
 //! ```
 //!
-//! This process moves no byte and reads none but the two answers.
+//! This process reads no byte but the two answers. Where somebody watches how far it is, it hands the stream from one
+//! pipe to the next, unseen too.
 
 mod visit;
 mod worker;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use lockstep_image::transfer::{CUT_OFF, Ownership, Stream, Summary};
-use lockstep_kernel::{console, landlock, socket};
+use lockstep_kernel::{console, file, landlock, signal, socket};
 
 use crate::failure::{Doing, Failure};
+use crate::print::{Meter, part};
 pub(crate) use visit::Visit;
 use worker::{Task, Whose, Worker};
 
@@ -38,7 +40,12 @@ pub(crate) struct Wishes {
 }
 
 /// Copies; what was done and what was left out.
-pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<Summary, Failure> {
+pub(crate) fn copy(
+    from: &Place<'_>,
+    to: &Place<'_>,
+    wishes: Wishes,
+    meter: &Meter,
+) -> Result<Summary, Failure> {
     let [stdin, stdout, _] = console::standard_streams();
     match (from, to) {
         (Place::Stream, to) => making(from, to, Stream::Archive, wishes, stdin)?.finish(),
@@ -52,7 +59,16 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
             let (read, write) = socket::pipe().doing(|| "a pipe".into())?;
             let reader = reading(from, wishes, write.as_fd())?;
             drop(write);
-            let maker = making(from, to, Stream::Copy, wishes, read.as_fd());
+            let maker = match meter.is_seen() {
+                true => {
+                    let (next, fill) = socket::pipe().doing(|| "a pipe".into())?;
+                    let maker = making(from, to, Stream::Copy, wishes, next.as_fd());
+                    drop(next);
+                    hand_on(&read, &fill, meter);
+                    maker
+                }
+                false => making(from, to, Stream::Copy, wishes, read.as_fd()),
+            };
             // So that the one ends when the other does.
             drop(read);
             let (made, read) = (maker.and_then(Worker::finish), reader.finish());
@@ -73,6 +89,18 @@ pub(crate) fn copy(from: &Place<'_>, to: &Place<'_>, wishes: Wishes) -> Result<S
                 (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
             }
         }
+    }
+}
+
+/// Until either side has ended, which says itself why.
+fn hand_on(from: &OwnedFd, to: &OwnedFd, meter: &Meter) {
+    const PIECE: usize = 1 << 20;
+    let mut done = 0;
+    // After both sides were started, who end by it. EPIPE: the maker has seen the archive's end, or has failed.
+    signal::ignore_pipe();
+    while let Ok(n @ 1..) = file::splice(from, to, PIECE) {
+        done += n as u64;
+        meter.show(|| format!("copied: {}", part(done, 0)));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::copy::{self, Place, Visit, Wishes};
 use crate::failure::{Doing, Failure};
 use crate::front::{Front, whole_environment};
 use crate::number;
-use crate::print::note;
+use crate::print::{Meter, note};
 
 /// A side as it was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +40,9 @@ pub(super) fn cp(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if let Some(lost) = copy::lost(&from, &to) {
         note(&lost);
     }
-    let done = copy::copy(&from, &to, wishes)?;
+    let meter = Meter::new(args.flag("quiet"));
+    let done = copy::copy(&from, &to, wishes, &meter)?;
+    drop(meter);
     report(&done.left);
     let [_, _, stderr] = console::standard_streams();
     if !args.flag("quiet") && console::size(stderr).is_some() {

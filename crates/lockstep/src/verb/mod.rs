@@ -12,6 +12,7 @@ mod make;
 mod question;
 mod reap;
 mod secret;
+mod top;
 mod update;
 mod usage;
 mod volume;
@@ -46,7 +47,7 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "inspect" => inspect::inspect(front, args, None),
         "container-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Container)),
         "image-inspect" => inspect::inspect(front, args, Some(inspect::Kind::Image)),
-        "top" => usage::top(front, args),
+        "top" => top::top(front, args),
         "stats" => usage::stats(front, args),
         "port" => port(front, args),
         "update" => update::update(front, args),

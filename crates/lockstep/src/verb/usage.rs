@@ -1,6 +1,5 @@
-//! `top` and `stats`: what the processes of a container do, and what they use.
+//! `stats`: what containers use.
 
-use std::path::Path;
 use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
@@ -8,96 +7,16 @@ use lockstep_kernel::file;
 use lockstep_runtime::{ContainerId, Counted, Stats};
 use serde::Serialize;
 
-use super::list::{columns, shown};
+use super::list::shown;
 use crate::argv::Arguments;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
 use crate::front::Front;
+use crate::number;
 use crate::print::print;
-use crate::{escape, number};
 
 /// Milliseconds between two looks at a counter of CPU time.
 const LOOK: Duration = Duration::from_millis(500);
-
-pub(super) fn top(front: &Front, args: &Arguments) -> Result<u8, Failure> {
-    let words = args.words(0)?;
-    if let Some(field) = words.get(1) {
-        return Err(Failure::new(format!(
-            "field {field:?} is refused: the columns are fixed in this release"
-        )));
-    }
-    let (directory, record) = front.store()?.find(words[0])?;
-    let Status::Running(started) = directory.status()? else {
-        return Err(Failure::new(format!("container {} does not run", words[0])));
-    };
-    let id = ContainerId::parse(&record.id)?;
-    let pids = front.with_runtime(front.store()?, |runtime| {
-        // Without a cgroup of its own the pid namespace says who belongs to it.
-        runtime
-            .processes(&id)
-            .or_else(|_| Ok(of_namespace(started.pid)))
-    })?;
-    let heading = ["UID", "PID", "PPID", "HOST PID", "STATE", "CPU", "COMMAND"].map(String::from);
-    let mut lines = vec![heading];
-    for pid in pids {
-        // It may have ended since.
-        lines.extend(process(pid));
-    }
-    print(&columns(&lines))?;
-    Ok(0)
-}
-
-/// Processes of the host that are in the pid namespace of this one.
-fn of_namespace(first: i32) -> Vec<i32> {
-    let namespace = |pid: i32| file::readlink(file::CWD, format!("/proc/{pid}/ns/pid")).ok();
-    let wanted = namespace(first);
-    let names = file::list(file::CWD, "/proc").unwrap_or_default();
-    let mut pids: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
-    pids.retain(|pid| wanted.is_some() && namespace(*pid) == wanted);
-    pids.sort_unstable();
-    pids
-}
-
-fn process(pid: i32) -> Option<[String; 7]> {
-    let read = |name: &str| {
-        file::read_at_once(
-            file::CWD,
-            Path::new("/proc").join(pid.to_string()).join(name),
-            1 << 20,
-        )
-        .ok()
-    };
-    let status = String::from_utf8_lossy(&read("status")?).into_owned();
-    let field = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let innermost = |text: String| text.split_whitespace().last().unwrap_or("0").to_owned();
-    let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
-    // The command's name may contain blanks and parentheses.
-    let fields: Vec<&str> = stat
-        .get(stat.rfind(')')? + 1..)?
-        .split_whitespace()
-        .collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    let command = read("cmdline")?;
-    let command = match command.is_empty() {
-        true => format!("[{}]", field("Name")?),
-        false => String::from_utf8_lossy(&command)
-            .trim_end_matches('\0')
-            .replace('\0', " "),
-    };
-    Some([
-        field("Uid")?.split_whitespace().nth(1)?.to_owned(),
-        innermost(field("NSpid")?),
-        field("PPid")?,
-        pid.to_string(),
-        field("State")?.chars().next()?.to_string(),
-        // Hundredths of a second (USER_HZ).
-        format!("{}.{:02}s", ticks / 100, ticks % 100),
-        escape::text(&command).into_owned(),
-    ])
-}
 
 /// One container's use, under the names that Docker's templates use; what nobody counts is null.
 #[derive(Debug, Serialize)]

@@ -11,6 +11,7 @@ crate::cases![
     inspect_answers_templates,
     who_was_killed_for_memory_is_told,
     top_shows_both_numbers,
+    top_shows_what_is_asked_for,
     stats_shows_use,
     stats_invents_nothing,
     why_names_who_asked,
@@ -281,6 +282,59 @@ fn top_shows_both_numbers(t: &Stage) {
     let fields: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(fields[1], "1", "{table}");
     assert_eq!(fields[3], t.pid("x").to_string(), "{table}");
+}
+
+fn top_shows_what_is_asked_for(t: &Stage) {
+    t.call(&["run", "-d", "-t", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    let top = |words: &[&str]| {
+        let text = t.call(&[&["top", "x"], words].concat()).text();
+        let lines: Vec<Vec<String>> = text
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()))
+            .map(|cells| cells.map(str::to_owned).collect())
+            .collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        lines[1].clone()
+    };
+    let pid = t.pid("x").to_string();
+    assert_eq!(
+        top(&["pid", "ppid", "hpid,user", "group", "comm", "args"]),
+        ["1", "0", &pid, "root", "root", "sleep", "sleep 1000"]
+    );
+    assert_eq!(
+        top(&["state", "nice", "tty", "seccomp"]),
+        ["S", "0", "pts/0", "filter"]
+    );
+    let inside = t.call(&["exec", "x", "cat", "/proc/1/uid_map"]).text();
+    let outside = inside.split_whitespace().nth(1).expect("a map").to_owned();
+    assert_eq!(top(&["huser"]), [outside]);
+    let [caps, ambient] = &top(&["capeff", "capamb"])[..] else {
+        panic!("two columns");
+    };
+    assert_eq!((caps.split(',').count(), &**ambient), (8, "none"));
+    assert!(caps.split(',').any(|it| it == "CHOWN"), "{caps}");
+    let [vsz, rss, time, etime] = &top(&["vsz", "rss", "time", "etime"])[..] else {
+        panic!("four columns");
+    };
+    let kib = |text: &str| text.parse::<u64>().expect("KiB");
+    assert!(kib(vsz) >= kib(rss) && kib(rss) > 0, "{vsz} {rss}");
+    assert!(
+        time.starts_with("00:00:") && etime.starts_with("00:"),
+        "{time} {etime}"
+    );
+    assert_eq!(top(&["-o", "pid,comm"]), ["1", "sleep"]);
+    let full = top(&["-ef"]);
+    assert_eq!(
+        (&*full[0], &*full[1], &*full[7]),
+        ("root", "1", "sleep 1000")
+    );
+    let complaint = t.call(&["top", "x", "nothing"]).refused(125);
+    assert!(
+        complaint.contains("nothing") && complaint.contains("capeff"),
+        "{complaint}"
+    );
+    assert!(t.call(&["top", "x", "-Z"]).refused(125).contains("-Z"));
 }
 
 fn stats_shows_use(t: &Stage) {

@@ -31,6 +31,7 @@ mod nested;
 mod notify;
 mod own_binary;
 mod plan;
+mod progress;
 mod readme;
 mod record;
 mod restart;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         ("plan", plan::CASES),
         ("secret", secret::CASES),
         ("readme", readme::CASES),
+        ("progress", progress::CASES),
         ("record", record::CASES),
         ("restart", restart::CASES),
         ("secrets", secrets::CASES),

@@ -1,6 +1,7 @@
 //! Images of the store: come in, are listed, named, written out, and go.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
 use lockstep_image::{Format, Image, Kind, Name, Removed, Source, Transport};
@@ -17,7 +18,7 @@ use crate::argv::Arguments;
 use crate::failure::{Doing, Failure, NO_CONTAINER};
 use crate::front::Front;
 use crate::number;
-use crate::print::print;
+use crate::print::{Meter, part, print};
 use crate::stored::Images;
 
 /// Calls `action` with this user's images.
@@ -34,14 +35,16 @@ pub(super) fn with<T>(
 
 pub(super) fn load(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let words = args.words(0)?;
+    let meter = Meter::new(args.flag("quiet"));
     let images = with(front, |images| match words.first() {
         Some(typed) => match typed.parse()? {
-            lockstep_image::Reference::Source(source) => images.load(&source, false),
+            lockstep_image::Reference::Source(source) => images.load(&source, false, &meter),
             _ => Err(Failure::new(format!("{typed} is no archive and no layout"))
                 .hint("load oci:DIR, oci-archive:FILE or docker-archive:FILE")),
         },
-        None => load_archive(images, args.path("input")),
+        None => load_archive(images, args.path("input"), &meter),
     })?;
+    drop(meter);
     if !args.flag("quiet") {
         for image in &images {
             // Docker's words, which scripts read.
@@ -55,30 +58,30 @@ pub(super) fn load(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// An archive of either kind: what is not Docker's is read as the other.
-fn load_archive(images: &Images<'_>, path: Option<PathBuf>) -> Result<Vec<Image>, Failure> {
+/// An archive of either kind.
+fn load_archive(
+    images: &Images<'_>,
+    path: Option<PathBuf>,
+    meter: &Meter,
+) -> Result<Vec<Image>, Failure> {
     let path = match path {
         Some(path) => crate::front::absolute(&path)?,
-        None => PathBuf::from("/proc/self/fd/0"),
+        None => PathBuf::from(STDIN),
     };
-    let source = |transport| Source {
-        transport,
-        path: path.clone(),
+    // Opened once: standard input may be a pipe.
+    let source = Source {
+        transport: Transport::Archive,
+        path,
         image: None,
     };
-    match images.load(&source(Transport::OciArchive), false) {
-        Ok(images) => Ok(images),
-        Err(first) => match images.load(&source(Transport::DockerArchive), false) {
-            Ok(images) => Ok(images),
-            Err(second) => Err(Failure::new(format!(
-                "{} is neither an OCI archive ({}) nor Docker's ({})",
-                path.display(),
-                first.message,
-                second.message
-            ))),
-        },
-    }
+    images.load(&source, false, meter).map_err(|mut failure| {
+        let named = format!("archive:{STDIN}");
+        failure.message = failure.message.replace(&named, "standard input");
+        failure
+    })
 }
+
+const STDIN: &str = "/proc/self/fd/0";
 
 /// One name of an image, under the names that Docker's templates use.
 #[derive(Debug, Serialize)]
@@ -259,9 +262,38 @@ pub(super) fn save(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 file::duplicate(stdout).doing(|| "standard output".into())?
             }
         };
-        images.open()?.save(&found, format, File::from(out))?;
+        let out = Counted {
+            out: File::from(out),
+            done: 0,
+            total: found.iter().map(Image::blob_bytes).sum(),
+            meter: Meter::new(args.flag("quiet")),
+        };
+        images.open()?.save(&found, format, out)?;
         Ok(0)
     })
+}
+
+/// What is written, with how far it is.
+struct Counted {
+    out: File,
+    done: u64,
+    total: u64,
+    meter: Meter,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.done += n as u64;
+        let (done, total) = (self.done, self.total);
+        self.meter
+            .show(|| format!("written: {}", part(done, total)));
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {
