@@ -71,12 +71,16 @@ fn refused_verb(name: &str) -> Option<String> {
 
 /// The complaint about a verb that a group of verbs does not have.
 pub(crate) fn unknown_member(group: &str, name: &str) -> String {
-    refused_verb(name).unwrap_or_else(|| {
-        format!(
-            "{0} {group} has no verb {name:?}; see {0} --help",
-            cli::NAME
-        )
-    })
+    if let Some(refusal) = refused_verb(name) {
+        return refusal;
+    }
+    let groups = cli::GROUPS.iter().filter(|(known, _)| *known == group);
+    let members = groups.flat_map(|(_, members)| members.iter().map(|(short, _)| *short));
+    let end = match nearest(name, members) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("see {} --help", cli::NAME),
+    };
+    format!("{} {group} has no verb {name:?}; {end}", cli::NAME)
 }
 
 /// The complaint about a verb that does not exist.
@@ -87,7 +91,8 @@ pub(crate) fn unknown_verb(name: &str) -> String {
     let names = cli::VERBS
         .iter()
         .flat_map(|verb| std::iter::once(&verb.name).chain(verb.aliases))
-        .copied();
+        .copied()
+        .chain(cli::GROUPS.iter().map(|(group, _)| *group));
     match nearest(name, names) {
         Some(near) => format!("{} has no verb {name:?}; did you mean {near}?", cli::NAME),
         None => format!(
@@ -163,6 +168,8 @@ mod tests {
         );
         assert!(unknown_verb("pull").starts_with("lockstep pull is refused: registries"));
         assert!(unknown_verb("strat").ends_with("did you mean start?"));
+        assert!(unknown_verb("containr").ends_with("did you mean container?"));
+        assert!(unknown_member("volume", "lss").ends_with("did you mean ls?"));
     }
 
     #[test]

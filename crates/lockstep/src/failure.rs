@@ -58,6 +58,12 @@ impl Failure {
         self
     }
 
+    /// Says which option named the file that the message begins with.
+    pub(crate) fn of(mut self, option: &str) -> Failure {
+        self.message = format!("{option}{}", self.message);
+        self
+    }
+
     pub(crate) fn code(mut self, code: u8) -> Failure {
         self.code = code;
         self

@@ -2,6 +2,7 @@
 
 mod operand;
 mod plan;
+mod text;
 
 pub use operand::{
     CgroupView, Device, DeviceKind, HandOver, HostPath, IdMap, IdMaps, LandlockDomain, Links,

@@ -92,7 +92,18 @@ impl Store {
     fn remove_image(&self, image: &Image, force: bool) -> Result<Removed> {
         let holders = self.holders(image)?;
         if !holders.is_empty() && !force {
-            let message = format!("image {} is needed by {}", image.id(), holders.join(", "));
+            let short = |id: &str| {
+                id.trim_start_matches("sha256:")
+                    .chars()
+                    .take(12)
+                    .collect::<String>()
+            };
+            let all: Vec<String> = holders.iter().map(|id| short(id)).collect();
+            let message = format!(
+                "image {} is needed by {}",
+                short(&image.id().to_string()),
+                all.join(", ")
+            );
             return Err(Error::new(Kind::InUse, message)
                 .hint("remove the container first, or only its names with --force"));
         }

@@ -4,6 +4,7 @@ use lockstep_abi::capability::{CapSet, Capability};
 use lockstep_oci::runtime::Capabilities;
 
 use super::{Input, Resolved, wrong};
+use crate::argv;
 use crate::failure::Failure;
 
 /// What programs need to become another user and to look after their own files. Of Docker's fourteen these are
@@ -77,8 +78,7 @@ fn decide(added: &[&str], dropped: &[&str], privileged: bool) -> Result<CapSet, 
             .iter()
             .filter(|name| !name.eq_ignore_ascii_case("all"))
         {
-            let capability =
-                find(name).ok_or_else(|| wrong(option, name, "a capability or ALL"))?;
+            let capability = find(name).ok_or_else(|| unknown(option, name))?;
             match option {
                 "cap-add" => set.insert(capability),
                 _ => set.remove(capability),
@@ -96,6 +96,19 @@ fn find(name: &str) -> Option<Capability> {
         None => format!("CAP_{upper}"),
     };
     Capability::from_name(&full)
+}
+
+fn unknown(option: &str, name: &str) -> Failure {
+    let failure = wrong(option, name, "a capability or ALL");
+    let upper = name.to_ascii_uppercase();
+    let short = upper.trim_start_matches("CAP_");
+    let known = CapSet::ALL
+        .iter()
+        .map(|capability| capability.name().trim_start_matches("CAP_"));
+    match argv::nearest(short, known) {
+        Some(near) => failure.hint(format!("did you mean {near}?")),
+        None => failure,
+    }
 }
 
 fn names(set: CapSet) -> Vec<String> {

@@ -43,9 +43,13 @@ fn wanted(input: &Input<'_>) -> Result<Vec<(&'static str, String)>, Failure> {
         }
     }
     if let Some(text) = input.args.text("gpus")? {
-        all.extend(
-            gpus(text).ok_or_else(|| wrong("gpus", text, "all, a number or device=ID[,ID...]"))?,
-        );
+        all.extend(gpus(text).ok_or_else(|| {
+            let failure = wrong("gpus", text, "all, a number or device=ID[,ID...]");
+            match spec::qualified(text) {
+                Some(_) => failure.hint(format!("--device {text} has a device by its whole name")),
+                None => failure,
+            }
+        })?);
     }
     Ok(all)
 }

@@ -65,7 +65,7 @@ pub(crate) fn given(
 ) -> Result<Vec<String>, Failure> {
     let mut all = Vec::new();
     for file in args.texts("env-file")? {
-        let text = read(Path::new(file))?;
+        let text = read(Path::new(file)).map_err(|failure| failure.of("--env-file "))?;
         let text = String::from_utf8(text)
             .map_err(|_wrong| Failure::new(format!("--env-file {file}: not UTF-8")))?;
         all.extend(entries(&text, variable).map_err(|line| {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use lockstep_abi::rlimit;
 use lockstep_oci::runtime::{
     BlockIo, Cpu, Memory, Pids, Resources, Rlimit, RlimitType, ThrottleDevice, WeightDevice,
 };
 
 use super::{Input, Node, Resolved, wrong};
-use crate::argv::Arguments;
+use crate::argv::{self, Arguments};
 use crate::failure::Failure;
 use crate::number;
 use crate::why::Origin;
@@ -18,6 +19,8 @@ const PIDS: i64 = 2048;
 pub(super) const PARENT: &str = "/lockstep";
 /// Microseconds of a period where only the share of it is given.
 const PERIOD: u64 = 100_000;
+/// Fewest microseconds of processor time in a period (sched_cfs_bandwidth: 1 ms).
+const SHORTEST: u64 = 1000;
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let args = input.args;
@@ -55,7 +58,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         out.linux().cgroups_path = Some(path);
     }
     for text in args.texts("ulimit")? {
-        let limit = ulimit(text).ok_or_else(|| wrong("ulimit", text, "NAME=SOFT[:HARD]"))?;
+        let limit = ulimit(text)?;
         let rlimits = &mut out.process().rlimits;
         rlimits.retain(|other| other.kind != limit.kind);
         rlimits.push(limit);
@@ -171,7 +174,11 @@ fn cpu(text: Text<'_, '_>, out: &mut Resources) -> Result<(), Failure> {
     };
     let mut cpu = Cpu::default();
     if let Some(cpus) = text("cpus")? {
-        let quota = number::decimal(cpus, PERIOD).filter(|quota| *quota >= 1000);
+        let quota = number::decimal(cpus, PERIOD);
+        if quota.is_some_and(|quota| quota < SHORTEST) {
+            let text = format!("--cpus {cpus} is less than 0.01, the least that the kernel takes");
+            return Err(Failure::new(text));
+        }
         let quota = quota.and_then(|quota| i64::try_from(quota).ok());
         cpu.quota = Some(quota.ok_or_else(|| wrong("cpus", cpus, "a number as 1.5"))?);
         cpu.period = Some(PERIOD);
@@ -256,21 +263,42 @@ fn disk<'t>(
     }
 }
 
-fn ulimit(text: &str) -> Option<Rlimit> {
-    let (name, limits) = text.split_once('=')?;
+fn ulimit(text: &str) -> Result<Rlimit, Failure> {
+    let takes = "NAME=SOFT[:HARD], each a number, -1 or unlimited";
+    let wrong = || wrong("ulimit", text, takes);
+    let (name, limits) = text.split_once('=').ok_or_else(wrong)?;
     let full = format!("RLIMIT_{}", name.to_ascii_uppercase());
-    lockstep_abi::rlimit::number(&full)?;
+    if rlimit::number(&full).is_none() {
+        let failure = Failure::new(format!("--ulimit {text}: there is no limit {name:?}"));
+        let known: Vec<String> = (0..).map_while(rlimit::name).map(short).collect();
+        return Err(failure.hint(
+            match argv::nearest(name, known.iter().map(|name| &**name)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("it is one of {}", known.join(", ")),
+            },
+        ));
+    }
     let number = |text: &str| match text {
-        "-1" | "unlimited" => Some(lockstep_abi::rlimit::INFINITY),
+        "-1" | "unlimited" => Some(rlimit::INFINITY),
         digits => digits.parse().ok(),
     };
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
-    let (soft, hard) = (number(soft)?, number(hard)?);
-    (soft <= hard).then(|| Rlimit {
+    let soft = number(soft).ok_or_else(wrong)?;
+    let hard = number(hard).ok_or_else(wrong)?;
+    if soft > hard {
+        let text = format!("--ulimit {text}: the soft limit {soft} is above the hard limit {hard}");
+        return Err(Failure::new(text));
+    }
+    Ok(Rlimit {
         kind: RlimitType::from(&*full),
         soft,
         hard,
     })
+}
+
+/// A limit's name as `--ulimit` takes it.
+fn short(name: &str) -> String {
+    name.trim_start_matches("RLIMIT_").to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -284,7 +312,7 @@ mod tests {
             (limit.kind.as_str(), limit.soft, limit.hard),
             ("RLIMIT_NOFILE", 64, 128)
         );
-        assert_eq!(ulimit("core=-1").map(|l| l.hard), Some(u64::MAX));
+        assert_eq!(ulimit("core=-1").map(|l| l.hard), Ok(u64::MAX));
         for wrong in [
             "",
             "nofile",
@@ -294,7 +322,10 @@ mod tests {
             "nofile=2:1",
             "nofile=-2",
         ] {
-            assert_eq!(ulimit(wrong), None, "{wrong}");
+            assert!(ulimit(wrong).is_err(), "{wrong}");
         }
+        let complaint = |text: &str| ulimit(text).expect_err("no limit").to_string();
+        assert!(complaint("nofil=3").ends_with("hint:  did you mean nofile?"));
+        assert!(complaint("nofile=10:5").ends_with("the soft limit 10 is above the hard limit 5"));
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn apply(
             );
         }
         Some(file) => {
-            let text = (input.sight.read)(Path::new(file))?;
+            let text = (input.sight.read)(Path::new(file))
+                .map_err(|failure| failure.of("--security-opt seccomp="))?;
             let parsed = serde_json::from_slice(&text)
                 .map_err(|e| Failure::new(format!("--security-opt seccomp={file}: {e}")))?;
             out.linux().seccomp = Some(parsed);

@@ -83,6 +83,12 @@ impl Accounts {
             None => gid,
         };
         for group in further {
+            if *group == "keep-groups" {
+                return Err(Failure::new(
+                    "--group-add keep-groups is refused: what the caller's groups may do is not the container's",
+                )
+                .hint("a group of its own: --group-add NUMBER, and --volume SOURCE:TARGET:U gives it the files"));
+            }
             additional.push(self.group(group).ok_or_else(|| unknown("group", group))?);
         }
         Ok(member(uid, gid, additional))

@@ -5,6 +5,7 @@ use crate::stage::Stage;
 crate::cases![
     what_is_refused_says_why,
     an_error_names_what_was_typed,
+    a_mistake_is_told_with_what_would_do,
     environment,
     process_settings,
     no_shared_memory,
@@ -99,6 +100,43 @@ fn an_error_names_what_was_typed(t: &Stage) {
         refused.ends_with("\n  hint:  lockstep rename CONTAINER NAME\n"),
         "{refused}"
     );
+}
+
+fn a_mistake_is_told_with_what_would_do(t: &Stage) {
+    for (options, told) in [
+        (["--ulimit", "nofil=3"], "did you mean nofile?"),
+        (
+            ["--ulimit", "nofile=10:5"],
+            "the soft limit 10 is above the hard limit 5",
+        ),
+        (["--cpus", "0.001"], "less than 0.01"),
+        (
+            ["--gpus", "nvidia.com/gpu=all"],
+            "--device nvidia.com/gpu=all",
+        ),
+        (["--cap-add", "SYS_ADMN"], "did you mean SYS_ADMIN?"),
+        (["--group-add", "keep-groups"], "keep-groups is refused"),
+        (["--env-file", "/nope"], "--env-file /nope"),
+        (
+            ["--security-opt", "seccomp=/nope"],
+            "--security-opt seccomp=/nope",
+        ),
+    ] {
+        let refused = t.sh(&options, "true").refused(125);
+        assert!(refused.contains(told), "{options:?}: {refused}");
+    }
+    for (words, told) in [
+        (&["volume", "lss"][..], "did you mean ls?"),
+        (&["containr", "ls"], "did you mean container?"),
+        (&["load", "-i", "/usr"], "hint:  lockstep load oci:/usr"),
+        (&["load"], "standard input"),
+    ] {
+        let refused = t.call(words).refused(125);
+        assert!(
+            refused.contains(told) && !refused.contains("/proc/self"),
+            "{words:?}: {refused}"
+        );
+    }
 }
 
 fn environment(t: &Stage) {

@@ -2,7 +2,7 @@
 
 use crate::Downgrade;
 
-use super::{Actor, Barrier, HandOver, Op, Required, Step};
+use super::{Actor, Barrier, Op, Required, Step};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -83,38 +83,10 @@ impl fmt::Display for Plan {
             };
             writeln!(
                 f,
-                "{n:3} {actor:10} {:?}{optional}  <- {}",
-                Brief(&step.op),
-                step.because
+                "{n:3} {actor:10} {}{optional}  <- {}",
+                step.op, step.because
             )?;
         }
         Ok(())
-    }
-}
-
-/// Prints a filter by its length: nobody reads hundreds of instructions in a plan.
-struct Brief<'a>(&'a Op);
-
-impl fmt::Debug for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Op::Seccomp {
-                filter,
-                flags,
-                listener,
-            } => {
-                let notify = match listener {
-                    None => "false",
-                    Some(HandOver::Sent) => "true",
-                    Some(HandOver::Beside) => "true, from beside it",
-                };
-                write!(
-                    f,
-                    "Seccomp {{ filter: {} instructions, flags: {flags:#x}, notify: {notify} }}",
-                    filter.len()
-                )
-            }
-            other => write!(f, "{other:?}"),
-        }
     }
 }

@@ -65,7 +65,16 @@ fn load_archive(
     meter: &Meter,
 ) -> Result<Vec<Image>, Failure> {
     let path = match path {
-        Some(path) => crate::front::absolute(&path)?,
+        Some(path) => {
+            let path = crate::front::absolute(&path)?;
+            if file::open_dir(file::CWD, &path).is_ok() {
+                let shown = path.display().to_string();
+                let text = format!("--input {shown} is a directory, not an archive");
+                let oci = format!("lockstep load oci:{}", crate::escape::shell(&shown));
+                return Err(Failure::new(text).hint(oci));
+            }
+            path
+        }
         None => PathBuf::from(STDIN),
     };
     // Opened once: standard input may be a pipe.
