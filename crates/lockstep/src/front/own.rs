@@ -61,13 +61,17 @@ pub(super) fn of_others() -> Vec<PathBuf> {
     existing(places(&String::from_utf8_lossy(&text), &present).into_iter())
 }
 
-/// The usual places of the users of passwd(5)'s `text`, and of those `present` by number.
+/// The usual places of the users of passwd(5)'s `text`, and of those `present`: all who have a runtime directory, by number.
 fn places(text: &str, present: &[String]) -> Vec<PathBuf> {
-    let mut users: Vec<&str> = present.iter().map(String::as_str).collect();
-    let mut all = Vec::new();
+    let is_uid = |name: &&str| name.parse::<u32>().is_ok();
+    let present = present.iter().map(String::as_str).filter(is_uid);
+    let mut users: Vec<&str> = present.collect();
+    let runtime =
+        |uid: &&str| PROGRAMS.map(|name| PathBuf::from(format!("/run/user/{uid}/{name}")));
+    let mut all: Vec<PathBuf> = users.iter().flat_map(runtime).collect();
     for line in text.lines() {
         let mut fields = line.split(':').skip(2);
-        let (Some(uid), Some(home)) = (fields.next(), fields.nth(2)) else {
+        let (Some(uid), Some(home)) = (fields.next().filter(is_uid), fields.nth(2)) else {
             continue;
         };
         users.push(uid);
@@ -78,10 +82,8 @@ fn places(text: &str, present: &[String]) -> Vec<PathBuf> {
             );
         }
     }
-    for uid in users.into_iter().filter(|uid| uid.parse::<u32>().is_ok()) {
-        all.extend(PROGRAMS.map(|name| PathBuf::from(format!("/run/user/{uid}/{name}"))));
-        all.extend(PROGRAMS.map(|name| PathBuf::from(format!("/tmp/{name}-{uid}"))));
-    }
+    let shared = |uid: &&str| PROGRAMS.map(|name| PathBuf::from(format!("/tmp/{name}-{uid}")));
+    all.extend(users.iter().flat_map(shared));
     all.sort();
     all.dedup();
     all
@@ -125,9 +127,9 @@ mod tests {
         let found = places(text, &["1001".into(), "sock".into()]);
         let has = |path: &str| found.contains(&PathBuf::from(path));
         assert!(has("/home/ann/.local/share/lockstep") && has("/home/ann/.config/lockstep"));
-        assert!(has("/run/user/1000/lockstep") && has("/tmp/lockstep-1000"));
-        assert!(has("/run/user/1001/lockstep-runc") && has("/tmp/lockstep-runc-7"));
+        assert!(has("/run/user/1001/lockstep-runc") && has("/tmp/lockstep-1001"));
+        assert!(has("/tmp/lockstep-1000") && has("/tmp/lockstep-runc-7"));
         assert!(!has("/.config/lockstep") && !has("/run/user/sock/lockstep"));
-        assert_eq!(found.len(), 4 * 4 + 2 * 2);
+        assert_eq!(found.len(), 2 + 2 * 2 + 4 * 2);
     }
 }

@@ -6,6 +6,7 @@ crate::cases![
     lists_and_filters,
     filters_with_values_that_nothing_has_are_refused,
     there_may_be_more_containers_than_descriptors,
+    listing_opens_little_of_each,
     templates,
     inspect_is_docker_s_shape,
     inspect_answers_templates,
@@ -115,6 +116,44 @@ fn there_may_be_more_containers_than_descriptors(t: &Stage) {
     assert_eq!(few(&["ps", "-aq"]), COUNT);
     assert_eq!(few(&["volume", "ls", "-q"]), 0);
     assert_eq!(few(&["rm", "-fa"]), COUNT);
+}
+
+/// The directory, life, record, the runtime's state and the freezer's: what else is opened of each is time.
+fn listing_opens_little_of_each(t: &Stage) {
+    const MORE: usize = 4;
+    let strace = std::path::Path::new("/usr/bin/strace");
+    t.need(strace.exists(), "no strace(1) (strace)");
+    let log = t.dir.join("calls");
+    let opened = || {
+        let plain = t.command(&["ps", "-q"]);
+        let mut command = std::process::Command::new(strace);
+        command.args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=openat,open",
+            "-e",
+            "signal=none",
+            "-o",
+        ]);
+        command
+            .arg(&log)
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        let listed = output(command, b"").text().lines().count();
+        let calls = std::fs::read_to_string(&log).expect("a log");
+        (listed, calls.lines().count())
+    };
+    let run = || t.call(&["run", "-d", "host:", "sleep", "1000"]).text();
+    run();
+    let (one, before) = opened();
+    (0..MORE).for_each(|_| drop(run()));
+    let (all, after) = opened();
+    assert_eq!((one, all), (1, 1 + MORE));
+    assert!(
+        after - before <= 5 * MORE,
+        "{before} calls, {after} for {MORE} more"
+    );
 }
 
 fn templates(t: &Stage) {
