@@ -2300,7 +2300,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__image__subcmd__save)
-            opts="-o --output --format --help"
+            opts="-o -q --output --format --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

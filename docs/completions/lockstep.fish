@@ -844,6 +844,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from load" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'the archive; standard output by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'its form (docker-archive)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'say nothing on a terminal either'
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from save" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from tag" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'json, table or a template as {{.CreatedBy}} {{.Size}}' -r
