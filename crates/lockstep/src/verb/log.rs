@@ -7,7 +7,7 @@ use lockstep_kernel::{console, file};
 use lockstep_supervisor::{Line, LogFiles, Stream};
 
 use crate::argv::Arguments;
-use crate::container::{Directory, Status};
+use crate::container::{Directory, Keeping, Restart, Status};
 use crate::escape;
 use crate::failure::{Doing, Failure};
 use crate::front::Front;
@@ -73,7 +73,7 @@ fn follow(
 ) -> Result<(), Failure> {
     while !shown.unread {
         // Asked first: what is written before the end is there after it.
-        let over = !matches!(directory.status()?, Status::Running(_) | Status::Busy);
+        let over = is_over(directory)?;
         // Read to its end before what took its place.
         let mut any = reader.read(|entry| shown.take(entry))?;
         reader.turn_over(files)?;
@@ -87,6 +87,19 @@ fn follow(
         }
     }
     Ok(())
+}
+
+/// Whether nothing more will be written: it has ended, and nobody is there to start it again. The policy alone does not
+/// say it: a start is counted before it is made.
+fn is_over(directory: &Directory) -> Result<bool, Failure> {
+    if matches!(directory.status()?, Status::Running(_) | Status::Busy) {
+        return Ok(false);
+    }
+    // Read each time, because `update` changes the policy.
+    Ok(match directory.record()? {
+        Some(record) if record.restart != Restart::No => directory.keeping()? != Keeping::Held,
+        _ => true,
+    })
 }
 
 /// Writes entries to the stream that they came from.

@@ -18,6 +18,7 @@ crate::cases![
     a_start_that_fails_is_an_end,
     a_policy_that_comes_later,
     no_check_is_left_behind,
+    its_log_is_followed_to_the_last_end,
     one_change_of_a_record_at_a_time,
 ];
 
@@ -61,6 +62,17 @@ fn the_pause_doubles(t: &Stage) {
         assert!(gap >= 100 << n, "{n}: {runs:?}");
     }
     assert!(runs[4] - runs[0] < 9000, "{runs:?}");
+}
+
+/// Through its pauses, as Docker's.
+fn its_log_is_followed_to_the_last_end(t: &Stage) {
+    let script = "echo begun; sleep 0.1; exit 1";
+    let run = ["run", "-d", "--name", "f", "--restart", "on-failure:2"];
+    t.call(&[&run[..], &["host:", "sh", "-c", script]].concat())
+        .text();
+    let followed = t.call(&["logs", "-f", "f"]).text();
+    assert_eq!(followed, "begun\nbegun\nbegun");
+    assert_eq!(t.field("f", "{{.State.Status}}"), "exited");
 }
 
 fn stopped_in_the_pause(t: &Stage) {
