@@ -3,6 +3,7 @@
 //! Tables are committed, so that a build needs neither network nor kernel headers; `--check`
 //! keeps them equal to what their generator writes.
 
+mod differences;
 mod syscalls;
 
 use std::path::Path;
@@ -12,7 +13,10 @@ use crate::Failure;
 /// A table's path below the root and the function that makes its text.
 type Table = (&'static str, fn(&Path) -> Result<String, Failure>);
 
-const TABLES: &[Table] = &[("crates/abi/src/generated/syscalls.rs", syscalls::text)];
+const TABLES: &[Table] = &[
+    ("crates/abi/src/generated/syscalls.rs", syscalls::text),
+    ("docs/differences.md", differences::text),
+];
 
 /// Writes every table, or with `check` fails if one differs.
 pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {

@@ -90,18 +90,21 @@ impl Run {
         let ours = self.stage.ask(Engine::Lockstep, line);
         let found = kind(&ours, &peers);
         let known = self.known.of(&line.name);
-        self.table.enter(line, found, known, &peers, &ours);
+        self.table
+            .enter(line, found, known.map(|entry| entry.kind), &peers, &ours);
         match known {
             None if found != Kind::Same => Err(Failed::from(table::both(line, &peers, &ours))),
             Some(_) if found == Kind::Same && Sample::is_full() => Err(Failed::from(
                 "the answer has become the same: take the line out of known.tsv",
             )),
             Some(entry)
-                if found != Kind::Same && (found == Kind::Refused) != (entry == Kind::Refused) =>
+                if found != Kind::Same
+                    && ((found == Kind::Refused) != (entry.kind == Kind::Refused)
+                        || !entry.is_answered_by(&ours.text)) =>
             {
                 Err(Failed::from(format!(
-                    "known as {}, is {} now:\n{}",
-                    entry.name(),
+                    "known as {} with another answer, is {} now:\n{}",
+                    entry.kind.name(),
                     found.name(),
                     table::both(line, &peers, &ours)
                 )))
