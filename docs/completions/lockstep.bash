@@ -738,7 +738,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__container__subcmd__exec)
-            opts="-d -i -t -e -w -u --detach --interactive --tty --env --env-file --workdir --user --preserve-fds --preserve-fd --help"
+            opts="-d -i -t -e -w -u --detach --interactive --tty --env --env-file --workdir --user --detach-keys --preserve-fds --preserve-fd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -769,6 +769,10 @@ _lockstep() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --detach-keys)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2034,7 +2038,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__exec)
-            opts="-d -i -t -e -w -u --detach --interactive --tty --env --env-file --workdir --user --preserve-fds --preserve-fd --help"
+            opts="-d -i -t -e -w -u --detach --interactive --tty --env --env-file --workdir --user --detach-keys --preserve-fds --preserve-fd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2065,6 +2069,10 @@ _lockstep() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --detach-keys)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

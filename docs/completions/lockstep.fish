@@ -269,6 +269,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s e -l env -d '
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l env-file -d 'environment variables, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s w -l workdir -d 'working directory; the container\'s by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l detach-keys -d 'keys that leave a terminal (ctrl-p,ctrl-q)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fds -d 'hand descriptors 3 to 2+N of the caller over to the program' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -l preserve-fd -d 'hand these over; one in between that is not named is /dev/null' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand exec" -s d -l detach -d 'do not wait for it'
@@ -705,6 +706,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'environment variables, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'working directory; the container\'s by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'names or numbers inside the container' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'keys that leave a terminal (ctrl-p,ctrl-q)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fds -d 'hand descriptors 3 to 2+N of the caller over to the program' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fd -d 'hand these over; one in between that is not named is /dev/null' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'do not wait for it'

@@ -68,12 +68,12 @@ impl Runtime<'_> {
         }
         let console = born.console.take();
         let terminal = if socket.is_some() { None } else { console };
-        let exit = crate::wait::attend(&born.child, terminal, notify, self.warn)?;
+        let exit = crate::wait::attend(&born.child, terminal, notify, &[], self.warn)?;
         mask.restore().during(|| "restoring signals".into())?;
         if !request.keep {
             self.delete_ended(&create.id, &prepared.stored, true)?;
         }
-        Ok(exit.status())
+        Ok(exit.map_or(0, process::Exit::status))
     }
 
     fn notify(&self, create: &CreateRequest) -> Result<Option<Notify>> {

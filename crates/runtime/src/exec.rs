@@ -19,7 +19,7 @@ use lockstep_plan::{exec as plan_exec, namespace};
 use std::os::fd::AsFd;
 
 impl Runtime<'_> {
-    /// Executes a program in a container; returns its exit status, 0 when detached.
+    /// Executes a program in a container; returns its exit status, 0 when detached or left by the keys.
     pub fn exec(&self, request: &ExecRequest) -> Result<i32> {
         self.execute(request).map_err(|mut e| {
             let field = e
@@ -91,11 +91,14 @@ impl Runtime<'_> {
             born.console
         };
         let exit = match (terminal, request.time_limit) {
-            (None, Some(limit)) => crate::wait::attend_for(&born.child, limit)?,
-            (terminal, _) => crate::wait::attend(&born.child, terminal, None, self.warn)?,
+            (None, Some(limit)) => Some(crate::wait::attend_for(&born.child, limit)?),
+            (terminal, _) => {
+                let keys = &request.detach_keys;
+                crate::wait::attend(&born.child, terminal, None, keys, self.warn)?
+            }
         };
         mask.restore().during(|| "restoring signals".into())?;
-        Ok(exit.status())
+        Ok(exit.map_or(0, process::Exit::status))
     }
 
     /// The limit of processes where creation found no cgroup for it.

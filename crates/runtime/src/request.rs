@@ -126,6 +126,8 @@ pub struct ExecRequest {
     pub cgroup: Vec<String>,
     /// Time after which a process without a terminal that is waited for gets SIGKILL.
     pub time_limit: Option<Duration>,
+    /// Bytes that leave the caller's terminal when they are typed there; the process goes on. Empty: none do.
+    pub detach_keys: Vec<u8>,
 }
 
 impl ExecRequest {
@@ -143,6 +145,7 @@ impl ExecRequest {
             ignore_paused: false,
             cgroup: Vec::new(),
             time_limit: None,
+            detach_keys: Vec::new(),
         }
     }
 }

@@ -2,29 +2,28 @@
 
 use crate::error::{For, Result};
 use crate::notify::Notify;
-use lockstep_kernel::console::{self, Raw};
 use lockstep_kernel::process::{self, Child, Exit};
-use lockstep_kernel::{event, file, signal};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use lockstep_kernel::signal;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::birth::SIGKILL;
+use lockstep_abi::signal::{SIGCHLD, SIGPIPE, SIGURG};
+use relay::Relay;
 
-const SIGPIPE: i32 = 13;
-const SIGCHLD: i32 = 17;
-const SIGURG: i32 = 23;
-const SIGWINCH: i32 = 28;
+mod relay;
 
-/// Waits for a child while every signal of this process is blocked.
+/// Waits for a child while every signal of this process is blocked; `None` if its terminal was left by the keys.
 pub(crate) fn attend(
     child: &Child,
     terminal: Option<OwnedFd>,
     notify: Option<Notify>,
+    detach_keys: &[u8],
     warn: &dyn Fn(&str),
-) -> Result<Exit> {
+) -> Result<Option<Exit>> {
     match (terminal, notify) {
-        (None, None) => forward(child, None),
-        (terminal, notify) => relay(child, terminal.as_ref(), notify, warn),
+        (None, None) => forward(child, None).map(Some),
+        ends => Relay::new(child, ends, detach_keys, warn).run(),
     }
 }
 
@@ -74,61 +73,6 @@ fn pass_on(child: &Child, number: i32) -> Result<()> {
     }
 }
 
-fn relay(
-    child: &Child,
-    master: Option<&OwnedFd>,
-    mut notify: Option<Notify>,
-    warn: &dyn Fn(&str),
-) -> Result<Exit> {
-    let what = || "relaying the terminal".to_string();
-    let [stdin, stdout, _] = console::standard_streams();
-    let signals = event::signals().during(what)?;
-    let raw = master.map(|master| {
-        follow_size(stdin, master.as_fd());
-        Raw::enter(stdin).during(what)
-    });
-    let raw = raw.transpose()?;
-    let mut open_input = master.is_some();
-    let exit = loop {
-        let input = if open_input { Some(stdin) } else { None };
-        let [output, signal, typed, said] = event::readable(&[
-            master.map(AsFd::as_fd),
-            Some(signals.as_fd()),
-            input,
-            notify.as_ref().map(Notify::as_fd),
-        ])
-        .during(what)?;
-        if let Some(master) = master.filter(|_| output)
-            && !pump(master.as_fd(), stdout)
-            && !signal
-        {
-            // EIO: nobody has the terminal open any more; the end of the process is what is left to hear of.
-            break forward(child, None)?;
-        }
-        if let Some(master) = master.filter(|_| typed) {
-            open_input = pump(stdin, master.as_fd());
-        }
-        if said {
-            notify = hear(notify, warn);
-        }
-        if signal {
-            let number = event::next_signal(signals.as_fd()).during(what)?;
-            match master {
-                Some(master) if number == SIGWINCH => follow_size(stdin, master.as_fd()),
-                _ => pass_on(child, number)?,
-            }
-            if let Some(exit) = reap(child)? {
-                if let Some(master) = master {
-                    while event::readable_now(master.as_fd()) && pump(master.as_fd(), stdout) {}
-                }
-                break exit;
-            }
-        }
-    };
-    drop(raw);
-    Ok(exit)
-}
-
 /// Passes on that the program is ready; then nobody listens any more. This process stays to be watched.
 fn hear(notify: Option<Notify>, warn: &dyn Fn(&str)) -> Option<Notify> {
     let notify = notify?;
@@ -146,20 +90,5 @@ fn hear(notify: Option<Notify>, warn: &dyn Fn(&str)) -> Option<Notify> {
             warn(&e.to_string());
             None
         }
-    }
-}
-
-fn follow_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
-    if let Some((rows, columns)) = console::size(from) {
-        // The container may have closed its terminal; a size that nobody sees is no loss.
-        drop(console::set_size(to, rows, columns));
-    }
-}
-
-/// Moves what is there; false at the end.
-fn pump(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
-    match file::read_some(from) {
-        Ok(bytes) if !bytes.is_empty() => file::write_fd(to, &bytes).is_ok(),
-        _ => false,
     }
 }

@@ -39,6 +39,7 @@ fn request(front: &Front, args: &Arguments) -> Result<ExecRequest, Failure> {
         ignore_paused: args.flag("ignore-paused"),
         cgroup: args.utf8("cgroup").map_err(Failure::new)?,
         time_limit: None,
+        detach_keys: Vec::new(),
     })
 }
 

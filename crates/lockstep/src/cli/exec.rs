@@ -29,10 +29,10 @@ pub(crate) const EXEC: Verb = Verb {
                     "names or numbers inside the container",
                 )
                 .short('u'),
-                refused(
+                value(
                     "detach-keys",
-                    Takes::Text,
-                    "an exec session is not left by keys; end it or use -d",
+                    "KEYS",
+                    "keys that leave a terminal (ctrl-p,ctrl-q)",
                 ),
                 refused(
                     "privileged",

@@ -25,6 +25,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         return Err(Failure::new(format!("container {} does not run", words[0])));
     };
     let detached = args.flag("detach");
+    let detach_keys = crate::front::detach_keys(args.text("detach-keys")?)?;
     if args.flag("tty") && detached {
         return Err(
             Failure::new("a detached process has no terminal to be seen on").hint("leave -t out"),
@@ -46,6 +47,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let request = ExecRequest {
         detach: detached,
         preserve_fds: handed,
+        detach_keys,
         ..ExecRequest::new(ContainerId::parse(&record.id)?, ProcessSource::Json(text))
     };
     let status = front.with_runtime(front.store()?, |runtime| {

@@ -19,6 +19,8 @@ crate::cases![
     keys_leave_the_program_alone,
     a_terminal_hears_of_an_end_once,
     a_killed_giver_ends_the_input,
+    an_exec_is_left_by_keys,
+    a_long_paste_passes_an_exec,
 ];
 
 /// More than all buffers between two ends of a container.
@@ -195,4 +197,42 @@ fn a_killed_giver_ends_the_input(t: &Stage) {
     kill(front.pid(), "KILL");
     assert!(until(|| t.call(&["logs", "g"]).stdout.contains("over")));
     drop(front);
+}
+
+fn an_exec_is_left_by_keys(t: &Stage) {
+    t.call(&["run", "-d", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    let inside = |words: &[&str]| t.call(&[&["exec", "x"], words].concat());
+    // It writes more than a terminal keeps after it was left, and is not hung up.
+    let script = "read x; echo $x > /tmp/typed; sleep 1; seq 200000; touch /tmp/over; sleep 1000";
+    let file = "/tmp/script";
+    t.call_with(
+        script.as_bytes(),
+        &["exec", "-i", "x", "sh", "-c", "cat > /tmp/script"],
+    )
+    .text();
+    let seen = in_terminal(t, "one\\n\\020\\021", &["exec", "-it", "x", "sh", file]);
+    assert!(seen.contains("code=0"), "{seen}");
+    assert!(until(|| inside(&["test", "-e", "/tmp/over"]).code == 0));
+    assert_eq!(inside(&["cat", "/tmp/typed"]).text(), "one");
+    assert!(
+        t.call(&["top", "x", "args"])
+            .text()
+            .contains("sh /tmp/script")
+    );
+    let words = ["exec", "-it", "--detach-keys", "ctrl-a,d", "x", "sh", file];
+    assert!(in_terminal(t, "\\001d", &words).contains("code=0"));
+    // Who holds the terminal ends with it.
+    t.call(&["rm", "-f", "-t", "0", "x"]).text();
+}
+
+fn a_long_paste_passes_an_exec(t: &Stage) {
+    t.call(&["run", "-d", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    // Eleven bytes for each: it writes faster than it is read, and reads no more until it can write.
+    let script = "stty raw -echo; head -c 300000 | od -A d -v -w1 -t x1";
+    let words = ["exec", "-it", "x", "sh", "-c", script];
+    let seen = in_terminal(t, "%0300000d", &words);
+    assert_eq!(seen.matches(" 30").count(), 300_000, "{}", seen.len());
+    assert!(seen.contains("code=0"));
 }
