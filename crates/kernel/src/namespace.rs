@@ -3,6 +3,7 @@
 use crate::call::{self, Error, Result, check};
 use crate::file;
 use crate::process::{self, Image, Side};
+use crate::signal;
 use rustix::fs::OFlags;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -101,7 +102,9 @@ impl Helper {
         let (said, write) = crate::socket::pipe()?;
         match process::clone(0, None)? {
             Side::Child => {
-                let failure = match process::dup_onto(write.as_fd(), 2) {
+                let ready =
+                    signal::block_stops().and_then(|()| process::dup_onto(write.as_fd(), 2));
+                let failure = match ready {
                     Ok(()) => image.exec(),
                     Err(e) => e,
                 };
@@ -178,7 +181,7 @@ pub fn detached_user_namespace(proc: impl AsFd, users: &[Map], groups: &[Map]) -
 /// The same by any mapper, for [`within`].
 pub fn detached(proc: impl AsFd, maps: (&[Map], &[Map]), mapper: Mapper) -> Result<OwnedFd> {
     let (users, writing) = begin(proc, maps, mapper, (0, || ()))?;
-    writing.finish()?.reap()?;
+    writing.finish()?;
     Ok(users)
 }
 
@@ -201,16 +204,22 @@ pub fn begin(
 ) -> Result<(OwnedFd, Writing)> {
     let proc = proc.as_fd();
     let (held, hold) = crate::socket::pipe()?;
+    let (settled, settling) = crate::socket::pipe()?;
     let holder = match process::clone(libc::CLONE_NEWUSER as u64 | flags, None)? {
         Side::Child => {
-            // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
-            drop(hold);
+            // Of an untraceable maker's copy the files in /proc are root's, whom no ordinary user's helper works for.
+            let refused = process::set_dumpable(true).and(signal::block_stops());
+            drop((hold, settling));
             first();
-            process::exit(i32::from(file::read_fd(&held, 1).is_err()))
+            // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
+            let read = file::read_fd(&held, 1);
+            process::exit(i32::from(refused.is_err() || read.is_err()))
         }
         Side::Parent(child) => child,
     };
-    drop(first);
+    drop((first, settling));
+    // At its end too.
+    file::read_fd(&settled, 1)?;
     let pid = holder.pid;
     let mut writing = Writing {
         holder,
@@ -228,33 +237,19 @@ pub fn begin(
     match made {
         Ok(made) => Ok((made, writing)),
         Err(error) => {
-            writing.finish()?.reap()?;
+            writing.finish()?;
             Err(error)
         }
     }
 }
 
 impl Writing {
-    /// Waits until the maps are written. What is left of it is a process that ends.
-    pub fn finish(self) -> Result<Held> {
+    /// Waits until the maps are written, and until nobody is in the namespace any more.
+    pub fn finish(self) -> Result<()> {
         let written = self.helpers.map_or(Ok(()), Helpers::finish);
         drop(self.hold);
-        let held = Held(self.holder);
-        match written {
-            Ok(()) => Ok(held),
-            Err((_, error)) => held.reap().and(Err(error)),
-        }
-    }
-}
-
-/// The process that was in a user namespace until its maps were written. It has been told to end.
-#[derive(Debug)]
-pub struct Held(process::Child);
-
-impl Held {
-    /// Waits for its end.
-    pub fn reap(self) -> Result<()> {
-        process::wait(self.0.pid, false).map(drop)
+        process::wait(self.holder.pid, false)?;
+        written.map_err(|(_, error)| error)
     }
 }
 

@@ -27,6 +27,18 @@ impl Mask {
     }
 }
 
+/// Blocks what a terminal stops a process group by: for one of which this process, which takes its signals later, waits.
+pub fn block_stops() -> Result<()> {
+    let mut stops = empty();
+    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+        // SAFETY: a valid set and the number of a signal.
+        unsafe { libc::sigaddset(&raw mut stops, signal) };
+    }
+    // SAFETY: the set outlives the call; a null former mask is allowed.
+    let ret = unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const stops, std::ptr::null_mut()) };
+    check(ret.into(), || "rt_sigprocmask(SIG_BLOCK)".into()).map(drop)
+}
+
 /// Unblocks every signal, as a payload expects it.
 pub fn unblock_all() -> Result<()> {
     set_mask(&empty()).map(drop)

@@ -1,14 +1,14 @@
-//! The user namespace of an ordinary user's command: the command works on the store's files in it, and the container that it
-//! starts lives in it, where it has the same maps.
+//! The user namespace of an ordinary user's command: the command works on the store's files in it, and the container that `run`
+//! makes lives in it, where it has the same maps. Nobody else gets it: two containers in one would be root over each other.
 //!
 //! Two setuid programs write its maps, which takes longer than everything else that a start does to the store. So it is begun
 //! as early as it is known to be needed, and waited for as late as possible.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::OwnedFd;
 
-use lockstep_kernel::namespace::{self, Held, Map, Mapper, Writing};
-use lockstep_kernel::{exe, file};
+use lockstep_kernel::namespace::{self, Map, Mapper, Writing};
+use lockstep_kernel::{Error, exe, file};
 use lockstep_oci::runtime::{IdMapping, NamespaceType, Spec};
 use lockstep_plan::namespace::NEWNS;
 
@@ -23,7 +23,10 @@ type Maps = (Vec<IdMapping>, Vec<IdMapping>);
 pub(crate) struct Users {
     made: OnceCell<(OwnedFd, Maps)>,
     writing: RefCell<Option<Writing>>,
-    held: RefCell<Option<Held>>,
+    /// Why it has no maps.
+    failed: OnceCell<Error>,
+    /// Whether a container may have it: once, and only what was begun for one. A command may start several.
+    lendable: Cell<bool>,
 }
 
 fn what() -> String {
@@ -34,18 +37,22 @@ impl Users {
     /// Begins it for a container that is going to be started. Its first process makes the mount from which the supervisor is
     /// executed, which this one has no right to.
     pub(crate) fn begin(&self, caller: &Caller) -> Result<(), Failure> {
+        // One that is there already was begun for the command's own work.
+        if self.made.get().is_some() {
+            return Ok(());
+        }
         match exe::ask() {
             Ok(answer) => self.make(caller, (NEWNS, answer)),
             Err(_) => self.make(caller, (0, || ())),
-        }
-        .map(drop)
+        }?;
+        self.lendable.set(true);
+        Ok(())
     }
 
     /// Begins it if nobody has, and waits until it can be entered.
     pub(crate) fn ready(&self, caller: &Caller) -> Result<&OwnedFd, Failure> {
         let made = self.make(caller, (0, || ()))?;
         self.finish()?;
-        self.reap()?;
         Ok(made)
     }
 
@@ -68,23 +75,21 @@ impl Users {
         Ok(&self.made.get_or_init(|| (made, maps)).0)
     }
 
-    /// Waits for its maps.
+    /// Waits for its maps, and until this command's process that was in it has gone. Where it has none, whoever asks is told.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
-        if let Some(writing) = self.writing.take() {
-            self.held.replace(Some(writing.finish().doing(what)?));
+        if let Some(Err(error)) = self.writing.take().map(Writing::finish) {
+            self.failed.get_or_init(|| error);
         }
-        Ok(())
+        match self.failed.get() {
+            Some(error) => Err(error.clone()).doing(what),
+            None => Ok(()),
+        }
     }
 
-    /// Waits for the process that was in it until then.
-    pub(crate) fn reap(&self) -> Result<(), Failure> {
-        self.held.take().map_or(Ok(()), Held::reap).doing(what)
-    }
-
-    /// The namespace for a container with these very maps, if it was begun.
+    /// The namespace for a container with these very maps, if it was begun for one; nobody else is given it.
     pub(crate) fn lend(&self, spec: &Spec) -> Option<&OwnedFd> {
         let (made, maps) = self.made.get()?;
-        fits(maps, spec).then_some(made)
+        (fits(maps, spec) && self.lendable.take()).then_some(made)
     }
 }
 
@@ -127,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_lent_to_a_container_with_the_same_maps_alone() {
+    fn it_is_lent_once_to_a_container_with_the_same_maps() {
         let map = |size| vec![serde_json::json!({"containerID": 0, "hostID": 1000, "size": size})];
         let spec = |path: Option<&str>, size| -> Spec {
             let mut user = serde_json::json!({"type": "user"});
@@ -144,10 +149,29 @@ mod tests {
         let users = Users::default();
         assert!(users.lend(&spec(None, 1)).is_none());
         let file = file::open_dir(file::CWD, "/").expect("a descriptor");
-        let begun = (file, (maps.uid_mappings, maps.gid_mappings));
-        users.made.set(begun).expect("nothing was begun");
-        assert!(users.lend(&spec(None, 1)).is_some());
+        let made = (file, (maps.uid_mappings, maps.gid_mappings));
+        users.made.set(made).expect("nothing was made");
+        let why = "made for the store alone";
+        assert!(users.lend(&spec(None, 1)).is_none(), "{why}");
+        users.lendable.set(true);
         assert!(users.lend(&spec(None, 2)).is_none());
         assert!(users.lend(&spec(Some("/proc/1/ns/user"), 1)).is_none());
+        assert!(users.lend(&spec(None, 1)).is_some());
+        assert!(users.lend(&spec(None, 1)).is_none(), "a second one");
+    }
+
+    #[test]
+    fn maps_that_failed_are_missing_for_everybody() {
+        let users = Users::default();
+        users.finish().expect("nothing was begun");
+        let error = Error {
+            call: "newuidmap".into(),
+            errno: 1,
+        };
+        users.failed.set(error).expect("nothing has failed");
+        for who in ["the first", "the next"] {
+            let failure = users.finish().expect_err(who);
+            assert!(failure.message.contains("newuidmap"), "{failure:?}");
+        }
     }
 }

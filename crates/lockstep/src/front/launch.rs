@@ -108,11 +108,8 @@ fn supervise(
     let lent = lent.map(AsFd::as_fd);
     let (supervisor, connection) =
         lockstep_supervisor::start(args, directory.as_fd(), handed, lent)?;
-    // The helpers had time until here.
-    let begun = users.finish().and_then(|()| {
-        connection.begin(job)?;
-        users.reap()
-    });
+    // The helpers had time until here. The program must not meet who was in its namespace before, a copy of this process.
+    let begun = users.finish().and_then(|()| Ok(connection.begin(job)?));
     if let Err(failure) = begun {
         drop(connection);
         drop(lockstep_kernel::process::wait(supervisor.pid, false));

@@ -16,6 +16,7 @@ crate::cases![
     its_supervisor_is_confined,
     another_user_cannot_enter,
     cgroups_of_others_are_out_of_sight,
+    its_user_namespace_is_its_own,
 ];
 
 const FIRST: u32 = 700_000;
@@ -299,4 +300,56 @@ fn cgroups_of_others_are_out_of_sight(t: &Stage) {
         "find /sys/fs/cgroup -mindepth 2 -type d; grep -c ' - cgroup' /proc/self/mountinfo",
     );
     assert!(seen.text().parse::<u32>().is_ok_and(|mounts| mounts > 0));
+}
+
+/// The user namespace of the life that a container has now, held open: the kernel gives the number of one that is gone to
+/// another.
+fn user_namespace(t: &Stage, name: &str, not: &[u32]) -> (u32, std::fs::File) {
+    let ask = ["inspect", "--format", "{{.State.Pid}}", name];
+    let mut pid = 0;
+    let found = crate::stage::until(|| {
+        let pids = many(t, &ask).text();
+        pid = pids.parse().expect("a pid");
+        pid != 0 && !not.contains(&pid)
+    });
+    assert!(found, "{name} does not run");
+    let file = std::fs::File::open(format!("/proc/{pid}/ns/user"));
+    (pid, file.expect("its user namespace"))
+}
+
+fn number(namespace: &std::fs::File) -> u64 {
+    let found = namespace.metadata().expect("a namespace file");
+    std::os::unix::fs::MetadataExt::ino(&found)
+}
+
+/// Also where the command that starts it works on the store in one with the same maps.
+fn its_user_namespace_is_its_own(t: &Stage) {
+    let dir = t.dir.join("shared");
+    std::fs::create_dir(&dir).expect("a directory");
+    std::os::unix::fs::chown(&dir, Some(USER), Some(USER)).expect("it is the user's");
+    let volume = format!("{}:/data:O", dir.display());
+    for name in ["a", "b"] {
+        let create = ["create", "--name", name, "-v", &volume];
+        many(t, &[&create[..], &["host:", "sleep", "1000"]].concat()).text();
+    }
+    many(t, &["start", "a", "b"]).text();
+    let [a, b] = ["a", "b"].map(|name| user_namespace(t, name, &[]).1);
+    assert_ne!(number(&a), number(&b), "of two that one command starts");
+
+    let run = ["run", "-d", "--name", "k", "--restart", "always", "-v"];
+    many(
+        t,
+        &[&run[..], &[&volume, "host:", "sleep", "1000"]].concat(),
+    )
+    .text();
+    let (mut pids, mut seen) = (Vec::new(), Vec::new());
+    for life in 0..3 {
+        let (pid, namespace) = user_namespace(t, "k", &pids);
+        let new = seen.iter().all(|old| number(old) != number(&namespace));
+        assert!(new, "life {life} has the namespace of an earlier one");
+        pids.push(pid);
+        seen.push(namespace);
+        crate::stage::kill(pid, "KILL");
+    }
+    many(t, &["rm", "-f", "a", "b", "k"]).text();
 }
