@@ -168,6 +168,7 @@ fn words(setting: &Setting) -> String {
         Origin::Default | Origin::Host if change.is_empty() => {
             format!("the default ({name}: {value})")
         }
+        Origin::Default | Origin::Host if value.contains(' ') => format!("the default of {change}"),
         Origin::Default | Origin::Host => format!("the default of {change} ({value})"),
     }
 }

@@ -3,6 +3,7 @@
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{capability, credential, file};
 
+use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
 use crate::resolve::Caller;
 
@@ -44,6 +45,51 @@ pub(crate) fn probe() -> Result<Caller, Failure> {
         caller.subgids = ranges("/etc/subgid", &name, uid)?;
     }
     Ok(caller)
+}
+
+/// The same with what a command line has of it: engines' units name the container's cgroups.
+pub(crate) fn with(args: &Arguments, caller: Caller) -> Result<Caller, Failure> {
+    match args.text("cgroups")? {
+        None | Some("enabled" | "no-conmon") => Ok(caller),
+        Some("disabled") => {
+            let limits = [
+                "blkio-weight",
+                "cgroup-conf",
+                "cgroup-parent",
+                "cpu-period",
+                "cpu-quota",
+                "cpu-shares",
+                "cpus",
+                "cpuset-cpus",
+                "cpuset-mems",
+                "device-read-bps",
+                "device-read-iops",
+                "device-write-bps",
+                "device-write-iops",
+                "blkio-weight-device",
+                "memory",
+                "memory-reservation",
+                "memory-swap",
+                "memory-swappiness",
+                "oom-kill-disable",
+            ];
+            match limits.iter().find(|option| args.flag(option)) {
+                Some(option) => Err(Failure::new(format!(
+                    "--cgroups disabled and --{option} exclude each other: a cgroup is what limits"
+                ))),
+                None => Ok(Caller {
+                    cgroups: false,
+                    ..caller
+                }),
+            }
+        }
+        Some("split") => Err(Failure::new(
+            "--cgroups split is refused: the supervisor stays in the caller's cgroup, and the container's is below --cgroup-parent",
+        )),
+        Some(other) => Err(Failure::new(format!(
+            "--cgroups takes enabled, no-conmon or disabled, not {other:?}"
+        ))),
+    }
 }
 
 /// Whether this process is the host's root, who can mount with any ids; root of a container's user namespace is not.

@@ -1,6 +1,6 @@
 //! Verbs that change what a container does.
 
-use super::{Takes, Verb, flag, on_containers, refused, value};
+use super::{Takes, Verb, flag, on_containers, refused, value, values};
 
 pub(crate) const START: Verb = on_containers(
     "start",
@@ -171,10 +171,10 @@ pub(crate) const PRUNE: Verb = Verb {
         "remove all containers that do not run",
         &[&[
             flag("force", "ask no question, which is the default").short('f'),
-            refused(
+            values(
                 "filter",
-                Takes::Texts,
-                "containers are not filtered here; rm takes the names that ps -aq -f prints",
+                "KEY=VALUE",
+                "those alone that fit: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]",
             ),
         ]],
     )

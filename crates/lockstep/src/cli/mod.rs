@@ -50,6 +50,10 @@ const fn on_containers(
     verb(name, "[options] CONTAINER [CONTAINER...]", about, options)
 }
 
+const NO_LOG: &str =
+    "the program keeps no log of itself: what fails says what was called, and plan what would be";
+const NO_DAEMON: &str = "there is no daemon, here or elsewhere, to ask";
+
 /// The program itself: what stands before the verb.
 pub(crate) const PROGRAM: Verb = Verb {
     name: NAME,
@@ -69,6 +73,12 @@ pub(crate) const PROGRAM: Verb = Verb {
             "the state, in place of /run/lockstep or the user's",
         ),
         flag("version", "print the version").short('v'),
+        refused("log-level", Takes::Text, NO_LOG),
+        refused("debug", Takes::Nothing, NO_LOG).short('D'),
+        refused("host", Takes::Text, NO_DAEMON).short('H'),
+        refused("context", Takes::Text, NO_DAEMON).short('c'),
+        refused("url", Takes::Text, NO_DAEMON),
+        refused("connection", Takes::Text, NO_DAEMON),
     ]],
     min: 0,
     max: None,

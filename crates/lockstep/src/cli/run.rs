@@ -25,6 +25,7 @@ pub(crate) const RUN: Verb = Verb {
         ],
         HANDED,
         IDENTITY,
+        IMAGE,
         PROCESS,
         PRIVILEGE,
         NAMESPACES,
@@ -53,6 +54,7 @@ pub(crate) const CREATE: Verb = Verb {
             flag("replace", "remove a container of the same name first"),
         ],
         IDENTITY,
+        IMAGE,
         PROCESS,
         PRIVILEGE,
         NAMESPACES,
@@ -80,6 +82,24 @@ pub(super) const HANDED: &[Opt] = &[
         "NUMBER[,NUMBER...]",
         "hand these over; one in between that is not named is /dev/null",
     ),
+];
+
+/// Of Docker's and Podman's options about registries those that need none.
+const IMAGE: &[Opt] = &[
+    value(
+        "pull",
+        "never|missing",
+        "both: an image that is not in the store is an error",
+    ),
+    value("platform", "OS/ARCH", "that of this host, no other"),
+    value("os", "OS", "linux"),
+    value("arch", "ARCH", "that of this host, no other"),
+    value(
+        "variant",
+        "VARIANT",
+        "the one that every machine of this kind executes",
+    ),
+    flag("quiet", "print nothing about an image's way here").short('q'),
 ];
 
 const IDENTITY: &[Opt] = &[
@@ -111,6 +131,10 @@ pub(super) const PROCESS: &[Opt] = &[
     .short('e'),
     values("env-file", "FILE", "environment variables, one a line"),
     flag("env-host", "the caller's whole environment"),
+    flag(
+        "http-proxy",
+        "the caller's variables of proxies, as http_proxy",
+    ),
     values("unsetenv", "NAME", "take a variable of the image away"),
     flag("unsetenv-all", "take all variables of the image away"),
     value("workdir", "DIR", "working directory").short('w'),
@@ -183,7 +207,7 @@ pub(super) const NAMESPACES: &[Opt] = &[
     value("net", "MODE", "as --network"),
     value(
         "userns",
-        "auto|keep-id|nomap|host|container:NAME|ns:PATH",
+        "auto[:size=N]|keep-id|nomap|host|container:NAME|ns:PATH",
         "user ids inside and on the host",
     ),
     values(
@@ -204,6 +228,7 @@ pub(super) const NAMESPACES: &[Opt] = &[
     value("domainname", "NAME", "NIS domain name"),
     values("add-host", "NAME:ADDRESS", "a line of /etc/hosts"),
     flag("no-hosts", "leave the image's /etc/hosts"),
+    flag("no-hostname", "leave the image's /etc/hostname"),
 ];
 
 /// What it sees.
@@ -241,6 +266,11 @@ pub(super) const FILES: &[Opt] = &[
     values("tmpfs", "TARGET[:OPTIONS]", "a file system in memory"),
     flag("rootfs", "IMAGE is a directory, as rootfs:DIR"),
     value("shm-size", "BYTES", "size of /dev/shm (64m)"),
+    value(
+        "tz",
+        "ZONE|local",
+        "/etc/localtime: a zone of this host's, as Europe/Berlin, or its own",
+    ),
 ];
 
 /// How much it may use.
@@ -326,8 +356,8 @@ const LIFE: &[Opt] = &[
     ),
     value(
         "cgroups",
-        "enabled|no-conmon",
-        "both are what is done: the supervisor stays in the caller's cgroup",
+        "enabled|no-conmon|disabled",
+        "the first two are what is done: the supervisor stays in the caller's cgroup; disabled: no cgroup",
     ),
 ];
 
@@ -356,14 +386,8 @@ const REFUSED: &[Opt] = &[
     refused("dns-option", Takes::Texts, NO_NETWORK),
     refused("dns-opt", Takes::Texts, NO_NETWORK),
     refused("dns-search", Takes::Texts, NO_NETWORK),
-    refused("pull", Takes::Text, NO_REGISTRY),
-    refused("platform", Takes::Text, NO_REGISTRY),
-    refused("arch", Takes::Text, NO_REGISTRY),
-    refused("os", Takes::Text, NO_REGISTRY),
-    refused("variant", Takes::Text, NO_REGISTRY),
     refused("authfile", Takes::Text, NO_REGISTRY),
     refused("tls-verify", Takes::Text, NO_REGISTRY),
-    refused("quiet", Takes::Nothing, NO_REGISTRY).short('q'),
     refused(
         "disable-content-trust",
         Takes::Nothing,
@@ -409,6 +433,11 @@ const REFUSED: &[Opt] = &[
         "hostuser",
         Takes::Texts,
         "users of the host are not added to the image's /etc/passwd yet",
+    ),
+    refused(
+        "passwd",
+        Takes::Nothing,
+        "/etc/passwd of the image is left alone",
     ),
     refused(
         "passwd-entry",

@@ -34,7 +34,7 @@ pub(crate) fn create(
     replace: impl FnOnce(&Front, &str) -> Result<(), Failure>,
 ) -> Result<Created, Failure> {
     let typed = &*super::image::typed(args)?;
-    let caller = crate::caller::probe()?;
+    let caller = crate::caller::with(args, crate::caller::probe()?)?;
     let store = front.store()?;
     let images = Images::new(&store.at, &caller);
     // Of a container that is not only made: the helpers work while its image is looked for.

@@ -83,7 +83,7 @@ fn imagine(front: &Front, args: &Arguments, there: Option<&Saved>) -> Result<Ima
         Opened::Stored(image) => images.layers(image)?,
     };
     let image = image.with_layers(typed, layers);
-    let caller = there.map_or(here, Saved::caller);
+    let caller = crate::caller::with(args, there.map_or(here, Saved::caller))?;
     let eyes = Eyes::new(&image, front, &at);
     let block = match resolve::wants_block(args, &caller)? {
         true => Some(crate::container::FIRST_BLOCK),

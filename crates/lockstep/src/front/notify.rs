@@ -20,15 +20,8 @@ use crate::print::note;
 /// Between two looks at whether a container is healthy.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What the command line says of it, and of its container's cgroups, which engines' units say beside it.
+/// What the command line says of it.
 pub(super) fn mode(args: &Arguments, health: bool) -> Result<Sdnotify, Failure> {
-    if let Some(text) = args.text("cgroups")?
-        && !matches!(text, "enabled" | "no-conmon")
-    {
-        return Err(Failure::new(format!(
-            "--cgroups {text} is refused: every container has a cgroup where this user may make one"
-        )));
-    }
     let text = args.text("sdnotify")?.unwrap_or("container");
     let mode = Sdnotify::parse(text).ok_or_else(|| {
         Failure::new(format!(

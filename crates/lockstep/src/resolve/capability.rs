@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// What programs need to become another user and to look after their own files. Of Docker's fourteen these are
 /// left out: MKNOD and AUDIT_WRITE do nothing in a user namespace, NET_RAW forges packets, SETFCAP and SETPCAP
 /// make capabilities for later, SYS_CHROOT is a way out of paths that other programs trust.
-const DEFAULT: [Capability; 8] = [
+pub(crate) const DEFAULT: [Capability; 8] = [
     Capability::CHOWN,
     Capability::DAC_OVERRIDE,
     Capability::FOWNER,

@@ -10,6 +10,9 @@ use crate::why::Origin;
 /// Where programs are looked for when the image does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Variables of proxies, which programs look for in both cases.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"];
+
 pub(super) fn apply(
     input: &Input<'_>,
     vendors: &[String],
@@ -31,6 +34,16 @@ pub(super) fn apply(
         for (name, value) in (input.sight.variables)() {
             // The caller's own word to the service manager; --sdnotify says what the container has of it.
             if name != "NOTIFY_SOCKET" {
+                set(&mut env, format!("{name}={value}"));
+            }
+        }
+    }
+    if args.flag("http-proxy") {
+        for name in PROXIES
+            .iter()
+            .flat_map(|name| [name.to_string(), name.to_ascii_uppercase()])
+        {
+            if let Some(value) = (input.sight.variable)(&name) {
                 set(&mut env, format!("{name}={value}"));
             }
         }

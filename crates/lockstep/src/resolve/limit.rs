@@ -58,6 +58,11 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         out.linux().cgroups_path = Some(path);
     }
     for text in args.texts("ulimit")? {
+        // The caller's, which every program has that is given no other.
+        if text == "host" {
+            out.note("process.rlimits", "the caller's", Origin::Flag, "--ulimit");
+            continue;
+        }
         let limit = ulimit(text)?;
         let rlimits = &mut out.process().rlimits;
         rlimits.retain(|other| other.kind != limit.kind);

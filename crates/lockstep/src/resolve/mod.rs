@@ -16,6 +16,7 @@ mod mount;
 mod namespace;
 mod path;
 mod process;
+mod registry;
 mod seccomp;
 mod secret;
 mod security;
@@ -39,6 +40,7 @@ use crate::modules::{Apparmor, Selinux};
 use crate::secret::Wanted;
 use crate::why::{Origin, Setting};
 
+pub(crate) use capability::DEFAULT as DEFAULT_CAPABILITIES;
 pub(crate) use cdi::{DIRECTORIES as DESCRIPTIONS, Described, spec as description};
 pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
@@ -243,6 +245,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
         },
         ..Resolved::default()
     };
+    registry::check(input)?;
     let options = security::options(input)?;
     namespace::apply(input, &mut out)?;
     userns::apply(input, &mut out)?;

@@ -369,9 +369,13 @@ fn files(
         out.files.insert("hosts", hosts(&name, &added)?);
         bind("hosts", "/etc/hosts");
     }
-    if let (Some(name), false) = (out.spec.hostname.clone(), host_image) {
+    let no_name = host_image || args.flag("no-hostname");
+    if let (Some(name), false) = (out.spec.hostname.clone(), no_name) {
         out.files.insert("hostname", format!("{name}\n"));
         bind("hostname", "/etc/hostname");
+    }
+    if let Some(zone) = args.text("tz")? {
+        bind(&time_zone(input, zone)?, "/etc/localtime");
     }
     let own_network = out.linux().has_namespace(&NamespaceType::Network);
     if !own_network {
@@ -382,6 +386,24 @@ fn files(
         }
     }
     Ok(())
+}
+
+/// The host's file of a time zone (tzset(3)).
+fn time_zone(input: &Input<'_>, zone: &str) -> Result<String, Failure> {
+    let plain = zone.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    let path = match zone {
+        "local" => "/etc/localtime".to_owned(),
+        zone if plain => format!("/usr/share/zoneinfo/{zone}"),
+        _ => return Err(wrong("tz", zone, "a zone as Europe/Berlin, or local")),
+    };
+    let path = Path::new(&path);
+    match (input.sight.look)(path)? {
+        Some(super::Node::File) => (input.sight.absolute)(path),
+        _ => Err(Failure::new(format!(
+            "--tz {zone}: this host has no {}",
+            path.display()
+        ))),
+    }
 }
 
 fn hosts(hostname: &str, added: &[&str]) -> Result<String, Failure> {

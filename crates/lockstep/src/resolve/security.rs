@@ -52,6 +52,11 @@ impl Options {
             ("seccomp", value) => self.seccomp = Some(value.into()),
             ("apparmor", value) => self.apparmor = Some(value.into()),
             ("label", "disable") => self.label_disabled = true,
+            ("label", "nested") => {
+                return Err(Failure::new(
+                    "--security-opt label=nested is refused: labels inside a container are the host's policy's to allow",
+                ));
+            }
             ("label", value) => {
                 let (part, value) = value.split_once(':').ok_or_else(wrong)?;
                 let parts = ["user", "role", "type", "level"];

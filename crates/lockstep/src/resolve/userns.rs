@@ -17,7 +17,10 @@ pub(crate) fn wants_block(args: &crate::argv::Arguments, caller: &Caller) -> Res
 
 /// Whether the command line leaves it to us to choose ids.
 pub(crate) fn wants_default_ids(args: &crate::argv::Arguments) -> Result<bool, String> {
-    let chosen = matches!(args.text("userns")?, None | Some("" | "auto" | "private"));
+    let chosen = matches!(args.text("userns")?, None | Some("" | "auto" | "private"))
+        || args
+            .text("userns")?
+            .is_some_and(|mode| mode.starts_with("auto:"));
     let mapped = !args.texts("uidmap")?.is_empty() || !args.texts("gidmap")?.is_empty();
     let shared = !super::neighbours(args)?.is_empty();
     Ok(chosen && !mapped && !shared)
@@ -47,7 +50,11 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
     }
     let mode = given.unwrap_or_default();
     match mode.split_once(':').unwrap_or((mode, "")) {
-        ("" | "auto" | "private", "") => choose(input, out, super::origin(given.is_some())),
+        ("" | "auto" | "private", "") => choose(input, out, super::origin(given.is_some()), None),
+        ("auto", options) => {
+            let size = auto_size(input, mode, options)?;
+            choose(input, out, Origin::Flag, Some(size))
+        }
         ("host", "") => host(input, out),
         ("keep-id", options) => keep_id(input, out, options),
         ("nomap", "") => nomap(input, out),
@@ -78,14 +85,42 @@ pub(crate) fn default_maps(caller: &Caller) -> (Vec<IdMapping>, Vec<IdMapping>) 
     }
 }
 
-fn choose(input: &Input<'_>, out: &mut Resolved, origin: Origin) -> Result<(), Failure> {
+/// How many ids of its block a container is to have.
+fn auto_size(input: &Input<'_>, mode: &str, options: &str) -> Result<u32, Failure> {
+    let most = BLOCK_SIZE - 1;
+    let Some(size) = options.strip_prefix("size=") else {
+        return Err(Failure::new(format!(
+            "--userns {mode} is refused: of auto's options there is size=N; --uidmap and --gidmap name ids"
+        )));
+    };
+    let size = size
+        .parse::<u32>()
+        .ok()
+        .filter(|size| (1..=most).contains(size));
+    let size = size.ok_or_else(|| wrong("userns", mode, &format!("auto:size=N of 1 to {most}")))?;
+    match input.block {
+        Some(_) => Ok(size),
+        None => Err(Failure::new(format!(
+            "--userns {mode} is refused: an ordinary user's container has the user's subordinate ids, all of them"
+        ))),
+    }
+}
+
+/// `size` limits the ids of a block.
+fn choose(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    origin: Origin,
+    size: Option<u32>,
+) -> Result<(), Failure> {
     let caller = input.caller;
     if let Some(block) = input.block {
         // The last id of the block is no user inside, and on the host it is the supervisor's.
-        let size = BLOCK_SIZE - 1;
+        let most = BLOCK_SIZE - 1;
+        let size = size.unwrap_or(most);
         let map = [line(0, block, size)];
         set(out, &map, &map);
-        out.owner = caller.mounts().then_some(block + size);
+        out.owner = caller.mounts().then_some(block + most);
         let text = format!(
             "0-{} are {block}-{} of the host",
             size - 1,
@@ -244,6 +279,10 @@ fn mapping(option: &str, text: &str) -> Result<IdMapping, Failure> {
     match (numbers.as_slice(), text.split(':').count()) {
         ([inside, outside, size], 3) if *size > 0 => Ok(line(*inside, *outside, *size)),
         ([inside, outside], 2) => Ok(line(*inside, *outside, 1)),
+        _ if text.contains(['+', '@']) => Err(Failure::new(format!(
+            "--{option} {text} is refused: + and @ change a map of one's own choosing; here a map is written whole"
+        ))
+        .hint("INSIDE:HOST:COUNT for each part of it")),
         _ => Err(wrong(option, text, "INSIDE:HOST:COUNT")),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "rename" => life::rename(front, args),
         "healthcheck-run" => health::run(front, args),
         "rm" => reap::rm(front, args),
-        "container-prune" => reap::prune(front),
+        "container-prune" => reap::prune(front, args),
         "ps" => list::ps(front, args),
         "logs" => log::logs(front, args),
         "inspect" => inspect::inspect(front, args, None),

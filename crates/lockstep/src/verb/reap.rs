@@ -8,6 +8,7 @@ use crate::container::{Directory, Record, Status, end_in_runtime, no_container};
 use crate::failure::{Failure, NO_CONTAINER};
 use crate::front::Front;
 use crate::print::{note, print};
+use crate::verb::list::{Filters, instant, labelled, seconds};
 
 pub(super) fn rm(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let force = args.flag("force");
@@ -45,7 +46,19 @@ fn one(front: &Front, typed: &str, how: &How, tolerant: bool) -> Result<bool, Fa
 }
 
 /// `container prune`: what has ended and what was never started. Somebody who works on one of them keeps it.
-pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
+pub(super) fn prune(front: &Front, args: &Arguments) -> Result<u8, Failure> {
+    let filters = args.texts("filter")?;
+    let filters = Filters::parse(&filters, &["until", "label", "label!"])?;
+    let criteria = filters.mean::<Record>(|key, value| {
+        Ok(match key {
+            "until" => {
+                let until = instant("--filter until", value)?;
+                Box::new(move |record| seconds(&record.created) < Some(until))
+            }
+            "label" => Box::new(move |record| labelled(value, |key| record.labels.get(key))),
+            _ => Box::new(move |record| !labelled(value, |key| record.labels.get(key))),
+        })
+    })?;
     let store = front.swept()?;
     for id in store.ids()? {
         let Some(directory) = store.by_id(&id)? else {
@@ -62,7 +75,11 @@ pub(super) fn prune(front: &Front) -> Result<u8, Failure> {
         };
         let over = matches!(status, Status::Created | Status::Exited(..));
         match directory.record() {
-            Ok(Some(record)) if over && !directory.is_restarting(&record, &status)? => {
+            Ok(Some(record))
+                if over
+                    && criteria.pass(&record)
+                    && !directory.is_restarting(&record, &status)? =>
+            {
                 front.with_runtime(store, |runtime| {
                     store.remove(runtime, &directory, Some(&record))
                 })?;

@@ -31,6 +31,8 @@ struct Row {
     memory: Option<String>,
     #[serde(rename = "MemPerc")]
     share: Option<String>,
+    #[serde(rename = "NetIO")]
+    net: Option<String>,
     #[serde(rename = "BlockIO")]
     io: Option<String>,
     #[serde(rename = "PIDs")]
@@ -51,6 +53,7 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             "CPU %",
             "MEM USAGE / LIMIT",
             "MEM %",
+            "NET I/O",
             "BLOCK I/O",
             "PIDS",
         ];
@@ -62,6 +65,7 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
                 known(&row.cpu),
                 known(&row.memory),
                 known(&row.share),
+                known(&row.net),
                 known(&row.io),
                 known(&row.pids.map(|pids| pids.to_string())),
             ]
@@ -78,24 +82,29 @@ fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Fail
     let mut found = Vec::new();
     let named = args.words(0)?;
     front.containers(|_, one| {
-        if named.is_empty() && matches!(one.status, Status::Running(_)) {
-            found.push(one.record);
+        if let (true, Status::Running(started)) = (named.is_empty(), one.status) {
+            found.push((one.record, Some(started.pid)));
         }
         Ok(())
     })?;
     let store = front.store()?;
     for typed in named {
-        found.push(store.find(typed)?.1);
+        let (directory, record) = store.find(typed)?;
+        let pid = match directory.status()? {
+            Status::Running(started) => Some(started.pid),
+            _ => None,
+        };
+        found.push((record, pid));
     }
     front.with_runtime(store, |runtime| {
         let read =
             |id: &str| -> Result<Stats, Failure> { Ok(runtime.stats(&ContainerId::parse(id)?)?) };
         let first: Result<Vec<Stats>, Failure> =
-            found.iter().map(|record| read(&record.id)).collect();
+            found.iter().map(|(record, _)| read(&record.id)).collect();
         let first = first?;
         std::thread::sleep(LOOK);
         let mut rows = Vec::new();
-        for (record, before) in found.iter().zip(&first) {
+        for ((record, pid), before) in found.iter().zip(&first) {
             // It may have ended in between.
             let Ok(now) = read(&record.id) else {
                 continue;
@@ -104,13 +113,41 @@ fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Fail
                 true => record.id.clone(),
                 false => record.id.chars().take(12).collect(),
             };
-            rows.push(row(id, record.name.clone(), before, &now, total));
+            let net = pid.and_then(traffic);
+            rows.push(row((id, record.name.clone(), net), before, &now, total));
         }
         Ok(rows)
     })
 }
 
-fn row(id: String, name: String, before: &Stats, now: &Stats, total: u64) -> Row {
+/// Bytes that went in and out of a process's network (proc_net(5)), without what stayed on its loopback; `None` where
+/// the network is the host's, whose bytes are not the container's.
+fn traffic(pid: i32) -> Option<(u64, u64)> {
+    let network = |who: &str| file::readlink(file::CWD, format!("/proc/{who}/ns/net")).ok();
+    let pid = pid.to_string();
+    if network(&pid)? == network("self")? {
+        return None;
+    }
+    let text = file::read_at_once(file::CWD, format!("/proc/{pid}/net/dev"), 1 << 20).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let devices = text.lines().filter_map(|line| line.split_once(':'));
+    let counts = devices
+        .filter(|(name, _)| name.trim() != "lo")
+        .filter_map(|(_, counts)| {
+            let mut counts = counts.split_whitespace();
+            let received: u64 = counts.next()?.parse().ok()?;
+            let sent: u64 = counts.nth(7)?.parse().ok()?;
+            Some((received, sent))
+        });
+    Some(counts.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1)))
+}
+
+fn row(
+    (id, name, net): (String, String, Option<(u64, u64)>),
+    before: &Stats,
+    now: &Stats,
+    total: u64,
+) -> Row {
     let spent = now.cpu.usage.total.saturating_sub(before.cpu.usage.total);
     // In hundredths of a percent of one processor.
     let cpu = u128::from(spent) * 10_000 / LOOK.as_nanos().max(1);
@@ -141,6 +178,7 @@ fn row(id: String, name: String, before: &Stats, now: &Stats, total: u64) -> Row
         cpu: times.then(|| percent(cpu)),
         memory: memory.then(|| pair(used, limit)),
         share: memory.then(|| percent(share)),
+        net: net.map(|(received, sent)| pair(received, sent)),
         io: io.then(|| pair(bytes("read"), bytes("write"))),
         pids: pids.then_some(now.pids.current),
     }

@@ -1,11 +1,14 @@
 //! Nothing on a command line is ignored in silence.
 
+use std::path::Path;
+
 use crate::stage::Stage;
 
 crate::cases![
     what_is_refused_says_why,
     an_error_names_what_was_typed,
     a_mistake_is_told_with_what_would_do,
+    what_other_engines_units_say_is_done,
     environment,
     process_settings,
     no_shared_memory,
@@ -20,7 +23,20 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--gpus", "all"],
         &["--dns", "1.1.1.1"],
         &["--runtime", "runc"],
-        &["--platform", "linux/arm64"],
+        &["--platform", "linux/s390x"],
+        &["--pull", "always"],
+        &["--arch", "s390x"],
+        &["--cgroups", "split"],
+        &["--cgroups", "disabled", "-m", "64m"],
+        &["--userns", "auto:size=0"],
+        &["--userns", "auto:uidmapping=0:1:1"],
+        &["--uidmap", "+5:@1000:1"],
+        &["--mount", "type=image,source=a,target=/a"],
+        &["--mount", "type=devpts,target=/a"],
+        &["-v", "/usr:/a:idmap=uids=0-1-2"],
+        &["--security-opt", "label=nested"],
+        &["--tz", "../../etc/passwd"],
+        &["--passwd"],
         &["--network", "bridge"],
         &["--log-driver", "syslog"],
         &["--security-opt", "magic=1"],
@@ -28,8 +44,9 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--ipc", "none", "--shm-size", "1m"],
     ] {
         let refused = t.sh(options, "true").refused(125);
+        let name = options[0].replace("-v", "--volume");
         assert!(
-            refused.starts_with("error: ") && refused.contains(options[0]),
+            refused.starts_with("error: ") && refused.contains(&name),
             "{options:?}: {refused}"
         );
     }
@@ -136,6 +153,60 @@ fn a_mistake_is_told_with_what_would_do(t: &Stage) {
             refused.contains(told) && !refused.contains("/proc/self"),
             "{words:?}: {refused}"
         );
+    }
+}
+
+fn what_other_engines_units_say_is_done(t: &Stage) {
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let platform = format!("linux/{machine}");
+    let line = [
+        "-q",
+        "--pull",
+        "never",
+        "--platform",
+        &platform,
+        "--os",
+        "linux",
+        "--arch",
+        machine,
+        "--passwd=false",
+        "--ulimit",
+        "host",
+        "--no-hostname",
+    ];
+    assert_eq!(t.sh(&line, "echo done").text(), "done");
+    assert_eq!(t.sh(&["--pull=missing"], "echo done").text(), "done");
+    let map = t
+        .sh(&["--userns", "auto:size=1000"], "cat /proc/self/uid_map")
+        .text();
+    assert!(map.starts_with(' ') || map.starts_with('0'), "{map}");
+    assert_eq!(map.split_whitespace().last(), Some("1000"), "{map}");
+    let mut command = t.command(&["run", "--rm", "--http-proxy", "host:", "env"]);
+    command
+        .env("http_proxy", "http://p:1")
+        .env_remove("HTTP_PROXY");
+    let seen = crate::stage::output(command, b"").text();
+    assert!(
+        seen.lines().any(|line| line == "http_proxy=http://p:1"),
+        "{seen}"
+    );
+    // Neither made nor joined.
+    let seen = t
+        .sh(
+            &["--cgroups", "disabled"],
+            "cat /proc/self/cgroup; grep 'Max processes' /proc/self/limits",
+        )
+        .text();
+    assert!(!seen.contains("/lockstep/"), "{seen}");
+    assert!(seen.contains(" 2048 "), "{seen}");
+    let global = t.call(&["--log-level", "debug", "ps"]).refused(125);
+    assert!(global.contains("--log-level is refused"), "{global}");
+    if Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+        assert_eq!(t.sh(&["--tz", "Asia/Tokyo"], "date +%Z").text(), "JST");
     }
 }
 

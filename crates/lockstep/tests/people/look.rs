@@ -16,6 +16,8 @@ crate::cases![
     stats_shows_use,
     stats_invents_nothing,
     why_names_who_asked,
+    inspect_has_what_was_given,
+    those_that_fit_are_pruned,
     doctor_answers,
     help_names_every_verb,
     hostile_text_is_escaped,
@@ -439,7 +441,9 @@ fn stats_invents_nothing(t: &Stage) {
         .expect("a row")
         .split_whitespace()
         .collect();
-    assert_eq!(line[1..], ["u", "--", "--", "--", "--", "--"], "{table}");
+    // The network namespace is the container's own, and counts by itself.
+    let wanted = ["u", "--", "--", "--", "0B", "/", "0B", "--", "--"];
+    assert_eq!(line[1..], wanted, "{table}");
     let json = call(&["stats", "--no-stream", "--json", "u"]).text();
     let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     for key in ["CPUPerc", "MemUsage", "MemPerc", "BlockIO", "PIDs"] {
@@ -570,4 +574,75 @@ fn hostile_text_is_escaped(t: &Stage) {
         let seen = t.call(args).text();
         assert!(!seen.contains('\u{1b}'), "{seen:?}");
     }
+}
+
+/// What Docker's HostConfig has of rights and devices.
+fn inspect_has_what_was_given(t: &Stage) {
+    let line = [
+        "create",
+        "--name",
+        "g",
+        "--cap-add",
+        "NET_RAW",
+        "--cap-drop",
+        "KILL",
+        "--security-opt",
+        "seccomp=unconfined",
+        "--security-opt",
+        "no-new-privileges=false",
+        "--device",
+        "/dev/null:/dev/x:r",
+        "--log-opt",
+        "max-size=1m",
+        "--shm-size",
+        "1m",
+        "host:",
+        "true",
+    ];
+    t.call(&line).text();
+    let shown = t.field(
+        "g",
+        "{{.HostConfig.Privileged}} {{.HostConfig.CapAdd}} {{.HostConfig.CapDrop}} {{.HostConfig.ShmSize}} \
+         {{json .HostConfig.SecurityOpt}} {{json .HostConfig.Devices}} {{json .HostConfig.LogConfig}}",
+    );
+    let wanted = concat!(
+        "false [CAP_NET_RAW] [CAP_KILL] 1048576 [\"seccomp=unconfined\",\"no-new-privileges=false\"] ",
+        "[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/x\",\"CgroupPermissions\":\"r\"}] ",
+        "{\"Type\":\"k8s-file\",\"Config\":{\"max-size\":\"1048576\",\"max-file\":\"1\"}}",
+    );
+    assert_eq!(shown, wanted);
+}
+
+fn those_that_fit_are_pruned(t: &Stage) {
+    for (name, label) in [("a", "k=1"), ("b", "k=2"), ("c", "other")] {
+        t.call(&["create", "--name", name, "-l", label, "host:", "true"])
+            .text();
+    }
+    let left = |filter: &str| {
+        t.call(&["container", "prune", "-f", "--filter", filter])
+            .text();
+        let mut names: Vec<String> = t
+            .call(&["ps", "-a", "--format", "{{.Names}}"])
+            .text()
+            .lines()
+            .map(Into::into)
+            .collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(left("until=24h"), "a b c");
+    assert_eq!(left("label=k=1"), "b c");
+    assert_eq!(left("label!=k"), "b");
+    assert!(
+        t.call(&["container", "prune", "--filter", "name=b"])
+            .refused(125)
+            .contains("--filter name= is refused")
+    );
+    t.call(&["run", "-d", "--name", "n", "host:", "sleep", "1000"])
+        .text();
+    assert_eq!(
+        t.call(&["stats", "--no-stream", "--format", "{{.NetIO}}", "n"])
+            .text(),
+        "0B / 0B"
+    );
 }

@@ -93,6 +93,21 @@ fn long(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Fail
         "bind" | "volume" => from_host(input, out, ("mount", text), source, target, &options),
         "tmpfs" => tmpfs(target, &options.join(","))
             .ok_or_else(|| wrong("mount", text, "a target and options of tmpfs")),
+        "devpts" => Err(refused(
+            "mount",
+            text,
+            "every container has a /dev/pts of its own already",
+        )),
+        "image" => Err(refused(
+            "mount",
+            text,
+            "the files of a second image are not mounted yet",
+        )),
+        "ramfs" => Err(refused(
+            "mount",
+            text,
+            "a ramfs has no limit of its size; tmpfs has",
+        )),
         _ => Err(Failure::new(format!(
             "--mount {text} is refused: type {kind:?} is not implemented, bind, volume and tmpfs are"
         ))),
@@ -351,6 +366,10 @@ fn options_of(
                 ));
             }
             "noidmap" => idmap = false,
+            other if other.starts_with("idmap=") => {
+                let why = "a mount has the container's own map; one of its own is not made yet (idmap, noidmap)";
+                return Err(refused(option, text, why));
+            }
             "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
                 all.retain(|o| o != "rprivate");
                 all.push((*name).into());

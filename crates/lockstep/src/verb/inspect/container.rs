@@ -1,5 +1,6 @@
 //! What is known of a container.
 
+use lockstep_abi::capability::{CapSet, Capability};
 use lockstep_supervisor::{Joined, Secret, SecretPlace};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::container::{Check, Directory, Health, Probe, Record, Status};
 use crate::failure::Failure;
 use crate::front::Front;
-use crate::resolve::Brought;
+use crate::resolve::{Brought, DEFAULT_CAPABILITIES};
 use crate::verb::list::{Phase, health, state};
 use crate::why::Origin;
 
@@ -197,6 +198,13 @@ fn host_config(record: &Record, spec: &Value) -> Value {
     };
     json!({
         "AutoRemove": record.auto_remove,
+        "Privileged": record.settings.iter().any(|setting| setting.name == "privileged"),
+        "CapAdd": capabilities(spec, |bounding, default| bounding.difference(default)),
+        "CapDrop": capabilities(spec, |bounding, default| default.difference(bounding)),
+        "SecurityOpt": security(record),
+        "Devices": asked("--device").into_iter().filter_map(device).collect::<Vec<_>>(),
+        "LogConfig": log(record),
+        "ShmSize": shared_memory(spec),
         "Init": record.job.init,
         "Binds": asked("--volume"),
         "RestartPolicy": {"Name": policy, "MaximumRetryCount": most},
@@ -227,6 +235,69 @@ fn host_config(record: &Record, spec: &Value) -> Value {
         "MaskedPaths": list(&spec["linux"]["maskedPaths"]),
         "ReadonlyPaths": list(&spec["linux"]["readonlyPaths"]),
     })
+}
+
+/// What the container has beyond our default, or less than it.
+fn capabilities(spec: &Value, between: fn(CapSet, CapSet) -> CapSet) -> Vec<&'static str> {
+    let bounding = list(&spec["process"]["capabilities"]["bounding"]);
+    let names = bounding.as_array().into_iter().flatten();
+    let bounding: CapSet = names
+        .filter_map(|name| Capability::from_name(name.as_str()?))
+        .collect();
+    let default = DEFAULT_CAPABILITIES.into_iter().collect();
+    let found = between(bounding, default);
+    found.iter().map(Capability::name).collect()
+}
+
+/// What was asked of `--security-opt`, as it is typed.
+fn security(record: &Record) -> Vec<String> {
+    let asked = record.settings.iter().filter_map(|setting| {
+        let options = setting.change.strip_prefix("--security-opt ")?;
+        let (name, _) = options.split_once('=')?;
+        // Of masked paths there is what came of all of them.
+        let known = ["seccomp", "no-new-privileges", "apparmor"].contains(&name);
+        let value = match (name, setting.value.as_str()) {
+            ("seccomp", "none") => "unconfined",
+            (_, value) => value,
+        };
+        let given = matches!(setting.origin, Origin::Flag | Origin::Config);
+        (known && given).then(|| format!("{name}={value}"))
+    });
+    asked.collect()
+}
+
+/// `HOST[:INSIDE[:rwm]]`; a vendor's name is no path.
+fn device(text: &str) -> Option<Value> {
+    let mut parts = text.split(':');
+    let host = parts.next().filter(|path| path.starts_with('/'))?;
+    let second = parts.next().unwrap_or(host);
+    let (inside, rights) = match second.starts_with('/') {
+        true => (second, parts.next().unwrap_or("rwm")),
+        false => (host, second),
+    };
+    Some(json!({"PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": rights}))
+}
+
+fn log(record: &Record) -> Value {
+    match &record.job.log {
+        Some(limits) => json!({
+            "Type": "k8s-file",
+            "Config": {"max-size": limits.max_size.to_string(), "max-file": limits.max_files.to_string()},
+        }),
+        None => json!({"Type": "none", "Config": {}}),
+    }
+}
+
+/// Bytes of the container's own /dev/shm; 0 where it has none.
+fn shared_memory(spec: &Value) -> u64 {
+    let mut mounts = spec["mounts"].as_array().into_iter().flatten();
+    let mount = mounts.find(|mount| mount["destination"] == "/dev/shm" && mount["type"] == "tmpfs");
+    let options = mount.and_then(|mount| mount["options"].as_array());
+    let sizes = options.into_iter().flatten().filter_map(|option| {
+        let size = option.as_str()?.strip_prefix("size=")?;
+        size.parse().ok()
+    });
+    sizes.last().unwrap_or(0)
 }
 
 /// A namespace of the container's own, another container's, one by its path, or the host's.
