@@ -75,6 +75,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l name -d 'a nam
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s l -l label -d 'a label' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l label-file -d 'labels, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pull -d 'both: an image that is not in the store is an error' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l platform -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l os -d 'linux' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l arch -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l variant -d 'the one that every machine of this kind executes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l env-file -d 'environment variables, one a line' -r
@@ -113,6 +118,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l mount -d 'bind
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l tz -d '/etc/localtime: a zone of this host\'s, as Europe/Berlin, or its own' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s m -l memory -d 'memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
@@ -140,7 +146,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l log-opt -d 'ma
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l pidfile -d 'write the first process\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l cgroups -d 'the first two are what is done: the supervisor stays in the caller\'s cgroup; disabled: no cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -152,13 +158,16 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s d -l detach -d
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rm -d 'remove the container when it has ended'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s q -l quiet -d 'print nothing about an image\'s way here'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l http-proxy -d 'the caller\'s variables of proxies, as http_proxy'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l unsetenv-all -d 'take all variables of the image away'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l no-hostname -d 'leave the image\'s /etc/hostname'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand run" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
@@ -171,6 +180,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l name -d 'a 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s l -l label -d 'a label' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l label-file -d 'labels, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pull -d 'both: an image that is not in the store is an error' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l platform -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l os -d 'linux' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l arch -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l variant -d 'the one that every machine of this kind executes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l env-file -d 'environment variables, one a line' -r
@@ -209,6 +223,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l mount -d 'b
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l tz -d '/etc/localtime: a zone of this host\'s, as Europe/Berlin, or its own' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s m -l memory -d 'memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
@@ -236,7 +251,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l log-opt -d 
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l pidfile -d 'write the first process\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l cgroups -d 'the first two are what is done: the supervisor stays in the caller\'s cgroup; disabled: no cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -246,13 +261,16 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-star
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l health-on-failure -d 'what is done with an unhealthy container' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rm -d 'remove the container when it has ended'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s q -l quiet -d 'print nothing about an image\'s way here'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l http-proxy -d 'the caller\'s variables of proxies, as http_proxy'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l unsetenv-all -d 'take all variables of the image away'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l no-hostname -d 'leave the image\'s /etc/hostname'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand create" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
@@ -438,6 +456,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l mount -d 'bin
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l tz -d '/etc/localtime: a zone of this host\'s, as Europe/Berlin, or its own' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s m -l memory -d 'memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
@@ -463,10 +482,12 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l json -d 'as J
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l http-proxy -d 'the caller\'s variables of proxies, as http_proxy'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l unsetenv-all -d 'take all variables of the image away'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l no-hostname -d 'leave the image\'s /etc/hostname'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand plan" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
@@ -512,6 +533,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'a label' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'labels, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'both: an image that is not in the store is an error' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'linux' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l arch -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'the one that every machine of this kind executes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'environment variables, one a line' -r
@@ -550,6 +576,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l tz -d '/etc/localtime: a zone of this host\'s, as Europe/Berlin, or its own' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s m -l memory -d 'memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
@@ -577,7 +604,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'write the first process\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroups -d 'the first two are what is done: the supervisor stays in the caller\'s cgroup; disabled: no cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -589,13 +616,16 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'remove the container when it has ended'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'pass signals on to the program (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'print nothing about an image\'s way here'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'the caller\'s variables of proxies, as http_proxy'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv-all -d 'take all variables of the image away'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hostname -d 'leave the image\'s /etc/hostname'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
@@ -608,6 +638,11 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'a label' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'labels, one a line' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l annotation -d 'an annotation of the OCI configuration' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'both: an image that is not in the store is an error' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'linux' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'that of this host, no other' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'the one that every machine of this kind executes' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'stdin, stdout or stderr; all by default' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'an environment variable; without a value the caller\'s' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'environment variables, one a line' -r
@@ -646,6 +681,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l secret -d 'a secret as a file of /run/secrets (target=, uid=, gid=, mode=), or as a variable (type=env)' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'a file system in memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'size of /dev/shm (64m)' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l tz -d '/etc/localtime: a zone of this host\'s, as Europe/Berlin, or its own' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'processes and threads (2048); -1 for no limit' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s m -l memory -d 'memory' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-swap -d 'memory and swap together; -1 for any swap' -r
@@ -673,7 +709,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'write the first process\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l conmon-pidfile -d 'write the supervisor\'s id to a file' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l sdnotify -d 'who tells the service manager (NOTIFY_SOCKET) that the container is ready: its program (default), lockstep when it has begun or when it is healthy, nobody' -r
-complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroups -d 'both are what is done: the supervisor stays in the caller\'s cgroup' -r
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroups -d 'the first two are what is done: the supervisor stays in the caller\'s cgroup; disabled: no cgroup' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'a shell line, or a JSON array of words, that succeeds in a healthy container; none for no check' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l health-interval -d 'between two checks (30s); disable leaves them to healthcheck run' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l health-timeout -d 'longest time of a check (30s)' -r
@@ -683,13 +719,16 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l health-on-failure -d 'what is done with an unhealthy container' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'remove the container when it has ended'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'remove a container of the same name first'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'print nothing about an image\'s way here'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'keep standard input open'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'make a terminal'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'the caller\'s whole environment'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'the caller\'s variables of proxies, as http_proxy'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv-all -d 'take all variables of the image away'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'our own first process starts the program, passes signals on and reaps orphans'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'give nearly everything back, and say what'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'leave the image\'s /etc/hosts'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hostname -d 'leave the image\'s /etc/hostname'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'a root file system that cannot be written; host: has one anyway'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'with --read-only, /tmp, /var/tmp and /run can be written (default)'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'IMAGE is a directory, as rootfs:DIR'
@@ -807,6 +846,7 @@ complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight -d 'weight of disk I/O' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'no, on-failure[:N], always, unless-stopped' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from update" -l help -d 'print this help'
+complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'those alone that fit: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'ask no question, which is the default'
 complete -c lockstep -n "__fish_lockstep_using_subcommand container; and __fish_seen_subcommand_from prune" -l help -d 'print this help'
 complete -c lockstep -n "__fish_lockstep_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list rm load save tag history prune remove" -f -a "inspect" -d 'as inspect, of images alone'
