@@ -1,14 +1,16 @@
 //! Which of the host's files are Lockstep's own: this user's, and those of the other users whom root's containers could
 //! reach. Known places alone are looked at, because this stands before every container with a volume.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use lockstep_abi::errno::Errno;
+use lockstep_kernel::file::OFlags;
 use lockstep_kernel::{credential, file};
 
 use super::place::{CONFIGURATION, standard_data, standard_state, user_configuration};
 use super::{Front, environment};
 use crate::container::Locations;
+use crate::resolve::Mounts;
 
 /// Both programs, and where they are installed beside where this one is.
 const PROGRAMS: [&str; 2] = [crate::cli::NAME, "lockstep-runc"];
@@ -50,7 +52,7 @@ pub(super) fn programs() -> Vec<PathBuf> {
 
 /// Stores, states and configurations of the host's other users, where they are unless somebody has chosen another place.
 /// Root of root's containers acts as root of the host on what it is given; an ordinary user cannot reach them anyhow.
-pub(super) fn of_others() -> Vec<PathBuf> {
+pub(super) fn of_others(mounts: &Mounts) -> Vec<PathBuf> {
     if credential::euid() != 0 {
         return Vec::new();
     }
@@ -58,17 +60,27 @@ pub(super) fn of_others() -> Vec<PathBuf> {
     let text = file::read_at_once(file::CWD, "/etc/passwd", 4 << 20).unwrap_or_default();
     // Users whom another service than that file knows have at least a runtime directory while they are there.
     let present = file::list(file::CWD, "/run/user").unwrap_or_default();
-    existing(places(&String::from_utf8_lossy(&text), &present).into_iter())
+    let places = places(&String::from_utf8_lossy(&text), &present);
+    let mut found: Vec<PathBuf> = places
+        .iter()
+        .filter_map(|(base, below)| theirs(base, below, mounts))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// The usual places of the users of passwd(5)'s `text`, and of those `present`: all who have a runtime directory, by number.
-fn places(text: &str, present: &[String]) -> Vec<PathBuf> {
+/// Each is a directory that root has made, and a path below it that its user has.
+fn places(text: &str, present: &[String]) -> Vec<(PathBuf, String)> {
     let is_uid = |name: &&str| name.parse::<u32>().is_ok();
     let present = present.iter().map(String::as_str).filter(is_uid);
     let mut users: Vec<&str> = present.collect();
-    let runtime =
-        |uid: &&str| PROGRAMS.map(|name| PathBuf::from(format!("/run/user/{uid}/{name}")));
-    let mut all: Vec<PathBuf> = users.iter().flat_map(runtime).collect();
+    let runtime = |uid: &&str| {
+        let base = PathBuf::from(format!("/run/user/{uid}"));
+        PROGRAMS.map(|name| (base.clone(), name.to_owned()))
+    };
+    let mut all: Vec<(PathBuf, String)> = users.iter().flat_map(runtime).collect();
     for line in text.lines() {
         let mut fields = line.split(':').skip(2);
         let (Some(uid), Some(home)) = (fields.next().filter(is_uid), fields.nth(2)) else {
@@ -77,16 +89,69 @@ fn places(text: &str, present: &[String]) -> Vec<PathBuf> {
         users.push(uid);
         // Every service without a home has the same one.
         if home.starts_with('/') && home != "/" {
-            all.extend(
-                [".local/share/lockstep", ".config/lockstep"].map(|at| Path::new(home).join(at)),
-            );
+            let below = [".local/share/lockstep", ".config/lockstep"];
+            all.extend(below.map(|below| (PathBuf::from(home), below.to_owned())));
         }
     }
-    let shared = |uid: &&str| PROGRAMS.map(|name| PathBuf::from(format!("/tmp/{name}-{uid}")));
+    let shared = |uid: &&str| PROGRAMS.map(|name| ("/tmp".into(), format!("{name}-{uid}")));
     all.extend(users.iter().flat_map(shared));
     all.sort();
     all.dedup();
     all
+}
+
+/// What is `below` a directory under just that name. A link there is its user's choice, who would else choose what root's
+/// containers are refused, or what is masked in them.
+fn theirs(base: &Path, below: &str, mounts: &Mounts) -> Option<PathBuf> {
+    let look = |path: PathBuf| {
+        // Only what the kernel answers itself: a server, a daemon or an automounter may never answer.
+        if !mounts.answers(&path) {
+            return Ok(None);
+        }
+        match file::open_without_links(&path, OFlags::PATH) {
+            Ok(_) => Ok(Some(path)),
+            Err(e) if e.is(&[Errno::ENOENT.0, Errno::ENOTDIR.0]) => Ok(None),
+            Err(e) if e.is(&[Errno::ELOOP.0]) => Err(e),
+            // EACCES: it may be there.
+            Err(_) => Ok(Some(path)),
+        }
+    };
+    look(base.join(below)).unwrap_or_else(|_link| look(unlinked(base, mounts)?.join(below)).ok()?)
+}
+
+/// A directory without links in its name, which are followed one by one, so that none leads to where nobody answers.
+fn unlinked(path: &Path, mounts: &Mounts) -> Option<PathBuf> {
+    // As the kernel does (path_resolution(7)).
+    let mut links = 40;
+    let (mut done, mut rest) = (PathBuf::from("/"), path.to_owned());
+    loop {
+        let mut parts = rest.components();
+        let Some(part) = parts.next() else {
+            return Some(done);
+        };
+        if matches!(part, Component::CurDir | Component::ParentDir) {
+            if part == Component::ParentDir {
+                done.pop();
+            }
+            rest = parts.as_path().to_owned();
+            continue;
+        }
+        let next = done.join(part);
+        if !mounts.answers(&next) {
+            return None;
+        }
+        rest = match file::readlink(file::CWD, &next) {
+            Ok(target) if links > 0 => {
+                links -= 1;
+                target.join(parts.as_path())
+            }
+            Err(e) if e.is(&[Errno::EINVAL.0]) => {
+                done = next;
+                parts.as_path().to_owned()
+            }
+            _ => return None,
+        };
+    }
 }
 
 /// Those of some paths where something is, without links in the names.
@@ -125,11 +190,45 @@ mod tests {
     fn each_user_has_a_home_and_a_number() {
         let text = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nno:x:7:7::/:/bin/false\nbroken\n";
         let found = places(text, &["1001".into(), "sock".into()]);
+        let found: Vec<PathBuf> = found
+            .into_iter()
+            .map(|(base, below)| base.join(below))
+            .collect();
         let has = |path: &str| found.contains(&PathBuf::from(path));
         assert!(has("/home/ann/.local/share/lockstep") && has("/home/ann/.config/lockstep"));
         assert!(has("/run/user/1001/lockstep-runc") && has("/tmp/lockstep-1001"));
         assert!(has("/tmp/lockstep-1000") && has("/tmp/lockstep-runc-7"));
         assert!(!has("/.config/lockstep") && !has("/run/user/sock/lockstep"));
         assert_eq!(found.len(), 2 + 2 * 2 + 4 * 2);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own directory")]
+    fn a_home_is_found_through_links_and_nothing_below_it() {
+        use std::os::unix::fs::symlink;
+        let dir = std::env::temp_dir().join(format!("lockstep-homes-{}", std::process::id()));
+        let dir = dir.canonicalize().unwrap_or(dir);
+        std::fs::create_dir_all(dir.join("disk/ann/.config/lockstep")).expect("a home");
+        std::fs::create_dir_all(dir.join("disk/eve")).expect("a home");
+        symlink("./../disk", dir.join("disk/again")).expect("a link");
+        symlink(dir.join("disk/again"), dir.join("homes")).expect("a link");
+        symlink(dir.join("disk/ann/.config"), dir.join("disk/eve/.config")).expect("a link");
+        let local = Mounts::parse("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n", &|_| true);
+        let remote = format!(
+            "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:9 / {} rw - nfs4 s:/ rw\n",
+            dir.join("disk").display()
+        );
+        let remote = Mounts::parse(&remote, &|_| true);
+        let found = |user: &str, mounts| theirs(&dir.join(user), ".config/lockstep", mounts);
+        let ann = dir.join("disk/ann/.config/lockstep");
+        assert_eq!(found("disk/ann", &local), Some(ann.clone()));
+        assert_eq!(found("homes/ann", &local), Some(ann));
+        for user in ["disk/eve", "homes/eve", "homes/nobody"] {
+            assert_eq!(found(user, &local), None, "{user}");
+        }
+        for user in ["disk/ann", "homes/ann"] {
+            assert_eq!(found(user, &remote), None, "{user}");
+        }
+        std::fs::remove_dir_all(&dir).expect("removed");
     }
 }

@@ -24,6 +24,7 @@ pub(crate) struct Eyes<'a> {
     at: &'a Locations,
     mounts: OnceCell<Rc<Mounts>>,
     own: OnceCell<Rc<[PathBuf]>>,
+    others: OnceCell<Rc<[PathBuf]>>,
     kept_out: OnceCell<Rc<[PathBuf]>>,
     volumes: OnceCell<PathBuf>,
     selinux: OnceCell<Selinux>,
@@ -38,6 +39,7 @@ impl<'a> Eyes<'a> {
             at,
             mounts: OnceCell::new(),
             own: OnceCell::new(),
+            others: OnceCell::new(),
             kept_out: OnceCell::new(),
             volumes: OnceCell::new(),
             selinux: OnceCell::new(),
@@ -57,12 +59,11 @@ impl<'a> Eyes<'a> {
             look: &look,
             mounts: &|| self.mounts(),
             own: &|| self.own(),
+            others: &|| self.others(),
             kept_out: &|| {
-                let all = || {
-                    let others = super::own::of_others();
-                    [&*self.own(), &super::own::programs(), &others].concat()
-                };
-                self.kept_out.get_or_init(|| all().into()).clone()
+                let others = self.others()?;
+                let all = || [&*self.own(), &super::own::programs(), &others].concat();
+                Ok(self.kept_out.get_or_init(|| all().into()).clone())
             },
             volumes: &|| {
                 let found = || volumes(&self.at.data);
@@ -96,6 +97,12 @@ impl<'a> Eyes<'a> {
     fn own(&self) -> Rc<[PathBuf]> {
         let own = || self.front.own(self.at).into();
         self.own.get_or_init(own).clone()
+    }
+
+    fn others(&self) -> Result<Rc<[PathBuf]>, Failure> {
+        let mounts = self.mounts()?;
+        let others = || super::own::of_others(&mounts).into();
+        Ok(self.others.get_or_init(others).clone())
     }
 
     fn mounts(&self) -> Result<Rc<Mounts>, Failure> {

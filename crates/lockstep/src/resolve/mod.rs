@@ -122,8 +122,10 @@ pub(crate) struct Sight<'a> {
     pub(crate) mounts: &'a dyn Fn() -> Result<Rc<Mounts>, Failure>,
     /// This user's stores, states and configurations, without links in the names.
     pub(crate) own: &'a dyn Fn() -> Rc<[PathBuf]>,
-    /// The same with everything else that no container may reach: the programs, and what is other users' of all that.
-    pub(crate) kept_out: &'a dyn Fn() -> Rc<[PathBuf]>,
+    /// The same of other users, where root calls.
+    pub(crate) others: &'a dyn Fn() -> Result<Rc<[PathBuf]>, Failure>,
+    /// Both, and the programs: nothing of that may be reached in a volume.
+    pub(crate) kept_out: &'a dyn Fn() -> Result<Rc<[PathBuf]>, Failure>,
     /// Where named volumes lie, without links in the name.
     pub(crate) volumes: &'a dyn Fn() -> PathBuf,
     /// Rows and columns of the caller's terminal.

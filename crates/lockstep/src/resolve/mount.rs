@@ -85,7 +85,7 @@ fn root(
     let flag = input.args.flag("read-only");
     match &input.image.source {
         Source::Host { directories, links } => {
-            own::keep_out_of_host(input, out, directories);
+            own::keep_out_of_host(input, out, directories)?;
             host_root(out, mounts, (directories, links), taken);
         }
         Source::Directory(path) => {

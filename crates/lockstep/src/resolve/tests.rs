@@ -97,7 +97,8 @@ impl World {
                 },
                 mounts: &|| Ok(mounts.clone()),
                 own: &|| own.clone(),
-                kept_out: &|| own.clone(),
+                others: &|| Ok(Rc::new(["/usr/people/.config/lockstep".into()])),
+                kept_out: &|| Ok(own.clone()),
                 volumes: &|| "/var/lib/lockstep/volumes".into(),
                 terminal: &|| Some((24, 80)),
                 // As where /home is a link.
@@ -379,10 +380,9 @@ fn what_is_lockstep_s_own_stays_out() {
         links: Vec::new(),
     };
     let masked = world.spec(&[]).linux.expect("linux").masked_paths;
-    assert!(
-        masked.contains(&"/var/lib/lockstep".to_owned()),
-        "{masked:?}"
-    );
+    for hidden in ["/var/lib/lockstep", "/usr/people/.config/lockstep"] {
+        assert!(masked.contains(&hidden.to_owned()), "{masked:?}");
+    }
 }
 
 #[test]

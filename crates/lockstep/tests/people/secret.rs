@@ -10,6 +10,7 @@ crate::cases![
     a_user_s_volume_shows_nothing_of_lockstep,
     another_name_is_the_same_place,
     nor_what_others_have,
+    whose_links_hide_nothing_else,
     nobody_uncovers_what_is_masked,
     programs_of_the_host_see_no_home_and_no_key,
     no_process_leads_out,
@@ -294,6 +295,34 @@ fn nor_what_others_have(t: &Stage) {
     }
     let other = std::fs::read(bin.join("other")).expect("a program");
     assert_ne!(other, original, "the attack is blind: {seen:?}");
+}
+
+/// A user who links the own places to what root's container is given: nothing is refused or masked for that.
+fn whose_links_hide_nothing_else(t: &Stage) {
+    for dir in ["eve/.local/share", "eve/.config", "joe", "volume/lockstep"] {
+        std::fs::create_dir_all(t.dir.join(dir)).expect("a directory");
+    }
+    for decoy in ["volume/one", "volume/lockstep/two"] {
+        std::fs::write(t.dir.join(decoy), "decoy\n").expect("a file");
+    }
+    let links = [
+        ("/".into(), "eve/.config/lockstep"),
+        (t.dir.join("volume/one"), "eve/.local/share/lockstep"),
+        (t.dir.join("volume"), "joe/.config"),
+    ];
+    for (target, link) in links {
+        std::os::unix::fs::symlink(target, t.dir.join(link)).expect("a link");
+    }
+    let (dir, volume) = (t.dir.display(), format!("{}/volume:/h", t.dir.display()));
+    let mounts = format!(
+        "cp /etc/passwd users && echo 'eve:x:4243:4243::{dir}/eve:/bin/sh' >> users && \
+         echo 'joe:x:4244:4244::{dir}/joe:/bin/sh' >> users && mount --bind users /etc/passwd"
+    );
+    let script = "cat /h/one /h/lockstep/two";
+    let run = ["run", "--rm", "-v", &volume, "host:", "sh", "-c", script];
+    let seen = elsewhere(t, &mounts, &run);
+    assert_eq!(seen.stdout, "decoy\ndecoy\n", "{seen:?}");
+    assert_eq!(seen.stderr, "", "{seen:?}");
 }
 
 fn nobody_uncovers_what_is_masked(t: &Stage) {

@@ -159,7 +159,7 @@ fn not_the_hosts(
         return Err(refused(option, text, "your home is in it")
             .hint("give it a directory that is meant for the container"));
     }
-    let hidden = (input.sight.kept_out)();
+    let hidden = (input.sight.kept_out)()?;
     if let Some(own) = hidden.iter().find(|own| mounts.place(own).is_in(&place)) {
         let why = format!("{} is Lockstep's own", own.display());
         return Err(refused(option, text, &why));

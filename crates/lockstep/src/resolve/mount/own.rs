@@ -23,7 +23,7 @@ pub(super) fn keep_out(
     let mounts = (input.sight.mounts)()?;
     let shown = mounts.shown(source);
     let volumes = mounts.place(&(input.sight.volumes)());
-    for own in (input.sight.kept_out)().iter() {
+    for own in (input.sight.kept_out)()?.iter() {
         let own_place = mounts.place(own);
         for (at, seen) in &shown {
             let inside = seen.is_in(&own_place) && !seen.is_in(&volumes);
@@ -48,16 +48,21 @@ pub(super) fn keep_out(
 }
 
 /// The same of the host's directories of `host:`, which nobody asked for by name.
-pub(super) fn keep_out_of_host(input: &Input<'_>, out: &mut Resolved, directories: &[String]) {
+pub(super) fn keep_out_of_host(
+    input: &Input<'_>,
+    out: &mut Resolved,
+    directories: &[String],
+) -> Result<(), Failure> {
     // The program may be executed in there, as any other; the directories are read-only.
-    let own = (input.sight.own)();
-    let hidden = own.iter().filter(|own| {
+    let (own, others) = ((input.sight.own)(), (input.sight.others)()?);
+    let hidden = own.iter().chain(others.iter()).filter(|own| {
         directories
             .iter()
             .any(|directory| own.starts_with(directory))
     });
     let hidden: Vec<String> = hidden.map(|own| plain(own)).collect();
     out.linux().masked_paths.extend(hidden);
+    Ok(())
 }
 
 fn mask(out: &mut Resolved, what: &str, inside: &str) -> Result<(), Failure> {
@@ -114,11 +119,17 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Mounts(Vec<Mounted>);
 
+/// File systems in which a look waits for a server, a daemon or a mount; FUSE's names begin with `fuse`.
+const REMOTE: [&str; 8] = [
+    "afs", "autofs", "ceph", "cifs", "lustre", "nfs", "nfs4", "smb3",
+];
+
 /// A mount: where it is, what is there, and of an overlay the layers that have a name here.
 #[derive(Debug)]
 struct Mounted {
     point: PathBuf,
     cgroup: bool,
+    remote: bool,
     place: Place,
     layers: Vec<PathBuf>,
 }
@@ -130,6 +141,7 @@ impl Mounts {
         let mounts = lines.map(|line| Mounted {
             point: unescape(line.point).into_owned().into(),
             cgroup: matches!(line.kind, "cgroup" | "cgroup2"),
+            remote: REMOTE.contains(&line.kind) || line.kind.starts_with("fuse"),
             place: Place {
                 device: line.device.to_owned(),
                 path: unescape(line.root).into_owned().into(),
@@ -148,6 +160,11 @@ impl Mounts {
     /// Whether there is a hierarchy of cgroups among them: inside another container there is none perhaps.
     pub(super) fn has_cgroups(&self) -> bool {
         self.0.iter().any(|mount| mount.cgroup)
+    }
+
+    /// Whether a look at a path without links is answered by this kernel alone.
+    pub(crate) fn answers(&self, path: &Path) -> bool {
+        self.under(path).is_none_or(|(mount, _)| !mount.remote)
     }
 
     /// The deepest mount on a path, and of several there the last; with the rest of the path.
@@ -247,6 +264,23 @@ mod tests {
             at("/mnt/disk/var/lib/lockstep"),
             place("0:30", "/lib/lockstep")
         );
+    }
+
+    #[test]
+    fn only_the_kernel_answers_for_its_own_file_systems() {
+        let text = "\
+20 1 8:1 / / rw - ext4 /dev/sda1 rw
+21 20 0:40 / /net rw - autofs map rw
+22 21 0:41 / /net/ann rw - nfs4 server:/ann rw
+23 20 0:42 / /home/bob/cloud rw - fuse.sshfs server: rw
+24 20 0:43 / /home/eve rw - autofs map rw
+25 24 8:2 / /home/eve rw - ext4 /dev/sda2 rw
+";
+        let mounts = Mounts::parse(text, &|_| true);
+        let answers = |path: &str| mounts.answers(Path::new(path));
+        assert!(answers("/home/bob/.config") && answers("/home/eve/.config"));
+        assert!(!answers("/net/joe") && !answers("/net/ann/.config"));
+        assert!(!answers("/home/bob/cloud/x"));
     }
 
     #[test]
