@@ -39,10 +39,15 @@ pub(super) fn outside(maps: &[IdMapping], id: u32) -> Option<u32> {
 }
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
-    let args = input.args;
     if super::join::users(input, out)? {
         return Ok(());
     }
+    decide(input, out)?;
+    made_for_it(input, &out.linux().uid_mappings)
+}
+
+fn decide(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
+    let args = input.args;
     let given = args.text("userns")?;
     let maps = (args.texts("uidmap")?, args.texts("gidmap")?);
     if !maps.0.is_empty() || !maps.1.is_empty() {
@@ -72,6 +77,37 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
             "auto, keep-id, nomap, host, container:NAME or ns:PATH",
         )),
     }
+}
+
+/// Refuses a map that the files of a user's container are not made for.
+fn made_for_it(input: &Input<'_>, users: &[IdMapping]) -> Result<(), Failure> {
+    let args = input.args;
+    if input.caller.maps_any_id() || wants_default_ids(args)? {
+        return Ok(());
+    }
+    let (option, value) = match args.text("userns")? {
+        Some(mode) => ("userns", mode.to_owned()),
+        None => match args.texts("uidmap")? {
+            maps if !maps.is_empty() => ("uidmap", maps.join(" ")),
+            _ => ("gidmap", args.texts("gidmap")?.join(" ")),
+        },
+    };
+    let has = |map: &IdMapping| {
+        let offset = input.caller.uid.checked_sub(map.host_id);
+        offset.is_some_and(|offset| offset < map.size)
+    };
+    let (why, hint) = match &input.image.source {
+        super::Source::Layers(_) => (
+            "the files of a user's image have owners for one map, that of containers that choose none",
+            "there --user 0 has your own id already; host: takes any map, and a user's rootfs:DIR one with your id in it",
+        ),
+        super::Source::Directory(_) if !users.is_empty() && !users.iter().any(has) => (
+            "what the container gets of its own belongs to your id, which is not in it then",
+            "it works with host:",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(format!("--{option} {value} is refused: {why}")).hint(hint))
 }
 
 /// The maps of a user's container that chooses none, which the files of the user's images are made for.
@@ -170,12 +206,6 @@ fn host(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
 /// The caller keeps the id inside, `uid=` and `gid=` choose another.
 fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), Failure> {
     let caller = input.caller;
-    if let super::Source::Layers(_) = input.image.source {
-        return Err(Failure::new(
-            "--userns keep-id is refused: the files of a user's image have owners for one map",
-        )
-        .hint("it works with host: and rootfs:DIR"));
-    }
     if caller.maps_any_id() {
         return Err(Failure::new("--userns keep-id is for ordinary users")
             .hint("root's containers never have the host's root inside; use --uidmap"));
@@ -194,6 +224,14 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
         }
     }
     match caller.has_subordinates() {
+        // What becomes the program is root of its user namespace until then (setresgid(2): EINVAL).
+        false if (uid, gid) != (0, 0) => {
+            return Err(Failure::new(format!(
+                "--userns {} is refused: without subordinate ids there is one id, and it has to be the container's root",
+                input.args.text("userns")?.unwrap_or_default()
+            ))
+            .hint("leave it out, or have subordinate ids: lockstep doctor says how"));
+        }
         false => set(
             out,
             &[line(uid, caller.uid, 1)],

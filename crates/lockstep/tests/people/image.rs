@@ -279,8 +279,17 @@ fn as_a_user_with_subordinate_ids(t: &Stage) {
     .text();
     let made = std::fs::metadata(format!("{directory}/upper/home/app/made")).expect("the change");
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 700_499);
-    let refused = user(t, first, &["run", "--rm", "--userns", "keep-id", &image]).refused(125);
-    assert!(refused.contains("keep-id is refused"), "{refused}");
+    for [option, map] in [
+        ["--userns", "keep-id"],
+        ["--userns", "keep-id:uid=7,gid=7"],
+        ["--userns", "nomap"],
+        ["--uidmap", "0:700000:1000"],
+        ["--gidmap", "0:700000:1000"],
+    ] {
+        let refused = user(t, first, &["run", "--rm", option, map, &image, "true"]).refused(125);
+        let named = format!("{option} {map} is refused: the files of a user's image");
+        assert!(refused.contains(&named), "{refused}");
+    }
     user(t, first, &["rm", "c"]).text();
     assert_eq!(
         std::os::unix::fs::MetadataExt::uid(

@@ -125,6 +125,20 @@ fn kept_id(t: &Stage) {
     )
     .text();
     assert!(!seen.contains(&USER.to_string()), "{seen}");
+    for [option, map] in [["--userns", "nomap"], ["--uidmap", "0:700000:9"]] {
+        let refused = many(t, &["run", "--rm", option, map, "rootfs:/", "true"]).refused(125);
+        let named = format!("{option} {map} is refused: what the container gets");
+        assert!(refused.contains(&named), "{refused}");
+    }
+    // With one id alone it is root's.
+    let kept = |map: &str| one(t, &["run", "--rm", "--userns", map, "host:", "id", "-u"]);
+    let refused = kept("keep-id").refused(125);
+    assert!(refused.contains("--userns keep-id is refused"), "{refused}");
+    assert!(refused.contains("lockstep doctor"), "{refused}");
+    assert_eq!(kept("keep-id:uid=0,gid=0").text(), "0");
+    // Root has no id to keep, with an image or without.
+    let refused = t.call(&["run", "--rm", "--userns", "keep-id", "host:", "true"]);
+    assert!(refused.refused(125).contains("is for ordinary users"));
 }
 
 fn a_life(t: &Stage) {
