@@ -113,9 +113,12 @@ fn root(
             root.path = crate::stored::ROOTFS.into();
             root.readonly = flag;
             out.layered = true;
+            let count = match layers.len() {
+                1 => "one layer".to_owned(),
+                count => format!("{count} layers"),
+            };
             let text = format!(
-                "{} layers of {}, with a directory for changes",
-                layers.len(),
+                "{count} of {}, with a directory for changes",
                 input.image.name
             );
             out.note("root", text, Origin::Image, "the image");

@@ -156,6 +156,11 @@ fn it_is_what_root_s_run_does(t: &Stage) {
     t.call(&["volume", "create", "kept"]).text();
     let image = crate::image::layout(t);
     let images = ["host:", &image];
+    // Counted before there is a container.
+    let why = t.call(&["run", "--why", &image, "true"]).text();
+    assert!(why.contains("layer") && !why.contains(" 0 layers"), "{why}");
+    let plan = t.call(&["plan", &image, "true"]).text();
+    assert!(!plan.contains("/bundle/"), "{plan}");
     for image in images {
         for options in [
             &[][..],

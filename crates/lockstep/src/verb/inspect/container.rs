@@ -293,11 +293,11 @@ fn shared_memory(spec: &Value) -> u64 {
     let mut mounts = spec["mounts"].as_array().into_iter().flatten();
     let mount = mounts.find(|mount| mount["destination"] == "/dev/shm" && mount["type"] == "tmpfs");
     let options = mount.and_then(|mount| mount["options"].as_array());
-    let sizes = options.into_iter().flatten().filter_map(|option| {
+    let mut sizes = options.into_iter().flatten().filter_map(|option| {
         let size = option.as_str()?.strip_prefix("size=")?;
         size.parse().ok()
     });
-    sizes.last().unwrap_or(0)
+    sizes.next_back().unwrap_or(0)
 }
 
 /// A namespace of the container's own, another container's, one by its path, or the host's.
