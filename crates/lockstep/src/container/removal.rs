@@ -5,10 +5,11 @@
 //! without a record that the next command finds unlocked and removes to its end.
 
 use std::collections::BTreeSet;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
-use lockstep_kernel::{file, tree};
+use lockstep_kernel::{event, file, tree};
 use lockstep_runtime::{ContainerId, Kind, Runtime};
 use lockstep_supervisor::{Exit, OVER};
 
@@ -17,6 +18,11 @@ use crate::failure::{Doing, Failure};
 
 /// Status of a container whose supervisor was killed: the kernel killed the container with SIGKILL.
 const KILLED: i32 = 137;
+
+/// Between two looks at the lock of a supervisor that is ending. The first is shorter than its end takes; it waits for
+/// readers of its output, who may take any time.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// A container that can be read, and what it did when it was looked at.
 pub(crate) struct Found {
@@ -86,8 +92,8 @@ impl Store {
 
     /// Repairs what killed commands and supervisors left; what somebody works on is let be. Each container that is
     /// there is shown to `look` while its directory is open, one at a time: there may be more of them than a process
-    /// may have descriptors. One that cannot be repaired is no reason not to see to the others: what was wrong with
-    /// each is returned.
+    /// may have descriptors. One that cannot be repaired or looked at is no reason not to see to the others: what
+    /// was wrong with each is returned.
     pub(crate) fn sweep(
         &self,
         runtime: &Runtime<'_>,
@@ -98,18 +104,18 @@ impl Store {
             let Some(directory) = self.by_id(&id)? else {
                 continue;
             };
-            match self.look_after(runtime, &directory) {
+            let seen = match self.look_after(runtime, &directory) {
                 Ok(Some((record, status))) => {
+                    there.insert(id);
                     look(Found {
                         directory,
                         record,
                         status,
-                    })?;
-                    there.insert(id);
+                    })
                 }
-                Ok(None) => {}
-                Err(failure) => wrong.push(failure),
-            }
+                other => other.map(drop),
+            };
+            wrong.extend(seen.err());
         }
         self.sweep_blocks(&there)?;
         self.sweep_names(&there)?;
@@ -126,13 +132,23 @@ impl Store {
         Ok(found.is_some() || directory.exists()?)
     }
 
-    /// The same behind the supervisor that has it, when that lets it go.
+    /// The same behind the supervisor that has it, when that lets it go. What another command starts then is not waited for.
     pub(crate) fn come_after(
         &self,
         runtime: &Runtime<'_>,
         directory: &Directory,
+        supervisor: BorrowedFd<'_>,
     ) -> Result<(), Failure> {
-        directory.wait_lock()?;
+        let mut pause = FIRST_PAUSE;
+        while !directory.lock()? {
+            if event::within(supervisor, pause) {
+                match directory.lock_unless_running()? {
+                    true => break,
+                    false => return Ok(()),
+                }
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
         // Another command may have been faster.
         if directory.exists()? {
             self.mend(runtime, directory, directory.record()?)?;

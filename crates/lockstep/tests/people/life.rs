@@ -1,6 +1,6 @@
 //! From `run` to `rm`: what a container's life looks like from outside.
 
-use crate::stage::{Background, Stage, lives, until};
+use crate::stage::{Background, Stage, kill, lives, until};
 
 crate::cases![
     statuses_of_our_own,
@@ -20,6 +20,7 @@ crate::cases![
     a_time_limit_stops_it,
     exec_is_another_process,
     exec_says_what_went_wrong,
+    what_another_starts_is_not_waited_for,
 ];
 
 /// As docs/lockstep.md has them.
@@ -367,4 +368,21 @@ fn exec_says_what_went_wrong(t: &Stage) {
             .refused(1)
             .contains("no container")
     );
+}
+
+/// The foreground comes after its own life alone, also where another command was faster than it.
+fn what_another_starts_is_not_waited_for(t: &Stage) {
+    let front = Background::start(t.command(&["run", "--name", "f", "host:", "sleep", "1000"]));
+    let running = || t.field("f", "{{.State.Status}}") == "running";
+    assert!(until(|| !t.call(&["ps", "-q"]).text().is_empty()));
+    assert!(until(running));
+    let first = t.pid("f");
+    kill(front.pid(), "STOP");
+    kill(first, "KILL");
+    assert!(until(|| !running()));
+    t.call(&["start", "f"]).text();
+    let second = t.pid("f");
+    kill(front.pid(), "CONT");
+    assert_eq!(front.code(), 137);
+    assert!(lives(second));
 }

@@ -45,9 +45,9 @@ pub(crate) fn finish(front: &Front, id: &str, supervisor: &Child) -> Result<(), 
     let store = front.store()?;
     // It lets the lock go as its last deed, and has the kernel take its memory apart while it is come after here.
     let done = store.by_id(id).and_then(|directory| match directory {
-        Some(directory) => {
-            front.with_runtime(store, |runtime| store.come_after(runtime, &directory))
-        }
+        Some(directory) => front.with_runtime(store, |runtime| {
+            store.come_after(runtime, &directory, supervisor.pidfd.as_fd())
+        }),
         None => Ok(()),
     });
     event::readable(&[Some(supervisor.pidfd.as_fd())]).doing(what)?;
