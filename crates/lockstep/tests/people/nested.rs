@@ -24,7 +24,10 @@ fn in_itself(t: &Stage) {
     // Its own file is nobody's to see; a copy is any program.
     let dir = t.dir.join("programs");
     std::fs::create_dir(&dir).expect("a directory");
-    std::fs::copy(program(), dir.join("inner")).expect("a copy");
+    // By another process: what a test beside this one forks has what this one writes open, and that is not executed.
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(program()).arg(dir.join("inner"));
+    assert_eq!(output(copy, b"").code, 0);
     let volume = format!("{}:/programs:ro", dir.display());
     let run = |options: &[&str]| {
         let script = format!("/programs/inner {INNER}");
@@ -62,7 +65,10 @@ fn in_itself(t: &Stage) {
 fn as_a_user(t: &Stage) {
     let dir = t.dir.join("programs");
     std::fs::create_dir(&dir).expect("a directory");
-    std::fs::copy(program(), dir.join("inner")).expect("a copy");
+    // By another process: what a test beside this one forks has what this one writes open, and that is not executed.
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(program()).arg(dir.join("inner"));
+    assert_eq!(output(copy, b"").code, 0);
     let volume = format!("{}:/programs:ro", dir.display());
     let run = |script: &str| {
         let options = [
