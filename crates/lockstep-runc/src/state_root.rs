@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use lockstep_abi::inode::{S_IFDIR, S_IFMT};
 use lockstep_kernel::{credential, file};
 
 use crate::failure::Failure;
@@ -82,10 +83,8 @@ fn make(path: &Path, mode: u32) -> Result<(), Failure> {
 
 /// Refuses a directory that another user made or may write to.
 fn check_private(path: &Path, euid: u32) -> Result<(), Failure> {
-    const TYPE: u32 = 0o170_000;
-    const DIRECTORY: u32 = 0o040_000;
     let stat = file::stat(file::CWD, path, false).map_err(|e| Failure::path("stat", path, &e))?;
-    let wrong = if stat.st_mode & TYPE != DIRECTORY {
+    let wrong = if stat.st_mode & S_IFMT != S_IFDIR {
         "is not a directory"
     } else if stat.st_uid != euid {
         "belongs to another user"

@@ -14,7 +14,7 @@ use lockstep_image::{
     Image, Layer, Load, Name, Overlay, Owners, Progress, Reference, Source, Store, overlay,
     platform_of_host,
 };
-use lockstep_kernel::namespace::{self, Map, Mapper};
+use lockstep_kernel::namespace::{self, Map};
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{exe, file, mount, tree};
 use lockstep_oci::runtime::Spec;
@@ -354,7 +354,7 @@ impl<'a> View<'a> {
         let users = match &maps {
             Some((users, groups)) => {
                 let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
-                let made = namespace::detached(&proc, (users, groups), Mapper::Privileged);
+                let made = namespace::detached_user_namespace(&proc, users, groups);
                 Some(made.doing(|| "id map of the layers".into())?)
             }
             None => None,

@@ -27,8 +27,8 @@ pub const NEWNET: u64 = 0x4000_0000;
 pub struct Namespaces {
     /// CLONE_NEW* of the new ones.
     pub new: u64,
-    /// Those joined by path, with the index of their entry.
-    pub join: Vec<(u64, HostPath, usize)>,
+    /// Those joined by path, with the index of their entry, if they have one.
+    pub join: Vec<(u64, HostPath, Option<usize>)>,
     /// Whether the user namespace is one that was made for this container.
     pub taken_user: bool,
 }
@@ -63,7 +63,7 @@ impl Namespaces {
             match namespace.path.as_deref() {
                 Some(path) if !path.is_empty() => {
                     out.join
-                        .push((flag, HostPath::new(Path::new("/"), path), n))
+                        .push((flag, HostPath::new(Path::new("/"), path), Some(n)))
                 }
                 _ => out.new |= flag,
             }
@@ -77,7 +77,7 @@ impl Namespaces {
         if self.taken_user {
             self.new &= !NEWUSER;
             let file = HostPath::new(Path::new("/"), file);
-            self.join.push((NEWUSER, file, usize::MAX));
+            self.join.push((NEWUSER, file, None));
         }
     }
 

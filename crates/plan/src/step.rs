@@ -81,7 +81,7 @@ pub enum Op {
     /// that the new user namespace belongs to, where it is not the caller's.
     Clone {
         new: u64,
-        join: Vec<(u64, HostPath, usize)>,
+        join: Vec<(u64, HostPath, Option<usize>)>,
         owner: Option<u32>,
     },
     /// Make the new process in the namespaces of the container's first process.

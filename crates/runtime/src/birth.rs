@@ -240,5 +240,3 @@ impl<'a> Birth<'a> {
         crate::hook::run_all(&self.hooks.create_runtime, "createRuntime", &state)
     }
 }
-
-pub(crate) const SIGKILL: i32 = 9;

@@ -1,6 +1,6 @@
 //! `exec`: one more process in a running container.
 
-use crate::birth::{Birth, SIGKILL};
+use crate::birth::Birth;
 use crate::cgroup::{Cgroup, CgroupState};
 use crate::create::{memory_limit, write_pid_file};
 use crate::error::{Error, For, Kind, Result};
@@ -10,6 +10,7 @@ use crate::start::hand_to_agent;
 use crate::state::{Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting, terminal};
 use lockstep_abi::id::{LAST_ID, NO_ID};
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::{process, signal, socket};
 use lockstep_oci::json;
 use lockstep_oci::runtime::{self as oci, Hooks, Linux, Process, Spec};

@@ -1,11 +1,11 @@
 //! What happens to a container after its birth: state, signals, pause, limits, deletion.
 
-use crate::birth::SIGKILL;
 use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats};
 use crate::error::{Error, For, Kind, Result};
 use crate::state::{self, ContainerId, Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting};
 use lockstep_abi::bpf;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::file;
 use lockstep_oci::ordered_map::OrderedMap;
 use lockstep_oci::runtime::{Resources, SeccompFlag};

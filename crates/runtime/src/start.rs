@@ -1,12 +1,13 @@
 //! `start`: from a container that waits to a program that runs.
 
-use crate::birth::{Born, Lent, SIGKILL};
+use crate::birth::{Born, Lent};
 use crate::error::{Error, For, Kind, Result};
 use crate::message::{self, Message};
 use crate::notify::Notify;
 use crate::prepare::Prepared;
 use crate::state::{self, ContainerId, Directory, InitProcess, START, State as Stored};
 use crate::{Runtime, setting};
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::{process, socket};
 use lockstep_oci::runtime::{self as oci, Hooks};
 use lockstep_oci::state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};

@@ -7,8 +7,7 @@ use lockstep_kernel::signal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::birth::SIGKILL;
-use lockstep_abi::signal::{SIGCHLD, SIGPIPE, SIGURG};
+use lockstep_abi::signal::{SIGCHLD, SIGKILL, SIGPIPE, SIGURG};
 use relay::Relay;
 
 mod relay;

@@ -1,9 +1,10 @@
 //! The connection to the new process: barriers, what it reports, and its end.
 
-use super::{Birth, SIGKILL};
+use super::Birth;
 use crate::error::{Error, For, Kind, Result};
 use crate::message::{self, Message};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::process;
 use lockstep_plan::Barrier;
 use std::os::fd::{AsFd, BorrowedFd};

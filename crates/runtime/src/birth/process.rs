@@ -268,15 +268,18 @@ fn join_all(opened: &[(&Joined, OwnedFd)]) -> Result<()> {
     Ok(())
 }
 
-/// A namespace that is joined: CLONE_NEW*, its file and the index of its entry.
-type Joined = (u64, HostPath, usize);
+/// A namespace that is joined: CLONE_NEW*, its file and the index of its entry, if it has one.
+type Joined = (u64, HostPath, Option<usize>);
 
 fn joining((_, path, _): &Joined) -> String {
     format!("joining the namespace at {}", path.as_path().display())
 }
 
 fn pointer((_, _, n): &Joined) -> String {
-    format!("/linux/namespaces/{n}/path")
+    match n {
+        Some(n) => format!("/linux/namespaces/{n}/path"),
+        None => "/linux/namespaces".into(),
+    }
 }
 
 fn clone_error(e: &lockstep_kernel::Error) -> Error {

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::Version;
@@ -16,8 +17,6 @@ const FREEZE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After so many attempts a v1 freezer that hangs in FREEZING is thawed for a moment: a task that was
 /// caught between vfork and exec can then go on to where it can be frozen.
 const ATTEMPTS_BEFORE_THAW: u32 = 50;
-
-const SIGKILL: i32 = 9;
 
 impl Cgroup {
     /// Opens the `tasks` file of every v1 directory, for a process that is going to write `0` to them and so

@@ -3,6 +3,7 @@
 use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT};
 use lockstep_kernel::root::{Kind as PointKind, is_root, split};
 use lockstep_kernel::{file, mount};
 use lockstep_plan::step::{Device, DeviceKind};
@@ -146,11 +147,10 @@ fn verify(tree: &OwnedFd, device: &Device) -> Result<()> {
 
 fn matches(found: &file::Stat, device: &Device) -> bool {
     let kind = match device.kind {
-        DeviceKind::Char => 0o020_000,
-        DeviceKind::Block => 0o060_000,
-        DeviceKind::Fifo => 0o010_000,
+        DeviceKind::Char => S_IFCHR,
+        DeviceKind::Block => S_IFBLK,
+        DeviceKind::Fifo => S_IFIFO,
     };
     let numbers = (file::major(found.st_rdev), file::minor(found.st_rdev));
-    found.st_mode & 0o170_000 == kind
-        && (kind == 0o010_000 || numbers == (device.major, device.minor))
+    found.st_mode & S_IFMT == kind && (kind == S_IFIFO || numbers == (device.major, device.minor))
 }

@@ -3,6 +3,7 @@
 use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFMT};
 use lockstep_abi::mount::{
     MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE,
 };
@@ -396,9 +397,6 @@ impl Init<'_> {
             .during(|| "making the root read-only".into())
     }
 }
-
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
 
 /// A new detached mount of a file system.
 pub(super) fn filesystem(

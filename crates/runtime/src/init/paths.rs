@@ -2,6 +2,7 @@
 
 use super::Init;
 use crate::error::{For, Result};
+use lockstep_abi::inode::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use lockstep_abi::mount::MOUNT_ATTR_RDONLY;
 use lockstep_kernel::mount::{self, Attributes};
 use lockstep_kernel::{self as kernel, file};
@@ -59,7 +60,7 @@ impl Init<'_> {
             .during(what)?;
         let Some(point) = found else { return Ok(()) };
         let found = file::fstat(&point).during(what)?;
-        if found.st_mode & 0o170_000 == 0o040_000 {
+        if found.st_mode & S_IFMT == S_IFDIR {
             self.cover_directory(&point).during(what)?;
         } else {
             let null = self.masks.null.as_ref().ok_or_else(|| no_null(path))?;
@@ -127,24 +128,24 @@ pub(super) fn copy_up(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> kernel::Resul
     file::chmod(to, ".", found.st_mode & 0o7777)?;
     for name in file::list(from, ".")? {
         let entry = file::stat(from, &name, false)?;
-        match entry.st_mode & 0o170_000 {
-            0o040_000 => {
+        match entry.st_mode & S_IFMT {
+            S_IFDIR => {
                 file::mkdirat(to, &name, 0o700)?;
                 let nofollow = file::OFlags::DIRECTORY | file::OFlags::NOFOLLOW;
                 let below = file::openat(from, &name, nofollow, 0)?;
                 let made = file::openat(to, &name, nofollow, 0)?;
                 copy_up(below.as_fd(), made.as_fd())?;
             }
-            0o120_000 => {
+            S_IFLNK => {
                 let target = file::readlink(from, &name)?;
                 file::symlink(&target, to, &name)?;
                 file::chown(to, &name, entry.st_uid, entry.st_gid)?;
             }
-            0o100_000 => copy_file(from, to, &name, &entry)?,
+            S_IFREG => copy_file(from, to, &name, &entry)?,
             other => {
                 let kind = match other {
-                    0o020_000 => file::NodeKind::Char,
-                    0o060_000 => file::NodeKind::Block,
+                    S_IFCHR => file::NodeKind::Char,
+                    S_IFBLK => file::NodeKind::Block,
                     _ => file::NodeKind::Fifo,
                 };
                 let numbers = (file::major(entry.st_rdev), file::minor(entry.st_rdev));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_abi::id::NO_ID;
+use lockstep_abi::inode::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT};
 
 use super::Report;
 use crate::pointer::Pointer;
@@ -14,9 +15,6 @@ const MAX_INTERFACE_NAME: usize = 15;
 /// Largest major and minor number (`MINORBITS` is 20 in the kernel's `dev_t`).
 const MAX_MAJOR: i64 = (1 << 12) - 1;
 const MAX_MINOR: i64 = (1 << 20) - 1;
-
-/// File type bits of a mode (`S_IFMT`, inode(7)).
-const TYPE_BITS: u32 = 0o170_000;
 
 pub(super) fn check(report: &mut Report, at: &Pointer<'_>, linux: &Linux) {
     let place = at.key("devices");
@@ -72,13 +70,13 @@ fn check_device(report: &mut Report, at: &Pointer<'_>, device: &Device) {
 /// Engines copy the whole `st_mode` of a host's device, so the type bits may be there; they must agree.
 fn check_mode(report: &mut Report, at: &Pointer<'_>, kind: &DeviceType, mode: u32) {
     let expected = match kind {
-        DeviceType::Block => 0o060_000,
-        DeviceType::Fifo => 0o010_000,
-        DeviceType::Char | DeviceType::Unbuffered => 0o020_000,
-        DeviceType::Unknown(_) => mode & TYPE_BITS,
+        DeviceType::Block => S_IFBLK,
+        DeviceType::Fifo => S_IFIFO,
+        DeviceType::Char | DeviceType::Unbuffered => S_IFCHR,
+        DeviceType::Unknown(_) => mode & S_IFMT,
     };
-    let bits = mode & TYPE_BITS;
-    if mode & !(TYPE_BITS | 0o7777) != 0 {
+    let bits = mode & S_IFMT;
+    if mode & !(S_IFMT | 0o7777) != 0 {
         report.refuse(
             at,
             &mode,
