@@ -23,12 +23,12 @@ fn hostile(c: char) -> bool {
         || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A line of a program's output for a terminal: tabs stay, and a carriage return at its end. What is no UTF-8 is shown
-/// in hexadecimal.
-pub(crate) fn line(raw: &[u8]) -> String {
+/// A line of a program's output for a terminal, or a part of one that is not `whole`: tabs stay, and a carriage return
+/// before the line feed, where it moves nothing. What is no UTF-8 is shown in hexadecimal.
+pub(crate) fn line(raw: &[u8], whole: bool) -> String {
     let (raw, end) = match raw.strip_suffix(b"\r") {
-        Some(raw) => (raw, "\r"),
-        None => (raw, ""),
+        Some(raw) if whole => (raw, "\r"),
+        _ => (raw, ""),
     };
     let mut out = String::with_capacity(raw.len());
     for chunk in raw.utf8_chunks() {
@@ -47,8 +47,12 @@ pub(crate) fn line(raw: &[u8]) -> String {
     out
 }
 
-/// How many bytes there are before a character that only begins at their end.
+/// How many bytes there are before a character that only begins at their end, or a carriage return whose line feed may
+/// follow.
 pub(crate) fn whole_characters(raw: &[u8]) -> usize {
+    if let Some(raw) = raw.strip_suffix(b"\r") {
+        return raw.len();
+    }
     // A character has four bytes at most.
     let tail = raw.len().saturating_sub(3);
     let begins = |at: &usize| {
@@ -98,9 +102,9 @@ mod tests {
 
     #[test]
     fn a_line_moves_no_cursor() {
-        assert_eq!(line("plain\t\u{e9}".as_bytes()), "plain\t\u{e9}");
-        assert_eq!(line(b"a\x1b[2Jb\rc\r"), "a\\u{1b}[2Jb\\rc\r");
-        assert_eq!(line(b"\xc2\x9b31m\xff"), "\\u{9b}31m\\xff");
+        assert_eq!(line("plain\t\u{e9}".as_bytes(), true), "plain\t\u{e9}");
+        assert_eq!(line(b"a\x1b[2Jb\rc\r", true), "a\\u{1b}[2Jb\\rc\r");
+        assert_eq!(line(b"\xc2\x9b31m\xff", true), "\\u{9b}31m\\xff");
         let euro = "a\u{20ac}".as_bytes();
         let wholes: Vec<usize> = (0..=4).map(|n| whole_characters(&euro[..n])).collect();
         assert_eq!(wholes, [0, 1, 1, 1, 4]);

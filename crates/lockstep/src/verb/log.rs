@@ -61,6 +61,7 @@ pub(super) fn logs(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("follow") {
         follow(&directory, &files, &mut reader, &mut shown)?;
     }
+    shown.finish()?;
     Ok(0)
 }
 
@@ -107,7 +108,7 @@ struct Shown<'a> {
     wanted: &'a Wanted,
     /// Whether a stream's text is made harmless: of the two standard streams.
     escaped: [bool; 2],
-    /// The beginning of a character whose end is in the next entry, of both.
+    /// What an entry ends with whose meaning the next one tells, of both.
     begun: [Vec<u8>; 2],
     /// What is not written yet, and to which of the two.
     text: Vec<u8>,
@@ -153,12 +154,8 @@ impl Shown<'_> {
         }
         match self.escaped[place] {
             true => {
-                let mut raw = std::mem::take(&mut self.begun[place]);
-                raw.extend_from_slice(line.text);
-                if !line.whole {
-                    self.begun[place] = raw.split_off(escape::whole_characters(&raw));
-                }
-                self.text.extend_from_slice(escape::line(&raw).as_bytes());
+                let text = harmless(&mut self.begun[place], &line);
+                self.text.extend_from_slice(text.as_bytes());
             }
             false => self.text.extend_from_slice(line.text),
         }
@@ -166,6 +163,19 @@ impl Shown<'_> {
             self.text.push(b'\n');
         }
         Ok(!self.unread)
+    }
+
+    /// Shows what no entry has followed.
+    fn finish(&mut self) -> Result<(), Failure> {
+        for place in 0..2 {
+            let begun = std::mem::take(&mut self.begun[place]);
+            if !begun.is_empty() {
+                self.place = place;
+                self.text = escape::line(&begun, false).into_bytes();
+                self.flush()?;
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
@@ -179,8 +189,43 @@ impl Shown<'_> {
     }
 }
 
+/// An entry for a terminal, behind what was `begun` before it; its own end stays there if the next one tells what it is.
+fn harmless(begun: &mut Vec<u8>, line: &Line<'_>) -> String {
+    let mut raw = std::mem::take(begun);
+    raw.extend_from_slice(line.text);
+    if !line.whole {
+        *begun = raw.split_off(escape::whole_characters(&raw));
+    }
+    escape::line(&raw, line.whole)
+}
+
 fn moment(args: &Arguments, option: &str) -> Result<Option<u64>, Failure> {
     let text = args.text(option)?;
     text.map(|text| instant(&format!("--{option}"), text))
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_line_move_no_cursor() {
+        let show = |parts: &[&[u8]]| {
+            let (mut begun, last) = (Vec::new(), parts.len() - 1);
+            let shown = parts.iter().enumerate().map(|(at, text)| {
+                let line = Line {
+                    time: "",
+                    stream: Stream::Out,
+                    whole: at == last,
+                    text,
+                };
+                harmless(&mut begun, &line)
+            });
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(show(&[b"ok\r", b"forged"]), ["ok", "\\rforged"]);
+        assert_eq!(show(&[b"ok\r\r", b""]), ["ok\\r", "\r"]);
+        assert_eq!(show(&[b"\xe2\x82", b"\xac"]), ["", "\u{20ac}"]);
+    }
 }
