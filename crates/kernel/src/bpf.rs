@@ -103,7 +103,8 @@ pub enum Watcher {
 }
 
 /// Tries whether this process may load such a program; none is left. CAP_BPF and CAP_PERFMON are needed, and some kernels
-/// refuse the last two to everybody.
+/// refuse the last two to everybody. That one of them would be loaded does not say that it can be attached: a kernel
+/// without the types of its functions, or without BPF among its security modules, gives the same `EINVAL` as one with.
 pub fn try_loading(watcher: Watcher) -> Result<()> {
     #[repr(C)]
     struct LoadFor {

@@ -72,11 +72,22 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         };
         fact("configuration", format!("{}: {said}", path.display()))
     }));
-    let host = front.with_runtime(front.store()?, |runtime| Ok(runtime.host()?))?;
     facts.push(user::user_namespace());
     facts.push(user::ids(&caller)?);
-    facts.extend(right::facts(&host)?);
-    facts.push(cgroup::fact_of(&host.cgroup, &caller));
+    // What cannot be opened is one of the things that are asked about; the rest is told all the same.
+    let host = match front.store() {
+        Ok(store) => front
+            .with_runtime(store, |runtime| Ok(runtime.host()?))
+            .map_err(|failure| ("host", failure)),
+        Err(failure) => Err(("store", failure)),
+    };
+    match &host {
+        Ok(host) => {
+            facts.extend(right::facts(host)?);
+            facts.push(cgroup::fact_of(&host.cgroup, &caller));
+        }
+        Err((name, failure)) => facts.push(lacking(name, failure.message.clone(), "")),
+    }
     facts.push(file_system::overlay(&caller));
     facts.push(file_system::id_maps(&caller, &at.data));
     facts.push(match seccomp::action_available(USER_NOTIF) {
@@ -99,7 +110,8 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     facts.push(right::tier());
     let missing = facts.iter().any(|fact| fact.missing);
     let text = match args.flag("json") {
-        true => json(host, &facts, caller)?,
+        // Planning takes a host, and there is none to be told.
+        true => json(host.map_err(|(_, failure)| failure)?, &facts, caller)?,
         false => table(&facts),
     };
     crate::print::print(&text)?;

@@ -3,7 +3,7 @@
 use lockstep_abi::capability::{CapSet as Set, Capability};
 use lockstep_abi::rlimit;
 use lockstep_kernel::bpf::{self, Watcher};
-use lockstep_kernel::{schedule, seccomp, socket};
+use lockstep_kernel::{file, schedule, seccomp, socket};
 use lockstep_plan::Host;
 
 use super::{Fact, USER_NOTIF, fact, lacking};
@@ -50,19 +50,25 @@ pub(super) fn facts(host: &Host) -> Result<[Fact; 2], Failure> {
 }
 
 /// How much of what containers do can be seen and decided here, each tier by trying what it stands on; a tier has those
-/// below it.
+/// below it: T0 seccomp notification, T1 audit records, T2 BPF tracepoints, T3 BPF at kernel functions, T4 BPF as a
+/// security module.
 pub(super) fn tier() -> Fact {
-    type Attempt = fn() -> lockstep_kernel::Result<()>;
+    type Attempt = fn() -> Result<(), String>;
     let tiers: [(&str, Attempt); 4] = [
-        ("audit records", || socket::audit_records().map(drop)),
-        ("BPF tracepoints", || {
-            bpf::try_loading(Watcher::RawTracepoint)
+        ("audit records", || {
+            socket::audit_records().map(drop).map_err(|e| e.to_string())
         }),
+        ("BPF tracepoints", || loads(Watcher::RawTracepoint)),
         ("BPF at kernel functions", || {
-            bpf::try_loading(Watcher::FunctionExit)
+            loads(Watcher::FunctionExit)?;
+            // Functions are named by their types, which a kernel may be built without.
+            file::stat(file::CWD, "/sys/kernel/btf/vmlinux", true)
+                .map(drop)
+                .map_err(|e| e.to_string())
         }),
         ("BPF as a security module", || {
-            bpf::try_loading(Watcher::Lsm)
+            loads(Watcher::Lsm)?;
+            called(&super::first_line("/sys/kernel/security/lsm"))
         }),
     ];
     let mut reached = match seccomp::action_available(USER_NOTIF) {
@@ -79,4 +85,32 @@ pub(super) fn tier() -> Fact {
         }
     }
     fact("tier", format!("T4: {}", reached.join(", ")))
+}
+
+fn loads(watcher: Watcher) -> Result<(), String> {
+    bpf::try_loading(watcher).map_err(|e| e.to_string())
+}
+
+/// Whether programs that load as a security module are called: the module is in the `list` of those that are on.
+fn called(list: &str) -> Result<(), String> {
+    match list {
+        "" => Err("securityfs is not mounted, so nobody says whether it is on".into()),
+        _ if list.split(',').any(|module| module == "bpf") => Ok(()),
+        _ => Err(format!(
+            "bpf is not among the modules that are on ({list}): lsm=...,bpf on the kernel's command line"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_is_off_is_no_tier() {
+        assert_eq!(called("lockdown,capability,landlock,bpf"), Ok(()));
+        for off in ["", "lockdown,capability,bpfilter"] {
+            assert!(called(off).is_err(), "{off}");
+        }
+    }
 }

@@ -491,6 +491,20 @@ fn why_names_who_asked(t: &Stage) {
 }
 
 fn doctor_answers(t: &Stage) {
+    // A store that cannot be opened is an answer, and not the only one.
+    std::fs::write(t.dir.join("file"), "").expect("a file");
+    let mut command = std::process::Command::new(t.command(&[]).get_program());
+    for place in ["--root", "--runroot"] {
+        command.arg(place).arg(t.dir.join("file"));
+    }
+    command.arg("doctor");
+    let told = output(command, b"");
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.stdout.contains("\n- store "), "{told:?}");
+    assert!(
+        told.stdout.contains("\n  landlock ") || told.stdout.contains("\n- landlock "),
+        "{told:?}"
+    );
     let told = t.call(&["doctor", "--json"]);
     assert!(told.code <= 1, "{told:?}");
     let host: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
