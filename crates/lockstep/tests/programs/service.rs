@@ -17,6 +17,8 @@ pub(crate) struct Service<'a> {
 impl Service<'_> {
     /// The whole life of it; `check` looks closer while it runs.
     pub(crate) fn live(&self, t: &Player, check: impl Fn(&Player)) {
+        let expects = ![self.ask.1, self.log].contains(&"");
+        assert!(expects, "everything has an empty part: nothing is asked");
         let start = ["run", "-d", "--name", "s", "--restart", "on-failure:3"];
         t.call(&[&start, self.run].concat()).text();
         self.answers(t);
