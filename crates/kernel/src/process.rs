@@ -89,9 +89,11 @@ pub fn clone(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     }))
 }
 
-/// Whether this process has exactly one thread; true where /proc cannot tell.
+/// Whether this process has exactly one thread; true where /proc cannot tell. By the number of links, a call alone:
+/// std panics where a directory cannot be closed, and the walks let every call fail once.
 fn single_threaded() -> bool {
-    std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() == 1)
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/task").map_or(true, |tasks| tasks.nlink() == 3)
 }
 
 /// How a process ended.

@@ -171,7 +171,8 @@ mod tests {
         users.failed.set(error).expect("nothing has failed");
         for who in ["the first", "the next"] {
             let failure = users.finish().expect_err(who);
-            assert!(failure.message.contains("newuidmap"), "{failure:?}");
+            let told = format!("{failure:?}");
+            assert!(told.contains("newuidmap"), "{told}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A client of a container's streams: output to here, input and signals from here, until it ends or is left.
 //!
 //! It never waits for one of them alone. A program may write before it has read everything and the other way round, the
-//! reader here may be slow or stopped, and signals have to get through at any moment.
+//! reader here may be slow or stopped, and signals have to get through at any moment. One exception: a terminal that
+//! takes no more (Ctrl-S) holds the one write that has begun, since it is called writable with less room than a piece.
 
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -76,10 +76,11 @@ impl Cgroup {
     }
 }
 
-/// Whether a directory of the unified hierarchy has a controller's file; EACCES and the like are `read_stats`'s to tell.
+/// Whether a directory of the unified hierarchy has a controller's file.
 fn has(dir: Option<Files<'_>>, file: &str) -> bool {
     dir.is_some_and(|dir| {
-        kernel::file::stat(CWD, format!("{}/{file}", dir.dir.path), false).is_ok()
+        let there = kernel::file::stat(CWD, format!("{}/{file}", dir.dir.path), false);
+        dir.known(there.map(|_| true))
     })
 }
 
