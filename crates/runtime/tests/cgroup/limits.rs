@@ -120,7 +120,7 @@ fn memory_and_swap_move_in_both_directions(stage: &Stage) -> Result<(), Skip> {
     Ok(())
 }
 
-fn is_v2(stage: &Stage, controller: &str) -> bool {
+pub(crate) fn is_v2(stage: &Stage, controller: &str) -> bool {
     let found = stage.layout.find(controller).expect("asked for before");
     stage.layout.hierarchies[found].version == Version::V2
 }

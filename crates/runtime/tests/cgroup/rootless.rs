@@ -7,6 +7,7 @@ use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::{self as plan, Devices};
 use lockstep_runtime::cgroup::{self, Cgroup};
 
+use crate::limits::is_v2;
 use crate::stage::Stage;
 use crate::{Skip, Test};
 
@@ -16,12 +17,15 @@ pub(crate) const TESTS: &[Test] = &[
     }),
     ("rootless_limit_is_refused", |stage| {
         stage.needs("memory")?;
-        user(
-            stage,
-            "memory",
+        let file = match is_v2(stage, "memory") {
+            true => "memory.max",
+            false => "memory.limit_in_bytes",
+        };
+        let expected = format!(
             "cannot set memory limit: container could not join or create cgroup: \
-             memory.limit_in_bytes was to be 10485760 (asked by /linux/resources/memory/limit)",
-        )
+             {file} was to be 10485760 (asked by /linux/resources/memory/limit)"
+        );
+        user(stage, "memory", &expected)
     }),
     ("rootless_limit_of_processes_is_kept_elsewhere", |stage| {
         stage.needs("pids")?;
