@@ -40,6 +40,21 @@ pub fn name(number: u32) -> Option<&'static str> {
     ALL.get(usize::try_from(number).ok()?).copied()
 }
 
+/// A limit's name, or its number where it has none.
+#[must_use]
+pub fn display(number: u32) -> String {
+    name(number).map_or_else(|| number.to_string(), str::to_owned)
+}
+
+/// A limit's value as strace(1) prints it.
+#[must_use]
+pub fn value(limit: u64) -> String {
+    match limit {
+        INFINITY => "RLIM64_INFINITY".into(),
+        limit => limit.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,11 @@
 //! Landlock domains: unprivileged, stacked, for ever (landlock(7)).
 
-use crate::call::{Error, Result, Told as _};
+use crate::call::{Error, Result};
 use ::landlock::{
     AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// LANDLOCK_ACCESS_FS_* up to ABI 5 (linux/landlock.h).
 pub const ALL_FS: u64 = (1 << 16) - 1;
@@ -47,7 +47,7 @@ pub fn restrict(mut domain: Domain) -> Result<Enforced> {
     for (fd, access) in &mut domain.paths {
         // A directory's right means nothing at a file: the kernel refuses it (EINVAL), and the library drops it, but
         // counts that as less than was asked for.
-        let stat = rustix::fs::fstat(&*fd).told(|| format!("fstat({})", fd.as_raw_fd()))?;
+        let stat = crate::file::fstat(&*fd)?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFDIR {
             *access &= OF_FILES;
         }

@@ -1,6 +1,7 @@
 //! Limits, scheduling and placement of this process: rlimits, policy, I/O priority, CPUs, memory nodes, personality.
 
 use crate::call::{Result, check};
+use lockstep_abi::rlimit;
 
 /// prlimit(2) of process `pid` (0: this one); the former limits. `None` only asks.
 pub fn prlimit(pid: i32, resource: u32, new: Option<(u64, u64)>) -> Result<(u64, u64)> {
@@ -16,25 +17,17 @@ pub fn prlimit(pid: i32, resource: u32, new: Option<(u64, u64)>) -> Result<(u64,
     // SAFETY: both pointers are to rlimit64 structs that outlive the call, or null.
     let ret = unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, new_ptr, &raw mut old) };
     check(ret, || {
-        let name =
-            lockstep_abi::rlimit::name(resource).map_or_else(|| resource.to_string(), Into::into);
+        let name = rlimit::display(resource);
         let new = new.map_or("NULL".into(), |(soft, hard)| {
             format!(
                 "{{rlim_cur={}, rlim_max={}}}",
-                limit_text(soft),
-                limit_text(hard)
+                rlimit::value(soft),
+                rlimit::value(hard)
             )
         });
         format!("prlimit64({pid}, {name}, {new})")
     })?;
     Ok((old.rlim_cur, old.rlim_max))
-}
-
-fn limit_text(limit: u64) -> String {
-    match limit {
-        lockstep_abi::rlimit::INFINITY => "RLIM64_INFINITY".into(),
-        limit => limit.to_string(),
-    }
 }
 
 /// Argument of sched_setattr(2), `struct sched_attr` as of Linux 5.3: with a shorter one flags for clamps are refused.

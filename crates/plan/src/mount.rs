@@ -156,7 +156,7 @@ fn one(
         return Ok(());
     }
     if let Some(recursive) = bind_kind(mount, &options) {
-        left_out(plan, n, mount, "a bind mount");
+        left_out(plan, n, (mount, &options), "a bind mount");
         let over = context.over.iter().find(|(at, _)| *at == mount.destination);
         let source = match (over, slot) {
             (Some((_, layers)), _) => Source::Overlay(layers.clone(), Links::None),
@@ -177,7 +177,7 @@ fn one(
         return propagation_only(plan, n, because, target, &options);
     }
     if matches!(kind, "cgroup" | "cgroup2") {
-        left_out(plan, n, mount, "a cgroup mount");
+        left_out(plan, n, (mount, &options), "a cgroup mount");
         plan.init(because, cgroup::mount(target, options, context));
         return Ok(());
     }
@@ -189,7 +189,10 @@ fn one(
 }
 
 /// Says which options were taken for those of a file system where none is made that could have them.
-fn left_out(plan: &mut Plan, n: usize, mount: &Mount, what: &str) {
+fn left_out(plan: &mut Plan, n: usize, (mount, options): (&Mount, &Options), what: &str) {
+    if options.data.is_empty() {
+        return;
+    }
     for (nth, option) in mount.options.iter().enumerate() {
         let data = Options::parse(std::slice::from_ref(option)).data;
         if !data.is_empty() && !option.is_empty() {

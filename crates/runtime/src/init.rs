@@ -284,8 +284,8 @@ fn wait_for_start(listener: BorrowedFd<'_>) -> Result<OwnedFd> {
     }
 }
 
-fn not_of_init() -> Error {
-    let text = "a step of the supervisor in the plan of init";
+pub(crate) fn not_of_init() -> Error {
+    let text = "a step that is not done here, in the plan";
     Error::new(crate::Kind::Invalid, text)
 }
 

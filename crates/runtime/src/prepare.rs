@@ -59,7 +59,11 @@ impl Runtime<'_> {
     ) -> Result<Plan> {
         let spec = oci::validate(spec).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
         let rootfs = |path: &str| Ok(request.bundle.join(path));
-        Ok(self.decide(request, spec, &rootfs, host)?.plan)
+        let plan = self.decide(request, spec, &rootfs, host)?.plan;
+        for lost in &plan.lost {
+            (self.warn)(&lost.to_string());
+        }
+        Ok(plan)
     }
 
     fn decide(

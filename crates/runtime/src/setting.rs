@@ -50,7 +50,7 @@ pub(crate) fn sysctl(proc: BorrowedFd<'_>, key: &str, value: &str) -> Result<()>
 /// the profile that the caller has.
 pub(crate) fn apparmor_on_exec(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
     let Op::ApparmorOnExec { profile, stack } = op else {
-        return Ok(());
+        return Err(crate::init::not_of_init());
     };
     let how = if *stack { "stack" } else { "exec" };
     let text = format!("{how} {profile}");
@@ -97,7 +97,7 @@ pub(crate) fn selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<()> {
 /// container use it.
 pub(crate) fn join_keyring(proc: BorrowedFd<'_>, op: &Op) -> Result<()> {
     let Op::JoinKeyring { name, label } = op else {
-        return Ok(());
+        return Err(crate::init::not_of_init());
     };
     // An empty line takes the label away again: the program makes its own keys.
     let set = |taken: bool| {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lockstep_abi::signal::{SIGCHLD, SIGKILL, SIGPIPE, SIGURG};
-use relay::Relay;
+use relay::Attended;
 
 mod relay;
 
@@ -22,7 +22,7 @@ pub(crate) fn attend(
 ) -> Result<Option<Exit>> {
     match (terminal, notify) {
         (None, None) => forward(child, None).map(Some),
-        ends => Relay::new(child, ends, detach_keys, warn).run(),
+        ends => Attended::new(child, ends, detach_keys, warn).run(),
     }
 }
 

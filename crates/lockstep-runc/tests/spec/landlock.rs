@@ -61,7 +61,6 @@ const LATER: [(&str, &str, u32); 4] = [
     ("scoped", "signal", 6),
 ];
 
-/// As far as it goes by default, and then the rest is named; not at all where that is asked for.
 fn controls_of_devices(t: &Test) {
     t.need(abi(t) >= 5, "this kernel's Landlock knows no ioctl_dev");
     // A control of terminals, which /dev/zero does not know.
@@ -99,6 +98,7 @@ fn signals_and_abstract_sockets(t: &Test) {
     }
 }
 
+/// As far as it goes by default, and then the rest is named; not at all where that is asked for.
 fn what_the_kernel_lacks_is_named(t: &Test) {
     let abi = abi(t);
     let mut ruleset = json!({"handledAccessFS": ["make_dir", "truncate", "ioctl_dev"]});

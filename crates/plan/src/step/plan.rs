@@ -17,12 +17,12 @@ pub struct Plan {
     pub mount_label: Option<String>,
     /// What the user should know although nothing fails.
     pub warnings: Vec<String>,
-    /// What is asked and cannot be had here, so that no step even tries; the outcome begins with it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lost: Vec<Downgrade>,
     /// Those of them that are of the filter, in its own words.
     #[serde(skip)]
     pub(crate) of_filter: Vec<String>,
+    /// What is asked and cannot be had here, so that no step even tries; the outcome begins with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Downgrade>,
 }
 
 impl Plan {

@@ -10,7 +10,7 @@ use crate::mount_options::Attributes;
 use crate::namespace;
 use lockstep_abi::call::{Flags, Text};
 use lockstep_abi::capability::CapSet;
-use lockstep_abi::{mount, rlimit};
+use lockstep_abi::mount;
 use std::fmt;
 use std::path::Path;
 
@@ -156,7 +156,7 @@ impl Call {
         } = device;
         self.inside(&device.path)
             .with(format_args!("{kind}|0{mode:o}"))
-            .with(format_args!("makedev({major}, {minor})"))
+            .with(format_args!("makedev({major:#x}, {minor:#x})"))
             .named("owner", format_args!("{uid}:{gid}"))
     }
 
@@ -210,17 +210,6 @@ fn moment(barrier: Barrier) -> &'static str {
         Barrier::Hooked => "the hooks have run",
         Barrier::Ready => "all is done but the program",
         Barrier::Go => "the program may be executed",
-    }
-}
-
-fn limit(resource: u32) -> String {
-    rlimit::name(resource).map_or_else(|| resource.to_string(), str::to_owned)
-}
-
-fn value(limit: u64) -> String {
-    match limit {
-        rlimit::INFINITY => "RLIM64_INFINITY".into(),
-        limit => limit.to_string(),
     }
 }
 

@@ -249,6 +249,7 @@ fn is_coming(dir: &DirState, file: &str) -> bool {
         && on().is_ok_and(|names| names.split_whitespace().any(|name| name == controller))
 }
 
+/// Tries again for 50 ms.
 fn write_when_there(dir: &DirState, write: &Write) -> kernel::Result<()> {
     let mut left = 50;
     loop {

@@ -26,7 +26,7 @@ impl Init<'_> {
             attributes,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         if views.is_empty() && *single {
             return Err(Error::new(Kind::Kernel, "this host has no cgroups"));

@@ -199,7 +199,7 @@ impl Init<'_> {
             root_label,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         let what = || format!("mounting {kind:?} at {}", target.as_path().display());
         let mut data = data.clone();
@@ -245,7 +245,7 @@ impl Init<'_> {
             nofollow,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         if let Source::Secrets(secrets) = source {
             return self.secrets(secrets, op);
@@ -333,7 +333,7 @@ impl Init<'_> {
             data,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         let what = || format!("remounting {}", target.as_path().display());
         let point = self.root()?.locate(target.as_path()).during(what)?;

@@ -3,6 +3,7 @@
 use super::Init;
 use crate::error::{For, Result};
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFCHR, S_IFMT};
 use lockstep_kernel::capability::{self, Sets};
 use lockstep_kernel::{console, credential, file, process, schedule};
 use lockstep_plan::{Downgrade, Op};
@@ -33,7 +34,7 @@ impl Init<'_> {
             hard,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         let name = lockstep_abi::rlimit::name(resource).unwrap_or("RLIMIT");
         let refused = match schedule::prlimit(0, resource, Some((soft, hard))) {
@@ -106,7 +107,7 @@ pub(super) fn set_scheduler(op: &Op) -> Result<()> {
         period,
     } = op
     else {
-        return Ok(());
+        return Err(super::not_of_init());
     };
     let attr = schedule::SchedAttr {
         size: 0,
@@ -144,7 +145,7 @@ pub(super) fn switch_user(op: &Op) -> Result<()> {
         set_groups,
     } = op
     else {
-        return Ok(());
+        return Err(super::not_of_init());
     };
     let (uid, gid) = (*uid, *gid);
     let what = || format!("user {uid}:{gid}");
@@ -174,7 +175,7 @@ fn own_streams(uid: u32) -> Result<()> {
             Err(e) if e.is(&[Errno::EBADF.0]) => continue,
             other => other.during(|| "standard streams".into())?,
         };
-        let null = found.st_mode & 0o170_000 == 0o020_000
+        let null = found.st_mode & S_IFMT == S_IFCHR
             && (file::major(found.st_rdev), file::minor(found.st_rdev)) == (1, 3);
         if found.st_uid == uid || null {
             continue;
@@ -198,7 +199,7 @@ pub(super) fn set_capabilities(op: &Op) -> Result<()> {
         extra,
     } = op
     else {
-        return Ok(());
+        return Err(super::not_of_init());
     };
     let sets = Sets {
         effective: effective | extra,
@@ -219,7 +220,7 @@ pub(super) fn final_capabilities(op: &Op) -> Result<()> {
         inheritable,
     } = op
     else {
-        return Ok(());
+        return Err(super::not_of_init());
     };
     capability::set(&Sets {
         effective: *effective,

@@ -4,6 +4,7 @@ use super::Init;
 use crate::error::{Error, For, Kind, Result};
 use crate::message;
 use lockstep_abi::errno::Errno;
+use lockstep_abi::inode::{S_IFDIR, S_IFMT};
 use lockstep_kernel::landlock::{self, Domain, Enforced};
 use lockstep_kernel::root::is_root;
 use lockstep_kernel::{file, process, seccomp};
@@ -125,7 +126,7 @@ impl Init<'_> {
             for number in 3..64 {
                 // ENOENT: most numbers are not open. Not sockets: `start` waits for the end of one.
                 let found = file::stat(file::CWD, format!("/proc/self/fd/{number}"), true);
-                if found.is_ok_and(|found| found.st_mode & 0o170_000 == 0o040_000) {
+                if found.is_ok_and(|found| found.st_mode & S_IFMT == S_IFDIR) {
                     process::keep_on_exec(number).during(|| "descriptors".into())?;
                 }
             }
@@ -149,7 +150,7 @@ impl Init<'_> {
             listener,
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         let (flags, listener) = (*flags, *listener);
         let what = || "loading the seccomp filter".to_string();
@@ -251,7 +252,7 @@ const ELSEWHERE: [i32; 6] = [
 /// Whether this user may execute the file: a regular one, with the permission.
 fn runnable(path: &str) -> lockstep_kernel::Result<()> {
     let found = file::stat(file::CWD, path, true)?;
-    if found.st_mode & 0o170_000 == 0o040_000 {
+    if found.st_mode & S_IFMT == S_IFDIR {
         return Err(lockstep_kernel::Error {
             call: format!("execve({path:?})"),
             errno: Errno::EISDIR.0,

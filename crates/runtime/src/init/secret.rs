@@ -24,7 +24,7 @@ impl Init<'_> {
             target, attributes, ..
         } = op
         else {
-            return Ok(());
+            return Err(super::not_of_init());
         };
         let what = || "file system of the secrets".to_owned();
         let set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;

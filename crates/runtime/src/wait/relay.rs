@@ -21,6 +21,10 @@ use crate::notify::Notify;
 /// pipe(7)), and that file is not ours to make non-blocking.
 const PIECE: usize = 4096;
 
+fn what() -> String {
+    "relaying the terminal".into()
+}
+
 /// What a descriptor in the poll set is.
 enum Watched {
     Signals,
@@ -31,7 +35,7 @@ enum Watched {
 }
 
 /// A process and what is on its way to and from its terminal.
-pub(super) struct Relay<'a> {
+pub(super) struct Attended<'a> {
     child: &'a Child,
     master: Option<OwnedFd>,
     notify: Option<Notify>,
@@ -46,14 +50,14 @@ pub(super) struct Relay<'a> {
     silent: bool,
 }
 
-impl<'a> Relay<'a> {
+impl<'a> Attended<'a> {
     pub(super) fn new(
         child: &'a Child,
         (master, notify): (Option<OwnedFd>, Option<Notify>),
         detach_keys: &'a [u8],
         warn: &'a dyn Fn(&str),
-    ) -> Relay<'a> {
-        Relay {
+    ) -> Attended<'a> {
+        Attended {
             child,
             stdin_open: master.is_some(),
             master,
@@ -70,7 +74,6 @@ impl<'a> Relay<'a> {
 
     /// Until the process has ended and its output is written; `None` if it was left by the keys.
     pub(super) fn run(mut self) -> Result<Option<Exit>> {
-        let what = || "relaying the terminal".to_string();
         let [stdin, ..] = console::standard_streams();
         let signals = event::signals().during(what)?;
         let raw = match &self.master {
@@ -101,7 +104,6 @@ impl<'a> Relay<'a> {
     }
 
     fn round(&mut self, signals: &OwnedFd) -> Result<()> {
-        let what = || "relaying the terminal".to_string();
         let [stdin, stdout, _] = console::standard_streams();
         let (mut watched, mut fds) = (Vec::with_capacity(5), Vec::with_capacity(5));
         let mut watch = |what, fd, want| {
@@ -161,7 +163,6 @@ impl<'a> Relay<'a> {
     }
 
     fn signal(&mut self, signals: BorrowedFd<'_>) -> Result<()> {
-        let what = || "relaying the terminal".to_string();
         let [stdin, ..] = console::standard_streams();
         let number = event::next_signal(signals).during(what)?;
         match &self.master {

@@ -1,21 +1,9 @@
 //! The words of each operation, by what it is about.
 
-use super::{
-    Call, Flags, call, limit, moment, namespaces, numbers, place, quoted, value, with_maps,
-};
+use super::{Call, Flags, call, moment, namespaces, numbers, place, quoted, with_maps};
 use crate::step::{HandOver, MapMethod, Op};
 use lockstep_abi::call::Text;
-use lockstep_abi::mount;
-
-/// SECCOMP_FILTER_FLAG_* of seccomp(2).
-const FILTER_FLAGS: &[(&str, u64)] = &[
-    ("SECCOMP_FILTER_FLAG_TSYNC", 1),
-    ("SECCOMP_FILTER_FLAG_LOG", 1 << 1),
-    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", 1 << 2),
-    ("SECCOMP_FILTER_FLAG_NEW_LISTENER", 1 << 3),
-    ("SECCOMP_FILTER_FLAG_TSYNC_ESRCH", 1 << 4),
-    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5),
-];
+use lockstep_abi::{bpf, mount, rlimit};
 
 /// From the caller's process to the new one in its namespaces and cgroups.
 pub(super) fn birth(op: &Op) -> Option<Call> {
@@ -35,9 +23,8 @@ pub(super) fn birth(op: &Op) -> Option<Call> {
         Op::Enter { namespaces: kinds } => call("setns").with(namespaces(*kinds)),
         Op::WriteIdMaps { maps, method } => {
             let name = match method {
-                MapMethod::Direct => "write",
+                MapMethod::Direct | MapMethod::OneId => "write",
                 MapMethod::Helper => "newuidmap",
-                MapMethod::OneId => "write",
             };
             let setgroups = *method == MapMethod::OneId;
             with_maps(call(name).when(setgroups, "setgroups=\"deny\""), maps)
@@ -45,8 +32,8 @@ pub(super) fn birth(op: &Op) -> Option<Call> {
         Op::JoinCgroup => call("write").text("cgroup.procs"),
         Op::SetOomScoreAdj { value } => call("write").text("oom_score_adj").with(value),
         Op::RaiseRlimit { resource, hard } => call("prlimit64")
-            .with(limit(*resource))
-            .named("rlim_max", value(*hard)),
+            .with(rlimit::display(*resource))
+            .named("rlim_max", rlimit::value(*hard)),
         Op::MoveNetDevice { host, name } => call("netlink")
             .text("RTM_NEWLINK")
             .text(host)
@@ -268,12 +255,12 @@ pub(super) fn limits(op: &Op) -> Option<Call> {
             soft,
             hard,
         } => call("prlimit64")
-            .with(limit(*resource))
-            .named("rlim_cur", value(*soft))
-            .named("rlim_max", value(*hard)),
+            .with(rlimit::display(*resource))
+            .named("rlim_cur", rlimit::value(*soft))
+            .named("rlim_max", rlimit::value(*hard)),
         Op::LimitProcesses { limit } => call("prlimit64")
             .with("RLIMIT_NPROC")
-            .named("rlim_max", value(*limit)),
+            .named("rlim_max", rlimit::value(*limit)),
         Op::SetScheduler {
             policy,
             flags,
@@ -381,7 +368,7 @@ pub(super) fn refusal(op: &Op) -> Option<Call> {
                 .with("SECCOMP_SET_MODE_FILTER")
                 .with(Flags {
                     bits: u64::from(*flags),
-                    names: FILTER_FLAGS,
+                    names: bpf::SECCOMP_FILTER_FLAG_NAMES,
                 })
                 .with(format_args!("{} instructions", filter.len()));
             match listener {
