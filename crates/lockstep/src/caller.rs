@@ -62,6 +62,7 @@ pub(crate) fn with(args: &Arguments, caller: Caller) -> Result<Caller, Failure> 
                 "cpus",
                 "cpuset-cpus",
                 "cpuset-mems",
+                "device-cgroup-rule",
                 "device-read-bps",
                 "device-read-iops",
                 "device-write-bps",
@@ -172,7 +173,8 @@ fn ranges(path: &str, name: &str, uid: u32) -> Result<Vec<(u32, u32)>, Failure> 
     Ok(ranges.collect())
 }
 
-fn read(path: &str) -> Result<String, Failure> {
+/// A file of the host's; the one that is not there says nothing.
+pub(crate) fn read(path: &str) -> Result<String, Failure> {
     match file::read_at_once(file::CWD, path, LIMIT) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(String::new()),
         other => Ok(String::from_utf8_lossy(&other.doing(|| path.into())?).into_owned()),

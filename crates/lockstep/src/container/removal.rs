@@ -101,8 +101,15 @@ impl Store {
     ) -> Result<Vec<Failure>, Failure> {
         let (mut there, mut wrong) = (BTreeSet::new(), Vec::new());
         for id in self.ids()? {
-            let Some(directory) = self.by_id(&id)? else {
-                continue;
+            let directory = match self.by_id(&id) {
+                Ok(Some(directory)) => directory,
+                Ok(None) => continue,
+                Err(failure) => {
+                    // What it holds is not taken for free.
+                    wrong.push(failure);
+                    there.insert(id);
+                    continue;
+                }
             };
             let seen = match self.look_after(runtime, &directory) {
                 Ok(Some((record, status))) => {

@@ -328,30 +328,26 @@ pub(super) fn prepare(
     (id, block): (&str, Option<u32>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
-    let resolve = || {
-        let resolved = eyes.with(|sight| {
-            resolve::resolve(&Input {
-                args,
-                image,
-                command: &command,
-                caller,
-                id,
-                block,
-                sight,
-            })
-        });
-        let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
-        front.config.attribute(args, &mut resolved.settings)?;
-        Ok::<_, Failure>(resolved)
-    };
-    let mut resolved = resolve()?;
-    match lockstep_oci::runtime::validate(std::mem::take(&mut resolved.spec)) {
-        Ok(valid) => resolved.spec = valid.into_inner(),
-        Err(invalid) => {
-            // What is not valid is gone; no copy is made of all the others.
-            let spec = resolve()?.spec;
-            return Err(asker::invalid(&invalid.problems, &spec, &resolved.settings));
-        }
+    let resolved = eyes.with(|sight| {
+        resolve::resolve(&Input {
+            args,
+            image,
+            command: &command,
+            caller,
+            id,
+            block,
+            sight,
+        })
+    });
+    let mut resolved = resolved.map_err(|failure| front.config.locate(args, failure))?;
+    front.config.attribute(args, &mut resolved.settings)?;
+    // The runtime does so again, in the words of config.json, which nobody who typed flags has seen.
+    match lockstep_oci::runtime::check(&resolved.spec) {
+        Ok(_) => Ok(resolved),
+        Err(invalid) => Err(asker::invalid(
+            &invalid.problems,
+            &resolved.spec,
+            &resolved.settings,
+        )),
     }
-    Ok(resolved)
 }

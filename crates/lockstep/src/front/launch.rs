@@ -67,16 +67,22 @@ fn begin(
     };
     supervise(front, directory, record, how)
         .map(|launched| Launched { place, ..launched })
-        .or_else(|failure| {
+        .map_err(|failure| {
             let failure = match (&failure.asked, how.1) {
                 (None, _) => failure,
                 (Some(_), Some(spec)) => asker::name(failure, spec, &record.settings),
-                (Some(_), None) => asker::name(failure, &directory.spec()?, &record.settings),
+                (Some(_), None) => match directory.spec() {
+                    Ok(spec) => asker::name(failure, &spec, &record.settings),
+                    Err(_) => failure,
+                },
             };
             let mut exit = Exit::now(failure.code.into(), false);
             exit.reason = Some(failure.message.clone());
-            directory.record_end(&exit)?;
-            Err(failure)
+            // The first error says why.
+            if let Err(second) = directory.record_end(&exit) {
+                super::note(&second.as_warning());
+            }
+            failure
         })
 }
 

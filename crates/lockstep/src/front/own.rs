@@ -10,6 +10,7 @@ use lockstep_kernel::{credential, file};
 use super::place::{CONFIGURATION, standard_data, standard_state, user_configuration};
 use super::{Front, environment};
 use crate::container::Locations;
+use crate::failure::{Doing, Failure};
 use crate::resolve::Mounts;
 
 /// Both programs, and where they are installed beside where this one is.
@@ -52,22 +53,24 @@ pub(super) fn programs() -> Vec<PathBuf> {
 
 /// Stores, states and configurations of the host's other users, where they are unless somebody has chosen another place.
 /// Root of root's containers acts as root of the host on what it is given; an ordinary user cannot reach them anyhow.
-pub(super) fn of_others(mounts: &Mounts) -> Vec<PathBuf> {
+pub(super) fn of_others(mounts: &Mounts) -> Result<Vec<PathBuf>, Failure> {
     if credential::euid() != 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    // Without the file nobody is known; what cannot be read stops a container elsewhere.
-    let text = file::read_at_once(file::CWD, "/etc/passwd", 4 << 20).unwrap_or_default();
+    let text = crate::caller::read("/etc/passwd")?;
     // Users whom another service than that file knows have at least a runtime directory while they are there.
-    let present = file::list(file::CWD, "/run/user").unwrap_or_default();
-    let places = places(&String::from_utf8_lossy(&text), &present);
+    let present = match file::list(file::CWD, "/run/user") {
+        Err(e) if e.is(&[Errno::ENOENT.0]) => Vec::new(),
+        other => other.doing(|| "/run/user".into())?,
+    };
+    let places = places(&text, &present);
     let mut found: Vec<PathBuf> = places
         .iter()
         .filter_map(|(base, below)| theirs(base, below, mounts))
         .collect();
     found.sort();
     found.dedup();
-    found
+    Ok(found)
 }
 
 /// The usual places of the users of passwd(5)'s `text`, and of those `present`: all who have a runtime directory, by number.
@@ -213,12 +216,12 @@ mod tests {
         symlink("./../disk", dir.join("disk/again")).expect("a link");
         symlink(dir.join("disk/again"), dir.join("homes")).expect("a link");
         symlink(dir.join("disk/ann/.config"), dir.join("disk/eve/.config")).expect("a link");
-        let local = Mounts::parse("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n", &|_| true);
+        let local = Mounts::parse("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n", |_| true);
         let remote = format!(
             "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:9 / {} rw - nfs4 s:/ rw\n",
             dir.join("disk").display()
         );
-        let remote = Mounts::parse(&remote, &|_| true);
+        let remote = Mounts::parse(&remote, |_| true);
         let found = |user: &str, mounts| theirs(&dir.join(user), ".config/lockstep", mounts);
         let ann = dir.join("disk/ann/.config/lockstep");
         assert_eq!(found("disk/ann", &local), Some(ann.clone()));

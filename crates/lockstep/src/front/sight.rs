@@ -100,9 +100,11 @@ impl<'a> Eyes<'a> {
     }
 
     fn others(&self) -> Result<Rc<[PathBuf]>, Failure> {
-        let mounts = self.mounts()?;
-        let others = || super::own::of_others(&mounts).into();
-        Ok(self.others.get_or_init(others).clone())
+        if let Some(others) = self.others.get() {
+            return Ok(others.clone());
+        }
+        let others = super::own::of_others(&*self.mounts()?)?;
+        Ok(self.others.get_or_init(|| others.into()).clone())
     }
 
     fn mounts(&self) -> Result<Rc<Mounts>, Failure> {
@@ -113,7 +115,7 @@ impl<'a> Eyes<'a> {
         // Mountinfo grows with the number of mounts.
         let text = file::read(file::CWD, PATH, 64 << 20).doing(|| PATH.into())?;
         let there = |path: &Path| matches!(look(path), Ok(Some(_)));
-        let mounts = Mounts::parse(&String::from_utf8_lossy(&text), &there);
+        let mounts = Mounts::parse(&String::from_utf8_lossy(&text), there);
         Ok(self.mounts.get_or_init(|| Rc::new(mounts)).clone())
     }
 

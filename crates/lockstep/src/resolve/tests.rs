@@ -71,7 +71,7 @@ impl World {
             "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
              22 20 8:1 /var/lib/lockstep/x /alias rw - ext4 /dev/sda1 rw\n\
              23 20 8:1 / /disk rw - ext4 /dev/sda1 rw\n",
-            &|_| false,
+            |_| false,
         ));
         resolve(&Input {
             args: &args,

@@ -84,9 +84,8 @@ pub(super) fn top(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let id = ContainerId::parse(&record.id)?;
     let pids = front.with_runtime(front.store()?, |runtime| {
         // Without a cgroup of its own the pid namespace says who belongs to it.
-        runtime
-            .processes(&id)
-            .or_else(|_| Ok(of_namespace(started.pid)))
+        let of_cgroup = runtime.processes(&id);
+        Ok(of_cgroup.or_else(|error| of_namespace(started.pid).ok_or(error))?)
     })?;
     // One of them may have ended since.
     let processes: Vec<Process> = pids.into_iter().filter_map(Process::read).collect();
@@ -213,15 +212,16 @@ fn began(process: &Process, sight: &Sight) -> String {
     format!("{:02}:{:02}", at / 3600, at / 60 % 60)
 }
 
-/// Processes of the host that are in the pid namespace of this one.
-fn of_namespace(first: i32) -> Vec<i32> {
-    let namespace = |pid: i32| file::readlink(file::CWD, format!("/proc/{pid}/ns/pid")).ok();
-    let wanted = namespace(first);
+/// Processes of the host that are in the pid namespace of this one; none where that is the host's, in which all are.
+fn of_namespace(first: i32) -> Option<Vec<i32>> {
+    let of = |pid: &str| file::readlink(file::CWD, format!("/proc/{pid}/ns/pid")).ok();
+    let namespace = |pid: i32| of(&pid.to_string());
+    let wanted = namespace(first).filter(|wanted| of("self").as_ref() != Some(wanted))?;
     let names = file::list(file::CWD, "/proc").unwrap_or_default();
     let mut pids: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
-    pids.retain(|pid| wanted.is_some() && namespace(*pid) == wanted);
+    pids.retain(|pid| namespace(*pid).as_ref() == Some(&wanted));
     pids.sort_unstable();
-    pids
+    Some(pids)
 }
 
 #[cfg(test)]

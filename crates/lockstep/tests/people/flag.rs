@@ -28,6 +28,7 @@ fn what_is_refused_says_why(t: &Stage) {
         &["--arch", "s390x"],
         &["--cgroups", "split"],
         &["--cgroups", "disabled", "-m", "64m"],
+        &["--device-cgroup-rule", "c 1:3 rw", "--cgroups", "disabled"],
         &["--userns", "auto:size=0"],
         &["--userns", "auto:uidmapping=0:1:1"],
         &["--uidmap", "+5:@1000:1"],

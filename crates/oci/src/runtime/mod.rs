@@ -35,7 +35,9 @@ pub use seccomp::{
 
 pub use crate::json::Error;
 pub(crate) use validate::Report;
-pub use validate::{Invalid, Problem, ValidSpec, validate, validate_process, validate_resources};
+pub use validate::{
+    Invalid, Problem, ValidSpec, check, validate, validate_process, validate_resources,
+};
 
 use crate::absent::{empty_as_none, is_false, null_as_default};
 use crate::ordered_map::OrderedMap;

@@ -117,14 +117,20 @@ impl Place {
 
 /// All mounts of the caller, as /proc/self/mountinfo has them.
 #[derive(Debug)]
-pub(crate) struct Mounts(Vec<Mounted>);
+pub(crate) struct Mounts {
+    mounts: Vec<Mounted>,
+    there: Exists,
+}
+
+/// Whether a path exists.
+pub(crate) type Exists = fn(&Path) -> bool;
 
 /// File systems in which a look waits for a server, a daemon or a mount; FUSE's names begin with `fuse`.
 const REMOTE: [&str; 8] = [
     "afs", "autofs", "ceph", "cifs", "lustre", "nfs", "nfs4", "smb3",
 ];
 
-/// A mount: where it is, what is there, and of an overlay the layers that have a name here.
+/// A mount: where it is, what is there, and of an overlay its layers.
 #[derive(Debug)]
 struct Mounted {
     point: PathBuf,
@@ -135,8 +141,9 @@ struct Mounted {
 }
 
 impl Mounts {
-    /// Reads mountinfo's `text`; `there` says whether a path exists.
-    pub(crate) fn parse(text: &str, there: &dyn Fn(&Path) -> bool) -> Mounts {
+    /// Reads mountinfo's `text`. Nothing is looked at with `there` before somebody asks for places: a layer may be on a file
+    /// system whose server is gone.
+    pub(crate) fn parse(text: &str, there: Exists) -> Mounts {
         let lines = text.lines().filter_map(Line::parse);
         let mounts = lines.map(|line| Mounted {
             point: unescape(line.point).into_owned().into(),
@@ -147,19 +154,19 @@ impl Mounts {
                 path: unescape(line.root).into_owned().into(),
             },
             layers: match line.kind {
-                // Names of the mount namespace that it was made in, which is often another.
-                "overlay" => layers(line.super_options)
-                    .filter(|layer| there(layer))
-                    .collect(),
+                "overlay" => layers(line.super_options).collect(),
                 _ => Vec::new(),
             },
         });
-        Mounts(mounts.collect())
+        Mounts {
+            mounts: mounts.collect(),
+            there,
+        }
     }
 
     /// Whether there is a hierarchy of cgroups among them: inside another container there is none perhaps.
     pub(super) fn has_cgroups(&self) -> bool {
-        self.0.iter().any(|mount| mount.cgroup)
+        self.mounts.iter().any(|mount| mount.cgroup)
     }
 
     /// Whether a look at a path without links is answered by this kernel alone.
@@ -169,7 +176,10 @@ impl Mounts {
 
     /// The deepest mount on a path, and of several there the last; with the rest of the path.
     fn under<'p>(&self, path: &'p Path) -> Option<(&Mounted, &'p Path)> {
-        let over = self.0.iter().filter(|mount| path.starts_with(&mount.point));
+        let over = self
+            .mounts
+            .iter()
+            .filter(|mount| path.starts_with(&mount.point));
         let mount = over.max_by_key(|mount| mount.point.components().count())?;
         Some((mount, path.strip_prefix(&mount.point).ok()?))
     }
@@ -191,7 +201,8 @@ impl Mounts {
     /// All places whose files are seen at a path.
     fn places(&self, path: &Path) -> Vec<Place> {
         let layers = self.under(path).into_iter().flat_map(|(mount, rest)| {
-            let layers = mount.layers.iter();
+            // Names of the mount namespace that it was made in, which is often another.
+            let layers = mount.layers.iter().filter(|layer| (self.there)(layer));
             layers.map(move |layer| self.place(&layer.join(rest)))
         });
         std::iter::once(self.place(path)).chain(layers).collect()
@@ -204,7 +215,7 @@ impl Mounts {
 
     /// What a recursive bind of a directory shows: itself, and what is mounted below it, at which path.
     fn shown(&self, source: &Path) -> Vec<(PathBuf, Place)> {
-        let below = self.0.iter().map(|mount| mount.point.as_path());
+        let below = self.mounts.iter().map(|mount| mount.point.as_path());
         let below = below.filter(|point| point.starts_with(source) && *point != source);
         std::iter::once(source)
             .chain(below)
@@ -253,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_place_is_the_same_under_each_of_its_names() {
-        let mounts = Mounts::parse(HOST, &|_| true);
+        let mounts = Mounts::parse(HOST, |_| true);
         let at = |path: &str| mounts.place(Path::new(path));
         assert_eq!(at("/var/lib/lockstep"), place("8:1", "/var/lib/lockstep"));
         assert_eq!(at("/srv/alias"), at("/var/lib/lockstep"));
@@ -276,7 +287,7 @@ mod tests {
 24 20 0:43 / /home/eve rw - autofs map rw
 25 24 8:2 / /home/eve rw - ext4 /dev/sda2 rw
 ";
-        let mounts = Mounts::parse(text, &|_| true);
+        let mounts = Mounts::parse(text, |_| true);
         let answers = |path: &str| mounts.answers(Path::new(path));
         assert!(answers("/home/bob/.config") && answers("/home/eve/.config"));
         assert!(!answers("/net/joe") && !answers("/net/ann/.config"));
@@ -285,17 +296,17 @@ mod tests {
 
     #[test]
     fn an_overlay_shows_its_layers() {
-        let mounts = Mounts::parse(HOST, &|_| true);
+        let mounts = Mounts::parse(HOST, |_| true);
         let own = mounts.place(Path::new("/var/lib/lockstep"));
         assert!(mounts.shows(Path::new("/mnt/over/lockstep"), &own));
         // Layers that have no such name here are another namespace's.
-        let elsewhere = Mounts::parse(HOST, &|_| false);
+        let elsewhere = Mounts::parse(HOST, |_| false);
         assert!(!elsewhere.shows(Path::new("/mnt/over/lockstep"), &own));
     }
 
     #[test]
     fn a_mount_shows_what_is_mounted_below_it() {
-        let mounts = Mounts::parse(HOST, &|_| true);
+        let mounts = Mounts::parse(HOST, |_| true);
         let shown = mounts.shown(Path::new("/srv"));
         assert_eq!(shown[0], (PathBuf::new(), place("8:1", "/srv")));
         assert_eq!(

@@ -83,10 +83,19 @@ impl std::error::Error for Invalid {}
 ///
 /// All problems, if there is any.
 pub fn validate(spec: Spec) -> Result<ValidSpec, Invalid> {
+    check(&spec).map(|warnings| ValidSpec { spec, warnings })
+}
+
+/// The same of a configuration that its caller keeps; gives the warnings.
+///
+/// # Errors
+///
+/// All problems, if there is any.
+pub fn check(spec: &Spec) -> Result<Vec<Problem>, Invalid> {
     let mut report = Report::default();
     let root = Pointer::Root;
     version::check(&mut report, &root, &spec.oci_version);
-    mounts::check(&mut report, &root, &spec);
+    mounts::check(&mut report, &root, spec);
     if let Some(process) = &spec.process {
         process::check(&mut report, &root.key("process"), process);
         process::check_ids_are_mapped(
@@ -99,12 +108,12 @@ pub fn validate(spec: Spec) -> Result<ValidSpec, Invalid> {
     if let Some(hooks) = &spec.hooks {
         check_hooks(&mut report, &root.key("hooks"), hooks);
     }
-    namespaces::check_names(&mut report, &root, &spec);
+    namespaces::check_names(&mut report, &root, spec);
     check_annotations(&mut report, &root.key("annotations"), &spec.annotations);
     if let Some(linux) = &spec.linux {
         linux::check(&mut report, &root.key("linux"), linux);
     }
-    report.finish().map(|warnings| ValidSpec { spec, warnings })
+    report.finish()
 }
 
 /// Validates a process on its own, as `exec --process` reads it; gives the warnings.
