@@ -146,6 +146,20 @@ static void memory(long megabytes)
 	printf("memory=%ld\n", megabytes);
 }
 
+/* touch MEGABYTES of huge pages, reserved before or not */
+static void huge(long megabytes, int reserved)
+{
+	size_t size = (size_t)megabytes << 20;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (reserved ? 0 : MAP_NORESERVE);
+	char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (area == MAP_FAILED) {
+		report("huge", -1);
+		return;
+	}
+	memset(area, 1, size);
+	printf("huge=%ld\n", megabytes);
+}
+
 /* open PATH FLAGS: opened, or minus the errno */
 static void open_path(const char *path, long flags)
 {
@@ -341,6 +355,8 @@ static void one(char **argv)
 		children(number(argv[1]));
 	else if (!strcmp(what, "memory"))
 		memory(number(argv[1]));
+	else if (!strcmp(what, "huge"))
+		huge(number(argv[1]), !strcmp(argv[2], "reserved"));
 	else if (!strcmp(what, "open"))
 		open_path(argv[1], number(argv[2]));
 	else if (!strcmp(what, "mkdir"))

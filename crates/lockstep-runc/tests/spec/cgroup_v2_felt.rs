@@ -8,17 +8,23 @@ use serde_json::{Value, json};
 
 use crate::cgroup_block::disk;
 use crate::cgroup_v2::{limited, machine, read};
-use crate::harness::{Bundle, Container, Test, View, cases, cgroup_of, wait_until};
+use crate::harness::{Bundle, Container, Host, Test, View, cases, cgroup_of, wait_until};
 
 cases! {
     forks_over_the_limit_are_refused,
     memory_over_the_limit_kills,
+    memory_beyond_the_limit_is_swapped,
+    huge_pages_over_the_limit_are_refused,
     a_program_over_its_quota_waits,
+    a_weight_is_a_share_of_the_processor,
     processors_outside_the_set_are_not_used,
     reading_is_slowed_down,
+    writing_is_slowed_down,
     a_unified_value_is_felt,
     an_update_reaches_what_runs,
+    an_update_is_felt,
     an_update_of_devices_replaces_the_program: "runc 1.1.5 takes no devices in an update",
+    one_write_kills_all: "runc 1.1.5 signals one process after the other",
     kill_reaches_those_below: "runc 1.1.5 kills what the version 1 hierarchies list",
     a_delegated_tree_serves_its_user: "runc 1.1.5 wants systemd's delegation",
 }
@@ -74,6 +80,49 @@ fn memory_over_the_limit_kills(t: &Test) {
     touch("64", None).exits(0);
 }
 
+/// What is over the limit of memory goes to the swap device, as far as the limit of both reaches.
+fn memory_beyond_the_limit_is_swapped(t: &Test) {
+    machine(t, "memory");
+    let info = std::fs::read_to_string("/proc/meminfo").expect("the kernel tells");
+    let free = info.lines().find_map(|line| line.strip_prefix("SwapFree:"));
+    let free = free.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    t.need(free.is_some_and(|kib| kib > 64 << 10), "no 64 MiB of swap");
+    let touch = |both: Option<u64>| {
+        let mut memory = json!({"limit": 16 << 20});
+        if let Some(both) = both {
+            memory["swap"] = json!(both << 20);
+        }
+        let bundle = t.args(&["/probe", "memory", "40"]).with_probe();
+        with(bundle, Some(json!({"memory": memory}))).run()
+    };
+    touch(Some(16)).exits(137);
+    touch(Some(24)).exits(137);
+    touch(Some(64)).exits(0);
+    touch(None).exits(0);
+}
+
+fn huge_pages_over_the_limit_are_refused(t: &Test) {
+    machine(t, "hugetlb");
+    let free = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+    let free = std::fs::read_to_string(free).unwrap_or_default();
+    let free = free.trim().parse::<u32>().unwrap_or(0);
+    t.need(free >= 4, "no four huge pages of 2 MiB (vm.nr_hugepages)");
+    let touch = |megabytes: &str, how: &str, limits: Option<Value>| {
+        let bundle = t.args(&["/probe", "huge", megabytes, how]).with_probe();
+        with(bundle, limits).run()
+    };
+    let limit = json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]});
+    // Who reserves is refused by mmap(2), who does not by SIGBUS at the first page too many.
+    let refused = touch("8", "reserved", Some(limit.clone())).ok();
+    assert_eq!(refused.value("huge"), "-12", "ENOMEM");
+    touch("8", "unreserved", Some(limit.clone())).exits(128 + 7);
+    for how in ["reserved", "unreserved"] {
+        let below = touch("4", how, Some(limit.clone())).ok();
+        assert_eq!(below.value("huge"), "4", "{how}");
+        assert_eq!(touch("8", how, None).ok().value("huge"), "8", "{how}");
+    }
+}
+
 fn stat(c: &Container<'_>, tree: &std::path::Path, file: &str, name: &str) -> u64 {
     let text = read(c, tree, file);
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -99,6 +148,39 @@ fn a_program_over_its_quota_waits(t: &Test) {
         stat(&free, &tree, "cpu.stat", "nr_throttled "),
         0,
         "without a quota"
+    );
+}
+
+fn a_weight_is_a_share_of_the_processor(t: &Test) {
+    let tree = machine(t, "cpu");
+    let used = |shares: [u64; 2]| {
+        // On one processor, of which both want all.
+        let busy = shares.map(|shares| {
+            let limits = json!({"cpu": {"shares": shares, "cpus": "1"}});
+            with(t.sh("while :; do :; done"), Some(limits)).started()
+        });
+        let usage = || {
+            busy.each_ref()
+                .map(|c| stat(c, &tree, "cpu.stat", "usage_usec "))
+        };
+        let before = usage();
+        assert!(wait_until(
+            || usage().iter().sum::<u64>() > before.iter().sum::<u64>() + 2_000_000
+        ));
+        let after = usage();
+        for c in &busy {
+            c.call("delete", &["--force"]).ok();
+        }
+        (after[0] - before[0]) as f64 / (after[1] - before[1]) as f64
+    };
+    let (unequal, equal) = (used([8192, 1024]), used([1024, 1024]));
+    assert!(
+        unequal > 3.0,
+        "eight times the shares got {unequal} times the time"
+    );
+    assert!(
+        (0.5..2.0).contains(&equal),
+        "the same shares got {equal} times the time"
     );
 }
 
@@ -138,6 +220,30 @@ fn reading_is_slowed_down(t: &Test) {
         "6 MiB at 1 MiB/s in {slow:?}"
     );
     let fast = took(800, None);
+    assert!(
+        fast < slow / 2,
+        "{fast:?} without a limit, {slow:?} with one"
+    );
+}
+
+fn writing_is_slowed_down(t: &Test) {
+    machine(t, "io");
+    let (major, minor) = disk(t);
+    let took = |limits| {
+        let began = Instant::now();
+        let script = "dd if=/dev/zero of=/file bs=1M count=6 conv=fsync 2>/dev/null";
+        with(t.sh(script), limits).run().ok();
+        began.elapsed()
+    };
+    let rate = json!([{"major": major, "minor": minor, "rate": 1_048_576}]);
+    // What a group writes is told from what others write where its memory is counted too.
+    let slow = took(Some(json!({"memory": {"limit": 268_435_456},
+        "blockIO": {"throttleWriteBpsDevice": rate}})));
+    assert!(
+        slow > Duration::from_secs(4),
+        "6 MiB at 1 MiB/s in {slow:?}"
+    );
+    let fast = took(Some(json!({"memory": {"limit": 268_435_456}})));
     assert!(
         fast < slow / 2,
         "{fast:?} without a limit, {slow:?} with one"
@@ -187,6 +293,30 @@ fn an_update_reaches_what_runs(t: &Test) {
     assert_eq!(said.value("Cpus_allowed_list"), "0");
 }
 
+/// Limits of a running container, changed in both directions; what is in it is what feels them.
+fn an_update_is_felt(t: &Test) {
+    let tree = machine(t, "memory");
+    let c = t.sh("while :; do :; done").with_probe().started();
+    let update = |flags: &[&str]| t.call(&[&["update"], flags, &[&c.id]].concat()).ok();
+    let forks = || {
+        let said = c.exec(&[], &["/probe", "fork", "50"]).ok();
+        said.value("forked").parse::<u32>().expect("a number")
+    };
+    let touches = || c.exec(&[], &["/probe", "memory", "64"]).code;
+    let throttled = || stat(&c, &tree, "cpu.stat", "nr_throttled ");
+    assert_eq!((forks(), touches(), throttled()), (50, 0, 0));
+    update(&["--pids-limit", "20"]);
+    assert!((10..=19).contains(&forks()), "a limit of 20");
+    update(&["--pids-limit", "100"]);
+    assert_eq!(forks(), 50);
+    update(&["--memory", "16M", "--memory-swap", "16M"]);
+    assert_eq!(touches(), 137);
+    update(&["--memory", "256M", "--memory-swap", "256M"]);
+    assert_eq!(touches(), 0);
+    update(&["--cpu-quota", "5000", "--cpu-period", "50000"]);
+    assert!(wait_until(|| throttled() > 2));
+}
+
 fn an_update_of_devices_replaces_the_program(t: &Test) {
     machine(t, "pids");
     let null = json!({"type": "c", "path": "/dev/probed", "major": 10, "minor": 229});
@@ -213,11 +343,32 @@ fn an_update_of_devices_replaces_the_program(t: &Test) {
     assert!(!opens(), "the update takes it back");
 }
 
+/// Nobody can fork faster than cgroup.kill. Where it cannot be opened, the group is frozen and each process signalled.
+fn one_write_kills_all(t: &Test) {
+    machine(t, "pids");
+    t.need(Host::get().has_program("strace"), "no strace(1)");
+    // In a pid namespace of its own the end of the first process would be that of all.
+    let bundle = t.sh("while :; do sleep 1000 & sleep 0.02; done");
+    let c = bundle.without_namespace("pid").started();
+    let output = t.dir.join("strace");
+    let view = View::Script(format!(
+        "set -- strace -f -qq -e trace=openat,pidfd_send_signal,kill -o {} \"$@\"",
+        output.display()
+    ));
+    t.call_in(&view, &["delete", "--force", &c.id]).ok();
+    let seen = std::fs::read_to_string(&output).expect("strace has written it");
+    assert!(seen.contains("cgroup.kill\", O_WRONLY"), "{seen}");
+    // The first process has its own, by which it is waited for.
+    let signalled = seen.matches("SIGKILL").count();
+    assert!(signalled <= 1, "one after the other: {seen}");
+}
+
 fn kill_reaches_those_below(t: &Test) {
     let tree = machine(t, "pids");
     let bundle = t
         .sh("sleep 1000 & sleep 1000 & echo $!; wait")
-        .namespace("cgroup");
+        .namespace("cgroup")
+        .without_namespace("pid");
     let c = bundle.started();
     assert!(wait_until(|| !c.stdout().is_empty()));
     let path = cgroup_of(c.pid(), "").expect("a version 2 group");
