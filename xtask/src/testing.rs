@@ -9,7 +9,7 @@
 //! returns. `LOCKSTEP_TEST_RUNTIME` names the release binary; below `LOCKSTEP_TEST_VARIANTS`
 //! are the builds under each `--cfg lockstep_*` that the sources ask for, `<cfg>/lockstep-runc`.
 
-mod counts;
+pub(crate) mod counts;
 mod execute;
 mod fuzz;
 mod groups;

@@ -11,19 +11,25 @@ mod image;
 mod job;
 mod kernel;
 mod kind;
+mod known;
 mod label;
 mod machine;
 mod stream;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::Failure;
 use crate::testing::{has_program, is_root, packages};
 
-use job::Job;
-use kind::{KINDS, Kind};
+use job::{Job, Set};
 use machine::Ending;
+use stream::Ran;
+
+use kind::Kind;
+pub(crate) use kind::{KINDS, WHOLE};
+pub(crate) use known::{Known, in_order};
 
 /// What the host needs to build images and to run them.
 const PACKAGES: &[&str] = &[
@@ -40,49 +46,102 @@ const PACKAGES: &[&str] = &[
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// plain, apparmor, selinux, enforcing, systemd, old; host for this machine; all for each of the virtual ones
-    kind: String,
+    #[arg(required = true, value_name = "KIND")]
+    kinds: Vec<String>,
     /// Only build what the kind needs
     #[arg(long)]
     build: bool,
+    /// All functional tests, and not only those that the kind is there for
+    #[arg(long, conflicts_with = "tests")]
+    whole: bool,
+    /// Write what suites of the whole set did in these kinds into the list of what is known
+    #[arg(long)]
+    record: bool,
     /// A test target, and the filters and options that its binary gets; the kind's own list if absent
     #[arg(last = true)]
     tests: Vec<String>,
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
-    let kinds = kind::choose(&options.kind)?;
+    let kinds = kind::choose(&options.kinds)?;
     if let Some(reason) = obstacle(&kinds) {
-        return skip(&options.kind, &reason);
+        return skip(&options.kinds.join(" "), &reason);
     }
     let target = crate::target(root);
-    let mut failed = Vec::new();
+    let set = match options.tests.as_slice() {
+        [] if options.whole => Set::Whole,
+        [] => Set::Own,
+        words => Set::Asked(words),
+    };
+    let mut jobs = Vec::new();
     for kind in kinds {
         let prepared = Instant::now();
         let machine = match kind.kernel {
             Some(_) => Some(machine::Machine::prepare(kind, &target)?),
             None => None,
         };
-        println!(
-            "vm {}: ready after {} s",
-            kind.name,
-            prepared.elapsed().as_secs()
-        );
-        if options.build {
-            continue;
+        let seconds = prepared.elapsed().as_secs();
+        println!("vm {}: ready after {seconds} s", kind.name);
+        if !options.build {
+            jobs.push((kind, machine, Job::build(root, &target, kind, &set)?));
         }
-        let job = Job::build(root, &target, kind, &options.tests)?;
-        let ending = match &machine {
-            Some(machine) => machine.run(&job)?,
-            None => job.run_here()?,
-        };
-        if !report(kind, &ending) {
+    }
+    let ended = side_by_side(&jobs, |(_, machine, job)| match machine {
+        Some(machine) => machine.run(job),
+        None => job.run_here(),
+    });
+    let mut known = Known::read(root)?;
+    let mut failed = Vec::new();
+    for ((kind, ..), ending) in jobs.iter().zip(ended) {
+        let ending = ending?;
+        let mut good = report(kind, &ending);
+        if let Ending::Done { ran, .. } = &ending {
+            if options.record {
+                known.record(kind.name, ran);
+            }
+            if options.whole {
+                good &= explained(kind, &known, ran);
+            }
+        }
+        if !good {
             failed.push(kind.name);
         }
+    }
+    if options.record {
+        known.write(root)?;
     }
     match failed.as_slice() {
         [] => Ok(()),
         names => Err(Failure::new(format!("failed in {}", names.join(", ")))),
     }
+}
+
+/// Does all of it, as much at once as there are processors: an emulator takes one. The answers in the order of the jobs.
+fn side_by_side<J: Sync, A: Send>(jobs: &[J], run: impl Fn(&J) -> A + Sync) -> Vec<A> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            match jobs.get(number) {
+                Some(job) => done.push((number, run(job))),
+                None => return done,
+            }
+        }
+    };
+    let mut answers: Vec<(usize, A)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers.min(jobs.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    });
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Why no virtual machine can be made here, after what is missing was tried to be installed.
@@ -111,14 +170,30 @@ fn skip(kind: &str, reason: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether each test that was skipped is one that is known to be; of this machine nothing is.
+fn explained(kind: &Kind, known: &Known, ran: &[Ran]) -> bool {
+    if kind.kernel.is_none() {
+        return true;
+    }
+    let unknown = known.unknown(kind.name, ran);
+    for skip in &unknown {
+        println!("vm {}: skipped, and not known to be: {skip}", kind.name);
+    }
+    unknown.is_empty()
+}
+
 /// Says how a run ended; whether it was good.
 fn report(kind: &Kind, ending: &Ending) -> bool {
     match ending {
-        Ending::Done { seconds, failed } if failed.is_empty() => {
+        Ending::Done {
+            seconds, failed, ..
+        } if failed.is_empty() => {
             println!("vm {}: passed in {seconds} s", kind.name);
             true
         }
-        Ending::Done { seconds, failed } => {
+        Ending::Done {
+            seconds, failed, ..
+        } => {
             println!(
                 "vm {}: failed in {seconds} s: {}",
                 kind.name,
@@ -144,20 +219,13 @@ fn report(kind: &Kind, ending: &Ending) -> bool {
     }
 }
 
-/// The kinds that a run of the test groups takes: all, or by a seed the first and one other.
-pub(crate) fn kinds(seed: Option<u64>) -> Vec<&'static str> {
-    let names: Vec<&str> = KINDS
-        .iter()
-        .filter(|kind| kind.kernel.is_some())
-        .map(|kind| kind.name)
-        .collect();
-    match (seed, names.split_first()) {
-        (Some(seed), Some((first, others))) => {
-            let other = others[(seed % others.len() as u64) as usize];
-            vec![first, other]
-        }
-        _ => names,
-    }
+/// The kinds that a sample takes: the first, and by a seed one other.
+pub(crate) fn kinds(seed: u64) -> Vec<&'static str> {
+    let virtual_ones = KINDS.iter().filter(|kind| kind.kernel.is_some());
+    let mut names: Vec<&str> = virtual_ones.map(|kind| kind.name).collect();
+    let others = names.split_off(1);
+    names.push(others[(seed % others.len() as u64) as usize]);
+    names
 }
 
 /// The names of all kinds, for messages.

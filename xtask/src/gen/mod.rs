@@ -4,6 +4,7 @@
 //! keeps them equal to what their generator writes.
 
 mod differences;
+mod kinds;
 mod syscalls;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ type Table = (&'static str, fn(&Path) -> Result<String, Failure>);
 const TABLES: &[Table] = &[
     ("crates/abi/src/generated/syscalls.rs", syscalls::text),
     ("docs/differences.md", differences::text),
+    ("docs/virtual-machine.md", kinds::text),
 ];
 
 /// Writes every table, or with `check` fails if one differs.

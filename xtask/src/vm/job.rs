@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::kind::Kind;
+use super::kind::{Kind, WHOLE};
 use super::machine::Ending;
 use super::stream::Stream;
 use crate::Failure;
 use crate::run::output;
+use crate::testing::variants;
 
-/// What one test binary may take, in seconds inside the guest, which is about ten times slower.
-const LIMIT: u64 = 900;
+/// What one test binary may take inside the guest where it is not one of the whole set.
+const MINUTES: u64 = 15;
 
-/// The test target of the people's tool, which has a program of its own.
-const PEOPLE: &str = "people";
+/// What tests read of the repository.
+const SOURCES: &[&str] = &["README.md", "docs", "crates"];
 
 /// A job ready to run.
 pub(crate) struct Job {
@@ -27,44 +28,53 @@ pub(crate) struct Job {
 
 /// A test binary and its arguments.
 struct Test {
+    /// Of the people's tool, whose program it calls.
+    people: bool,
     name: String,
     binary: PathBuf,
     arguments: Vec<String>,
+    /// Inside the guest, in seconds.
+    limit: u64,
+}
+
+/// Which tests a job has.
+pub(crate) enum Set<'a> {
+    /// Those that the kind is there for.
+    Own,
+    Whole,
+    /// A target and the arguments of its binary.
+    Asked(&'a [String]),
 }
 
 impl Job {
-    /// Builds the tests and puts them into a fresh folder below TARGET/vm. `asked` is a target and the arguments
-    /// of its binary, or empty for those of the kind.
+    /// Builds the tests and puts them into a fresh folder below TARGET/vm.
     pub(crate) fn build(
         root: &Path,
         target: &Path,
         kind: &Kind,
-        asked: &[String],
+        set: &Set<'_>,
     ) -> Result<Job, Failure> {
-        let mut tests = Vec::new();
-        if asked.is_empty() {
-            for line in kind.tests {
-                let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-                tests.push(compile(root, Some(&words[0]), &words[1..])?);
-            }
-        } else {
-            tests.push(compile(root, None, asked)?);
-        }
+        let tests = match set {
+            Set::Own => own(root, kind)?,
+            Set::Whole => whole(root)?,
+            Set::Asked(words) => vec![compile(root, None, words, MINUTES)?],
+        };
         let folder = target.join("vm").join(format!("job-{}", kind.name));
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
         std::fs::create_dir_all(&folder)?;
         let job = Job {
-            limit: Duration::from_secs(LIMIT * tests.len() as u64),
+            limit: Duration::from_secs(tests.iter().map(|test| test.limit).sum()),
             folder,
         };
         job.program(root, target, "lockstep-runc")?;
-        if tests.iter().any(|test| test.name == PEOPLE) {
+        if tests.iter().any(|test| test.people) {
             job.program(root, target, "lockstep")?;
         }
-        job.variants(target)?;
-        job.write(&tests)?;
+        job.variants(root, target, &tests)?;
+        job.sources(root)?;
+        job.write(root, target, &tests)?;
         Ok(job)
     }
 
@@ -76,21 +86,42 @@ impl Job {
         Ok(())
     }
 
-    /// What builds without a protection there are.
-    fn variants(&self, target: &Path) -> Result<(), Failure> {
-        let variants = crate::testing::variants::folder(target);
-        if variants.is_dir() {
-            let mut copy = Command::new("cp");
-            output(
-                copy.arg("-a")
-                    .arg(variants)
-                    .arg(self.folder.join("variants")),
-            )?;
+    /// The builds without a protection, which attacks need to show that they attack something.
+    fn variants(&self, root: &Path, target: &Path, tests: &[Test]) -> Result<(), Failure> {
+        if tests.iter().any(|test| test.name.starts_with("attack")) {
+            for name in variants::discover(root)? {
+                variants::build(root, &name)?;
+            }
+        }
+        for name in std::fs::read_dir(variants::folder(target))
+            .into_iter()
+            .flatten()
+        {
+            let variant = name?;
+            for program in ["lockstep-runc", "lockstep"] {
+                let built = variant.path().join(program);
+                if built.exists() {
+                    let folder = self.folder.join("variants").join(variant.file_name());
+                    std::fs::create_dir_all(&folder)?;
+                    strip(&built, &folder.join(program))?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn write(&self, tests: &[Test]) -> Result<(), Failure> {
+    /// The repository's files, which tests name by the place where they were compiled.
+    fn sources(&self, root: &Path) -> Result<(), Failure> {
+        let folder = self.folder.join("sources");
+        std::fs::create_dir(&folder)?;
+        let pack = "tar -C \"$1\" --exclude=target -c $3 | tar -C \"$2\" -x";
+        let mut copy = Command::new("sh");
+        copy.args(["-ec", pack, "sh"]).arg(root).arg(&folder);
+        output(copy.arg(SOURCES.join(" ")))?;
+        Ok(())
+    }
+
+    fn write(&self, root: &Path, target: &Path, tests: &[Test]) -> Result<(), Failure> {
         let sample = std::env::var("LOCKSTEP_TEST_SAMPLE").unwrap_or_default();
         let mut script = String::from(
             "export LOCKSTEP_TEST_RUNTIME=\"$PWD/lockstep-runc\" LOCKSTEP_TEST_VARIANTS=\"$PWD/variants\"\n\
@@ -98,6 +129,12 @@ impl Job {
              LOCKSTEP_SKIPS=$(mktemp); export LOCKSTEP_SKIPS INSTA_UPDATE=no RUST_BACKTRACE=0\n\
              worst=0\n",
         );
+        // Both are there on this machine.
+        script.push_str(&format!(
+            "mkdir -p {1}; [ -e {0}/README.md ] || ln -s \"$PWD\"/sources/* {0}\n",
+            quoted(&root.display().to_string()),
+            quoted(&target.join("tmp").display().to_string()),
+        ));
         if !sample.is_empty() {
             script.push_str(&format!(
                 "export LOCKSTEP_TEST_SAMPLE={}\n",
@@ -107,23 +144,17 @@ impl Job {
         for test in tests {
             let file = format!("{}-tests", test.name);
             if !self.folder.join(&file).exists() {
-                // Debug information is most of a test binary, and all of it would be read through the emulator.
-                let mut strip = Command::new("strip");
-                strip
-                    .arg("-g")
-                    .arg("-o")
-                    .arg(self.folder.join(&file))
-                    .arg(&test.binary);
-                output(&mut strip)?;
+                strip(&test.binary, &self.folder.join(&file))?;
             }
             let arguments: Vec<String> = test.arguments.iter().map(|a| quoted(a)).collect();
             let name = format!("{} {}", test.name, test.arguments.join(" "));
             let name = name.trim_end();
             script.push_str(&format!(
                 "echo '::begin {name}'; : > \"$LOCKSTEP_SKIPS\"; from=$(cut -d. -f1 /proc/uptime)\n\
-                 timeout -k 10 {LIMIT} \"$PWD/{file}\" {}; code=$?\n\
+                 timeout -k 10 {} \"$PWD/{file}\" {}; code=$?\n\
                  sed 's/^/::skip /' \"$LOCKSTEP_SKIPS\"; [ $code = 0 ] || worst=1\n\
                  printf '\\n'; echo \"::end {name} $code $(($(cut -d. -f1 /proc/uptime) - from))\"\n",
+                test.limit,
                 arguments.join(" "),
             ));
         }
@@ -140,7 +171,7 @@ impl Job {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut stream = Stream::default();
+        let mut stream = Stream::of("host");
         if let Some(mut from) = child.stdout.take() {
             let mut bytes = [0; 4096];
             loop {
@@ -153,13 +184,42 @@ impl Job {
         child.wait()?;
         Ok(Ending::Done {
             seconds: began.elapsed().as_secs(),
-            failed: stream.failed,
+            failed: stream.failed(),
+            ran: stream.ran,
         })
     }
 }
 
+/// A copy without debug information, which is most of a test binary, and all of it would be read through the emulator.
+fn strip(from: &Path, to: &Path) -> Result<(), Failure> {
+    output(Command::new("strip").arg("-o").arg(to).arg(from))?;
+    Ok(())
+}
+
+/// The tests that a kind is there for.
+fn own(root: &Path, kind: &Kind) -> Result<Vec<Test>, Failure> {
+    let lines = kind.tests.iter().map(|line| {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        compile(root, Some(&words[0]), &words[1..], MINUTES)
+    });
+    lines.collect()
+}
+
+fn whole(root: &Path) -> Result<Vec<Test>, Failure> {
+    let suites = WHOLE.iter().map(|suite| {
+        let words = [suite.target.to_owned()];
+        compile(root, Some(suite.package), &words, suite.minutes)
+    });
+    suites.collect()
+}
+
 /// Compiles a test target; its package is looked for where it is not given.
-fn compile(root: &Path, package: Option<&str>, words: &[String]) -> Result<Test, Failure> {
+fn compile(
+    root: &Path,
+    package: Option<&str>,
+    words: &[String],
+    minutes: u64,
+) -> Result<Test, Failure> {
     let Some((name, arguments)) = words.split_first() else {
         return Err(Failure::new("the name of a test target is missing"));
     };
@@ -173,20 +233,25 @@ fn compile(root: &Path, package: Option<&str>, words: &[String]) -> Result<Test,
     let artefacts = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Artefact>(line).ok());
-    let binary = artefacts
+    let built = artefacts
         .filter(|one| one.target.name == *name)
-        .find_map(|one| one.executable);
-    let binary = binary.ok_or_else(|| Failure::new(format!("no test binary of {name}")))?;
+        .find_map(|one| Some((one.executable?, one.package_id)));
+    let (binary, id) = built.ok_or_else(|| Failure::new(format!("no test binary of {name}")))?;
+    // PATH#NAME@VERSION, or PATH#VERSION where the folder has the package's name.
+    let of_people = id.contains("/lockstep#");
     Ok(Test {
+        people: of_people,
         name: name.clone(),
         binary,
         arguments: arguments.to_vec(),
+        limit: minutes * 60,
     })
 }
 
 /// Cargo's message about one thing that it built.
 #[derive(Deserialize)]
 struct Artefact {
+    package_id: String,
     target: Target,
     executable: Option<PathBuf>,
 }

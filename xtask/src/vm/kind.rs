@@ -23,9 +23,46 @@ pub(crate) struct Kind {
     pub(crate) kernel: Option<Kernel>,
     /// Words for the kernel's command line; `vm.*` are read by the guest's first process.
     pub(crate) words: &'static str,
-    /// Test targets that run where none is named: `package target [filter...]`.
+    /// What the kind is there for, and runs where nothing else is asked: `package target [filter]`. All kinds together
+    /// take less than ten minutes on two processors, so what the others show as well is left to the whole set.
     pub(crate) tests: &'static [&'static str],
 }
+
+/// A test target that asserts what containers do.
+pub(crate) struct Suite {
+    pub(crate) package: &'static str,
+    pub(crate) target: &'static str,
+    /// What it may take inside a guest, which is ten to twenty times slower.
+    pub(crate) minutes: u64,
+}
+
+const fn suite(package: &'static str, target: &'static str, minutes: u64) -> Suite {
+    Suite {
+        package,
+        target,
+        minutes,
+    }
+}
+
+/// The whole set, which is the same for every kind: all that says what a container or an image is, and not what is
+/// about speed, about other engines or about every single system call (walks, soaks, fuzzing).
+pub(crate) const WHOLE: &[Suite] = &[
+    suite("lockstep-kernel", "calls", 10),
+    suite("lockstep-profile", "seccomp_kernel", 15),
+    suite("lockstep-runtime", "cgroup", 30),
+    suite("lockstep-runc", "command_line", 10),
+    suite("lockstep-runc", "spec", 60),
+    suite("lockstep-runc", "attacks", 45),
+    suite("lockstep-image", "image_store", 15),
+    suite("lockstep-image", "attack_copy", 10),
+    suite("lockstep-image", "attack_layers", 20),
+    suite("lockstep-image", "attack_held_out", 20),
+    suite("lockstep", "people", 90),
+    suite("lockstep", "inside", 30),
+    suite("lockstep", "attack_cp", 20),
+    suite("lockstep", "attack_supervisor", 20),
+    suite("lockstep", "programs", 45),
+];
 
 /// The whole of the runtime's functional tests.
 const ALL: &[&str] = &["lockstep-runc spec", "lockstep-runtime cgroup"];
@@ -78,7 +115,15 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "old",
         kernel: Some(OLD),
         words: "lsm=landlock,lockdown,yama,integrity,bpf vm.cgroup=v1",
-        tests: &["lockstep-runc spec"],
+        tests: &[
+            "lockstep-runtime cgroup",
+            "lockstep-runc spec cgroup",
+            "lockstep-runc spec update::",
+            "lockstep-runc spec landlock::",
+            "lockstep-runc spec old_kernel::",
+            "lockstep-runc spec mount::",
+            "lockstep-runc spec idmap::",
+        ],
     },
     Kind {
         name: "host",
@@ -88,16 +133,21 @@ pub(crate) const KINDS: &[Kind] = &[
     },
 ];
 
-/// The kinds that a name on the command line means.
-pub(crate) fn choose(name: &str) -> Result<Vec<&'static Kind>, Failure> {
-    if name == "all" {
-        return Ok(KINDS.iter().filter(|kind| kind.kernel.is_some()).collect());
+/// The kinds that names on the command line mean.
+pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Kind>, Failure> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let before = chosen.len();
+        chosen.extend(KINDS.iter().filter(|kind| match name.as_str() {
+            "all" => kind.kernel.is_some(),
+            name => kind.name == name,
+        }));
+        if chosen.len() == before {
+            return Err(Failure::new(format!(
+                "no kind {name}: there are {}, all",
+                super::names()
+            )));
+        }
     }
-    match KINDS.iter().find(|kind| kind.name == name) {
-        Some(kind) => Ok(vec![kind]),
-        None => Err(Failure::new(format!(
-            "no kind {name}: there are {}, all",
-            super::names()
-        ))),
-    }
+    Ok(chosen)
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::image;
 use super::job::Job;
 use super::kernel::{self, Built};
 use super::kind::{KINDS, Kind};
-use super::{image, stream::Stream};
+use super::stream::{Ran, Stream};
 use crate::Failure;
 use crate::run::output;
 
@@ -20,8 +21,12 @@ const GOODBYE: Duration = Duration::from_secs(60);
 
 /// How a run ended.
 pub(crate) enum Ending {
-    /// The job ended; `failed` are its tests that did not pass.
-    Done { seconds: u64, failed: Vec<String> },
+    /// The job ended; `failed` is what did not pass.
+    Done {
+        seconds: u64,
+        failed: Vec<String>,
+        ran: Vec<Ran>,
+    },
     /// The machine stopped answering within a test.
     Hang { at: String, console: String },
     /// The guest's kernel gave up.
@@ -86,7 +91,7 @@ impl Machine {
         }
         let began = Instant::now();
         let mut qemu = self.command(&disk, &answer, &console).spawn()?;
-        let mut stream = Stream::default();
+        let mut stream = Stream::of(self.kind.name);
         let watched = watch(&mut qemu, &answer, job, &mut stream);
         // Whatever happened, no emulator stays.
         let killed = qemu.kill();
@@ -98,21 +103,27 @@ impl Machine {
             .running
             .clone()
             .unwrap_or_else(|| "no test".to_owned());
-        let console = tail(&text);
-        Ok(if text.contains("Kernel panic") && !stream.done {
+        // What a test said that did not end is of use; the guest's kernel comes after it.
+        let console = format!(
+            "{}{}",
+            tail(stream.unfinished(), "test"),
+            tail(&text, "console")
+        );
+        Ok(if text.contains("Kernel panic") && stream.done.is_none() {
             Ending::Panic { at, console }
         } else if !stream.up {
             let reason = hung.unwrap_or_else(|| "the guest ended before the job began".to_owned());
             Ending::Infrastructure { reason, console }
-        } else if !stream.done {
+        } else if stream.done.is_none() {
             Ending::Hang { at, console }
-        } else if stream.ended == 0 {
+        } else if stream.ran.is_empty() {
             let reason = "the job ran no test".to_owned();
             Ending::Infrastructure { reason, console }
         } else {
             Ending::Done {
                 seconds: began.elapsed().as_secs(),
-                failed: stream.failed,
+                failed: stream.failed(),
+                ran: stream.ran,
             }
         })
     }
@@ -203,7 +214,7 @@ fn watch(
             up = true;
             deadline = Instant::now() + job.limit;
         }
-        if stream.done && !done {
+        if stream.done.is_some() && !done {
             done = true;
             deadline = Instant::now() + GOODBYE;
         }
@@ -219,12 +230,12 @@ fn watch(
     }
 }
 
-/// The last lines of the console.
-fn tail(text: &str) -> String {
+/// The last lines of an output.
+fn tail(text: &str, what: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(30);
     lines[from..]
         .iter()
-        .map(|line| format!("  console: {line}\n"))
+        .map(|line| format!("  {what}: {line}\n"))
         .collect()
 }

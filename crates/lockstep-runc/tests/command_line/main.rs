@@ -12,13 +12,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 #[path = "../harness/suite.rs"]
 mod suite;
 mod verbs;
 
-const OURS: &str = env!("CARGO_BIN_EXE_lockstep-runc");
 const RUNC: &str = "/usr/sbin/runc";
+
+/// The program under test.
+fn ours() -> &'static str {
+    static OURS: OnceLock<String> = OnceLock::new();
+    OURS.get_or_init(|| {
+        std::env::var("LOCKSTEP_TEST_RUNTIME")
+            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_lockstep-runc").to_owned())
+    })
+}
 
 /// A new empty directory for one test.
 fn directory(name: &str) -> PathBuf {
@@ -69,7 +78,7 @@ fn said(program: &str, output: &Output) -> (String, Option<i32>) {
 
 fn compare(directory: &Path, args: &[&str]) {
     let theirs = said(RUNC, &run(RUNC, args, directory));
-    let ours = said(OURS, &run(OURS, args, directory));
+    let ours = said(ours(), &run(ours(), args, directory));
     assert_eq!(ours, theirs, "{args:?}");
 }
 
@@ -140,12 +149,15 @@ fn descriptors_that_are_not_there_are_not_passed_on() {
     let wanted = "level=error msg=\"runc create failed: unable to stat preserved-fd 0 (of 2): stat \
                   /proc/self/fd/3: no such file or directory\"";
     let args = ["create", "--preserve-fds", "2", "a"];
-    assert_eq!(said(OURS, &run(OURS, &args, &directory)).0, wanted);
+    assert_eq!(said(ours(), &run(ours(), &args, &directory)).0, wanted);
     // The log is open by then; its number must not pass for the caller's.
-    run(OURS, &[&["--log", "log"][..], &args].concat(), &directory);
+    run(ours(), &[&["--log", "log"][..], &args].concat(), &directory);
     let log = fs::read_to_string(directory.join("log")).expect("a log");
     assert!(log.contains(wanted), "{log}");
-    let given = format!("{OURS} create --preserve-fds 2 a 3</dev/null 4</dev/null");
+    let given = format!(
+        "{} create --preserve-fds 2 a 3</dev/null 4</dev/null",
+        ours()
+    );
     let output = run("/bin/sh", &["-c", &given], &directory);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!stderr.contains("preserved-fd"), "{stderr}");
@@ -167,7 +179,7 @@ fn mistakes_reach_the_log_file_too() {
         let log = directory.join(format);
         let log = log.to_str().expect("UTF-8");
         let args = ["--log", log, "--log-format", format, "state", "-x", "a"];
-        let output = run(OURS, &args, &directory);
+        let output = run(ours(), &args, &directory);
         assert_eq!(output.status.code(), Some(1));
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(stderr, "flag provided but not defined: -x\n");
@@ -175,7 +187,7 @@ fn mistakes_reach_the_log_file_too() {
         assert!(line.contains(wanted), "{line}");
         assert_eq!(line.lines().count(), 1, "{line}");
         // Appended to, never cut: several calls share a container's log.
-        run(OURS, &args, &directory);
+        run(ours(), &args, &directory);
         assert_eq!(fs::read_to_string(log).expect("a log").lines().count(), 2);
     }
 }
@@ -183,12 +195,12 @@ fn mistakes_reach_the_log_file_too() {
 #[test]
 fn debug_lines_go_where_the_log_goes() {
     let directory = directory("debug");
-    let output = run(OURS, &["--debug", "list", "-q"], &directory);
+    let output = run(ours(), &["--debug", "list", "-q"], &directory);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let wanted = "level=debug msg=\"lockstep-runc list [\\\"-q\\\"]\"\n";
     assert!(stderr.ends_with(wanted), "{stderr}");
     let args = ["--debug", "--log", "log", "list", "-q"];
-    let output = run(OURS, &args, &directory);
+    let output = run(ours(), &args, &directory);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let log = fs::read_to_string(directory.join("log")).expect("a log");
     assert!(log.ends_with(wanted), "{log}");
@@ -207,7 +219,7 @@ fn hostile_arguments_do_not_reach_the_terminal() {
         "c",
         hostile,
     ];
-    let output = run(OURS, &args, &directory);
+    let output = run(ours(), &args, &directory);
     let log = fs::read_to_string(directory.join("log.json")).expect("a log");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     for text in [log.as_str(), stderr.as_str()] {
@@ -238,7 +250,7 @@ fn spec_writes_runcs_configuration() {
     }
     for (name, args) in [("root", &[][..]), ("rootless", &["--rootless"])] {
         let mut theirs = spec(RUNC, &directory.join(format!("runc-{name}")), args);
-        let mut ours = spec(OURS, &directory.join(format!("ours-{name}")), args);
+        let mut ours = spec(ours(), &directory.join(format!("ours-{name}")), args);
         // Each writes a version that it knows; ours is the oldest that has every field.
         assert_eq!(ours["ociVersion"], "1.0.2");
         theirs["ociVersion"].take();
@@ -259,8 +271,8 @@ fn spec_writes_runcs_configuration() {
 fn spec_leaves_an_existing_file_alone() {
     let directory = directory("spec-exists");
     fs::write(directory.join("config.json"), "mine").expect("a file");
-    let output = run(OURS, &["spec"], &directory);
-    let (line, code) = said(OURS, &output);
+    let output = run(ours(), &["spec"], &directory);
+    let (line, code) = said(ours(), &output);
     assert_eq!(
         line,
         "level=error msg=\"File config.json exists. Remove it first\""
@@ -273,7 +285,7 @@ fn spec_leaves_an_existing_file_alone() {
     fs::create_dir(&bundle).expect("a directory");
     std::os::unix::fs::symlink(directory.join("elsewhere"), bundle.join("config.json"))
         .expect("a link");
-    let output = run(OURS, &["spec", "-b", "link"], &directory);
+    let output = run(ours(), &["spec", "-b", "link"], &directory);
     assert_eq!(output.status.code(), Some(1));
     assert!(!directory.join("elsewhere").exists());
 }
@@ -317,7 +329,7 @@ fn help_lists_every_option_that_runcs_help_lists() {
         .map(|verb| vec![*verb, "--help"])
         .chain([vec!["--help"]])
     {
-        let ours = options(OURS, &args);
+        let ours = options(ours(), &args);
         for option in options(RUNC, &args) {
             assert!(ours.contains(&option), "{args:?} has no {option}: {ours:?}");
             count += 1;
@@ -329,7 +341,7 @@ fn help_lists_every_option_that_runcs_help_lists() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let directory = directory("pipe");
-    let script = format!("{OURS} --help | true; exit ${{PIPESTATUS[0]}}");
+    let script = format!("{} --help | true; exit ${{PIPESTATUS[0]}}", ours());
     let output = run("/bin/bash", &["-c", &script], &directory);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(matches!(output.status.code(), Some(0 | 141)), "{output:?}");
@@ -342,10 +354,10 @@ fn an_answer_that_cannot_be_written_is_an_error() {
         .write(true)
         .open("/dev/full")
         .expect("/dev/full");
-    let mut command = Command::new(OURS);
+    let mut command = Command::new(ours());
     command.arg("features").current_dir(&directory).stdout(full);
     let output = command.output().expect("it runs");
-    let (line, code) = said(OURS, &output);
+    let (line, code) = said(ours(), &output);
     assert_eq!(
         line,
         "level=error msg=\"write /dev/stdout: no space left on device\""
@@ -357,7 +369,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
 fn a_person_gets_the_details_on_lines_of_their_own() {
     let directory = directory("person");
     // script(1) gives the program a terminal.
-    let call = format!("{OURS} create --bundle /nonexistent a");
+    let call = format!("{} create --bundle /nonexistent a", ours());
     let output = run("/usr/bin/script", &["-qec", &call, "/dev/null"], &directory);
     let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let lines: Vec<&str> = text.lines().collect();

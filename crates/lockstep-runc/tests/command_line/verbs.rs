@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{OURS, RUNC, directory, is_there, runc_is_there, said};
+use super::{RUNC, directory, is_there, ours, runc_is_there, said};
 
 /// A bundle with busybox, its state directory, and a container id of this test alone.
 struct Life {
@@ -140,7 +140,7 @@ fn compare(ours: &Life, theirs: &Life, args: &[&str]) {
 fn pair(test: &str, name: &str) -> Option<(Life, Life)> {
     let test = format!("verbs::{test}");
     (runc_is_there(&test) && is_there(&test, "/bin/busybox"))
-        .then(|| (Life::new(OURS, name), Life::new(RUNC, name)))
+        .then(|| (Life::new(ours(), name), Life::new(RUNC, name)))
 }
 
 #[test]
@@ -420,6 +420,12 @@ fn members(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
+/// Statistics that runc answers since 1.2: pressure, and the lists of a version 2 cpuset.
+fn newer(member: &str) -> bool {
+    let lists = [".data.cpuset.cpus", ".data.cpuset.mems"];
+    member.contains(".psi") || lists.contains(&member)
+}
+
 #[test]
 fn answers_have_runcs_shape() {
     let Some((ours, theirs)) = pair("answers_have_runcs_shape", "answers") else {
@@ -442,7 +448,9 @@ fn answers_have_runcs_shape() {
             out.sort_unstable();
             out
         };
-        assert_eq!(shape(&ours), shape(&theirs), "{args:?}");
+        let (mut ours, theirs) = (shape(&ours), shape(&theirs));
+        ours.retain(|member| theirs.contains(member) || !newer(member));
+        assert_eq!(ours, theirs, "{args:?}");
     }
     for life in [&ours, &theirs] {
         let pids: Vec<i32> =

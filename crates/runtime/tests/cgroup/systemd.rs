@@ -278,7 +278,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
                 .state()
                 .dirs
                 .iter()
-                .find(|d| d.label == controller)
+                .find(|d| d.label.split(',').any(|label| label == controller))
                 .unwrap();
             let text = fs::read_to_string(format!("{}/{file}", dir.path)).unwrap();
             assert_eq!(text.trim(), value, "{file}");
