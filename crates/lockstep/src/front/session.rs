@@ -1,16 +1,19 @@
 //! A client of a container's streams: output to here, input and signals from here, until it ends or is left.
 //!
 //! It never waits for one of them alone. A program may write before it has read everything and the other way round, the
-//! reader here may be slow or stopped, and signals have to get through at any moment. One exception: a terminal that
-//! takes no more (Ctrl-S) holds the one write that has begun, since it is called writable with less room than a piece.
+//! reader here may be slow or stopped, and signals have to get through at any moment. One exception: a terminal that may
+//! not be opened anew and takes no more (Ctrl-S) holds the one write that has begun, since it is called writable with less
+//! room than a piece.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::cell::OnceCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lockstep_abi::errno::Errno;
 use lockstep_abi::signal::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGURG, SIGWINCH};
 use lockstep_kernel::console::{self, Raw};
 use lockstep_kernel::event::{self, Want};
-use lockstep_kernel::{file, signal};
+use lockstep_kernel::file::{self, OFlags};
+use lockstep_kernel::signal;
 use lockstep_runtime::Keys;
 use lockstep_supervisor::{Connection, Exit, Reply, Request};
 
@@ -34,6 +37,8 @@ pub(crate) enum Ended {
     Detached,
     /// By a signal that is not the container's; the container goes on.
     Signalled(i32),
+    /// Without a word from the supervisor.
+    Unheard,
 }
 
 /// What is connected.
@@ -63,6 +68,7 @@ impl Session<'_> {
             input_ends: false,
             output: Vec::new(),
             place: 0,
+            anew: Default::default(),
             unheeded: 0,
             session: self,
         };
@@ -99,13 +105,15 @@ struct Served<'a> {
     /// Output that is not written yet, and to which of `shown` it belongs.
     output: Vec<u8>,
     place: usize,
+    /// Standard output and error opened anew, where they are terminals.
+    anew: [OnceCell<Option<OwnedFd>>; 2],
     /// Signals since the last write that end programs.
     unheeded: u8,
 }
 
 impl Served<'_> {
     fn round(&mut self, signals: &OwnedFd) -> Result<Option<Ended>, Failure> {
-        let [stdin, stdout, stderr] = console::standard_streams();
+        let [stdin, ..] = console::standard_streams();
         let (mut watched, mut fds) = (Vec::with_capacity(4), Vec::with_capacity(4));
         let mut watch = |what, fd, want| {
             watched.push(what);
@@ -121,7 +129,7 @@ impl Served<'_> {
         }
         watch(Watched::Signals, signals.as_fd(), Want::Read);
         if !self.output.is_empty() {
-            watch(Watched::Output, [stdout, stderr][self.place], Want::Write);
+            watch(Watched::Output, self.destination(), Want::Write);
         }
         match input {
             Some(input) if input.is_behind() => watch(Watched::Input, input.as_fd(), Want::Write),
@@ -158,7 +166,7 @@ impl Served<'_> {
                 let number = event::next_signal(signals.as_fd()).doing(|| "signals".into())?;
                 return Ok(self.signal(number));
             }
-            Watched::Output if ready.write => self.write(),
+            Watched::Output if ready.write => self.write()?,
             Watched::Stdin if ready.read => {
                 return Ok(self.pump().then_some(Ended::Detached));
             }
@@ -184,29 +192,47 @@ impl Served<'_> {
                 Ok(None)
             }
             Reply::Started(..) | Reply::Failed(_) => Ok(None),
-            Reply::End => Err(
-                Failure::new("the container's supervisor has ended without a word")
-                    .hint("it was killed, and the container with it"),
-            ),
+            Reply::End => Ok(Some(Ended::Unheard)),
         }
     }
 
-    fn write(&mut self) {
+    /// Where the output belongs. A terminal is opened anew for writes that do not wait while it is stopped: the caller's own
+    /// open file is not ours to change.
+    fn destination(&self) -> BorrowedFd<'_> {
         let [_, stdout, stderr] = console::standard_streams();
+        let given = [stdout, stderr][self.place];
+        let anew = self.anew[self.place].get_or_init(|| {
+            console::size(given)?;
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+            let path = format!("/proc/self/fd/{}", self.place + 1);
+            // EACCES: a terminal of another user's, after su(1).
+            file::openat(file::CWD, path, flags, 0).ok()
+        });
+        anew.as_ref().map_or(given, AsFd::as_fd)
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
         let piece = &self.output[..self.output.len().min(PIECE)];
-        match file::write_some([stdout, stderr][self.place], piece) {
+        match file::write_some(self.destination(), piece) {
             Ok(taken) => {
                 self.output.drain(..taken);
                 self.unheeded = 0;
             }
-            // EPIPE: nobody reads here, so the program is told as if it had written there itself.
-            Err(_) => {
+            // Nobody reads here, so the program is told as if it had written there itself. EIO: of a terminal that was hung up.
+            Err(e) if e.is(&[Errno::EPIPE.0, Errno::ECONNRESET.0, Errno::EIO.0]) => {
                 self.output.clear();
                 self.session.shown[self.place] = false;
                 let number = if self.place == 0 { 1 } else { 2 };
                 self.session.control.post(&Request::Hangup(number));
             }
+            // ENOSPC above all. What is lost cannot be made good, and the log has it.
+            Err(e) => {
+                let name = ["standard output", "standard error"][self.place];
+                let failure = Failure::call(format!("writing to {name}"), &e);
+                return Err(failure.hint("the container goes on; its log has what it writes"));
+            }
         }
+        Ok(())
     }
 
     /// SIGURG is not passed on, as in runc: language runtimes send it to themselves.

@@ -88,7 +88,7 @@ fn attend(
         }
         other => {
             front::succeed(front, record, &supervisor, place.as_ref())?;
-            other.map(code)
+            code(other?)
         }
     }
 }
@@ -289,22 +289,26 @@ pub(super) fn attach(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         detach_keys: &keys,
         pass_signals: !args.denied("sig-proxy"),
     };
-    let ended = session
-        .serve()
-        .or_else(|failure| match directory.status()? {
+    match session.serve()? {
+        Ended::Unheard => match directory.status()? {
             // Too late to be told of the end, as who came when it had just been.
-            Status::Exited(_, exit) => Ok(Ended::Exited(exit)),
-            _ => Err(failure),
-        });
-    ended.map(code)
+            Status::Exited(_, exit) => Ok(status(exit.status)),
+            _ => code(Ended::Unheard),
+        },
+        ended => code(ended),
+    }
 }
 
 /// What this program ends with: as a signal would have ended it, where one came that was not passed on.
-fn code(ended: Ended) -> u8 {
+fn code(ended: Ended) -> Result<u8, Failure> {
     match ended {
-        Ended::Exited(exit) => status(exit.status),
-        Ended::Detached => 0,
-        Ended::Signalled(number) => status(128 + number),
+        Ended::Exited(exit) => Ok(status(exit.status)),
+        Ended::Detached => Ok(0),
+        Ended::Signalled(number) => Ok(status(128 + number)),
+        Ended::Unheard => Err(
+            Failure::new("the container's supervisor has ended without a word")
+                .hint("it was killed, and the container with it"),
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Clients of a container's streams: both directions at once, signals at any moment, and leaving without a trace.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,6 +16,8 @@ crate::cases![
     a_signal_passes_waiting_output,
     a_signal_of_its_own_ends_the_client,
     an_unread_output_leaves_the_other,
+    a_full_disk_is_no_success,
+    a_stopped_terminal_does_not_stop_signals,
     keys_leave_the_program_alone,
     a_terminal_hears_of_an_end_once,
     a_killed_giver_ends_the_input,
@@ -156,6 +158,80 @@ fn an_unread_output_leaves_the_other(t: &Stage) {
     shell.args(["-c", &line]);
     let seen = output(shell, b"");
     assert_eq!((seen.stdout.trim(), seen.stderr.trim()), ("first", "error"));
+}
+
+/// As Docker's client: it says what it could not write, and leaves.
+fn a_full_disk_is_no_success(t: &Stage) {
+    let full = |args: &[&str], which: &str| {
+        let words = format!("{:?} {which}>/dev/full", t.command(args)).replace('"', "'");
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &words]);
+        output(shell, b"")
+    };
+    let said = full(
+        &[
+            "run",
+            "--name",
+            "f",
+            "host:",
+            "sh",
+            "-c",
+            "echo lost; sleep 0.5; echo more",
+        ],
+        "1",
+    );
+    let complaint = said.refused(125);
+    assert!(
+        complaint.contains("writing to standard output") && complaint.contains("ENOSPC"),
+        "{complaint}"
+    );
+    // The program was not at fault, and nothing of it is lost.
+    assert_eq!(t.call(&["wait", "f"]).text(), "0");
+    assert_eq!(t.call(&["logs", "f"]).text(), "lost\nmore");
+    assert_eq!(full(&["start", "-a", "f"], "").code, 125);
+    // There is no place to complain to.
+    let words = ["run", "--rm", "host:", "sh", "-c", "echo lost >&2"];
+    assert_eq!(full(&words, "2").code, 125);
+    // Who writes nothing is not concerned.
+    full(&["run", "--rm", "host:", "true"], "").text();
+    let gone = || t.call(&["ps", "-aq", "--filter", "name=^[^f]"]).text();
+    assert!(until(|| gone().is_empty()), "{}", gone());
+}
+
+fn a_stopped_terminal_does_not_stop_signals(t: &Stage) {
+    let script = "trap 'kill $!; exit 8' TERM; yes & wait";
+    let words = t.command(&["run", "--name", "s", "host:", "sh", "-c", script]);
+    // A terminal that nobody reads is as one that was stopped with Ctrl-S.
+    let program = "
+import os, sys, time
+master, terminal = os.openpty()
+child = os.fork()
+if child == 0:
+    os.dup2(terminal, 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+print(child, flush=True)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+";
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", program])
+        .arg(words.get_program())
+        .args(words.get_args());
+    let mut python = Background::start(python);
+    let mut lines = std::io::BufReader::new(python.0.stdout.take().expect("a pipe")).lines();
+    let pid = lines.next().expect("a line").expect("text");
+    let pid = pid.parse().expect("a process id");
+    assert!(until(|| t.call(&["ps", "-q"]).stdout.len() > 1));
+    thread::sleep(Duration::from_millis(300));
+    kill(pid, "TERM");
+    assert!(until(|| lives_no_more(t, "s")), "it was not told");
+    let ended = || !crate::stage::lives(pid);
+    let again = || {
+        kill(pid, "TERM");
+        ended()
+    };
+    assert!(until(again), "it waits for its terminal");
+    assert_eq!(lines.next().expect("a line").expect("text"), "8");
 }
 
 fn keys_leave_the_program_alone(t: &Stage) {
