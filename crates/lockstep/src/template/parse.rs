@@ -56,6 +56,13 @@ pub(super) enum Operand {
     Group(Box<Pipeline>, Vec<String>),
 }
 
+impl Operand {
+    /// Whether it is called as a method is: `.Label "KEY"`, the only one that formats use.
+    pub(super) fn is_method(&self) -> bool {
+        matches!(self, Operand::Field(names) if names.last().is_some_and(|name| name == "Label"))
+    }
+}
+
 /// The tree of a whole template.
 pub(super) fn parse(pieces: Vec<Piece>) -> Result<Vec<Node>> {
     let mut parser = Parser {
@@ -76,13 +83,25 @@ pub(super) fn ranges_over_dot(nodes: &[Node]) -> bool {
     matches!((ranges.next(), ranges.next()), (Some(Node::Range(range)), None) if dot(&range.over))
 }
 
-/// A node's share of the headings: a field's name as words (`CreatedAt`: `CREATED AT`), and text as it is.
+/// A node's share of the headings: a field's name as words (`CreatedAt`: `CREATED AT`), of a label's the last part, and
+/// text as it is.
 pub(super) fn heading(node: &Node) -> String {
     let pipeline = match node {
         Node::Text(text) => return text.clone(),
         Node::Print(pipeline) => pipeline,
         _ => return String::new(),
     };
+    let label = pipeline
+        .commands
+        .iter()
+        .find_map(|command| match &command[..] {
+            [method, Operand::Constant(Value::String(label))] if method.is_method() => Some(label),
+            _ => None,
+        });
+    if let Some(label) = label {
+        let last = label.rsplit('.').next().unwrap_or_default();
+        return last.replace(['-', '_'], " ");
+    }
     let mut operands = pipeline.commands.iter().flatten();
     let name = operands.find_map(|operand| match operand {
         Operand::Field(names) => names.last(),

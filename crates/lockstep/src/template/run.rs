@@ -221,9 +221,14 @@ impl<'t, 'v> Run<'t, 'v> {
         if let Operand::Function(function) = first {
             return self.call(*function, rest, piped, dot);
         }
-        match rest.is_empty() && piped.is_none() {
-            true => self.operand(first, dot),
-            false => Err(Error::new("a value that is no function has arguments")),
+        let value = self.operand(first, dot)?;
+        match (rest, piped) {
+            ([], None) => Ok(value),
+            ([key], None) if first.is_method() => {
+                let key = self.operand(key, dot)?;
+                Ok(member(value, &key.text()).unwrap_or(Val::Made("".into())))
+            }
+            _ => Err(Error::new("a value that is no function has arguments")),
         }
     }
 
@@ -303,6 +308,15 @@ fn fields<'v>(value: Val<'v>, names: &[String]) -> Result<Val<'v>> {
     names
         .iter()
         .try_fold(value, |value, name| field(&value, name))
+}
+
+/// What a map has under this very key.
+fn member<'v>(map: Val<'v>, key: &str) -> Option<Val<'v>> {
+    match map {
+        Val::Given(map) => map.get(key).map(Val::Given),
+        Val::Made(map) => map.get(key).cloned().map(Val::Made),
+        Val::Absent => None,
+    }
 }
 
 /// A field of a struct or of a map. Go's names and those of its JSON differ in case at most (`CPUShares`, `CpuShares`),

@@ -137,6 +137,10 @@ fn a_table_has_headings() {
         headings("{{.Names}}\t{{.CreatedAt | upper}}\t{{json .ID}}{{if 1}}x{{end}}"),
         Ok("NAMES\tCREATED AT\tID".into())
     );
+    assert_eq!(
+        headings(r#"{{.Label "org.example.since-when"}}"#),
+        Ok("since when".into())
+    );
 }
 
 #[test]

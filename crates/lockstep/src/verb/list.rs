@@ -1,5 +1,7 @@
 //! `ps`: what there is.
 
+use std::collections::BTreeMap;
+
 use lockstep_runtime::{ContainerId, Kind, Runtime};
 use lockstep_supervisor::Joined;
 use serde::Serialize;
@@ -39,6 +41,18 @@ struct Row {
     status: String,
     names: String,
     labels: String,
+    /// For `.Label "KEY"`: a value may have what separates them.
+    label: BTreeMap<String, String>,
+    #[serde(rename = "ImageID")]
+    image_id: String,
+    /// Podman's names of when something was, in seconds, and of how long that is ago.
+    created: String,
+    created_human: String,
+    started_at: Option<u64>,
+    exited: bool,
+    exited_at: Option<u64>,
+    auto_remove: bool,
+    local_volumes: String,
     exit_code: Option<i32>,
     pid: Option<i32>,
     ports: String,
@@ -138,22 +152,37 @@ fn row(seen: &Seen, whole: bool) -> Row {
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     let mounts: Vec<&str> = record.mounts.iter().map(source).collect();
-    let (exit_code, pid) = match status {
-        Status::Running(started) => (None, Some(started.pid)),
-        Status::Exited(_, exit) => (Some(exit.status), None),
-        _ => (None, None),
+    let (started, exit) = match status {
+        Status::Running(started) | Status::Abandoned(started) => (Some(started), None),
+        Status::Exited(started, exit) => (started.as_ref(), Some(exit)),
+        Status::Created | Status::Busy => (None, None),
     };
+    let pid = match status {
+        Status::Running(started) => Some(started.pid),
+        _ => None,
+    };
+    let ago = format!("{} ago", age(&record.created));
+    let volumes = record.mounts.iter().filter(|mount| mount.volume.is_some());
     Row {
         id: short(&record.id, SHORT),
         image: record.image.clone(),
         command: format!("{shown:?}"),
         created_at: record.created.clone(),
-        running_for: format!("{} ago", age(&record.created)),
         state: state(status, seen.phase),
         status: words(seen),
         names: record.name.clone(),
         labels: labels.join(","),
-        exit_code,
+        label: record.labels.clone(),
+        image_id: record.image_id.clone().unwrap_or_default(),
+        created: ago.clone(),
+        created_human: ago.clone(),
+        running_for: ago,
+        started_at: started.and_then(|started| seconds(&started.at)),
+        exited: exit.is_some(),
+        exited_at: exit.and_then(|exit| seconds(&exit.at)),
+        auto_remove: record.auto_remove,
+        local_volumes: volumes.count().to_string(),
+        exit_code: exit.map(|exit| exit.status),
         pid,
         ports: String::new(),
         restarts: record.restarts,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
-use lockstep_runtime::{ContainerId, Counted, Stats};
+use lockstep_runtime::{ContainerId, Counted, Runtime, Stats};
 use serde::Serialize;
 
 use super::list::shown;
 use crate::argv::Arguments;
-use crate::container::Status;
+use crate::container::{Status, Store};
 use crate::failure::{Doing, Failure};
 use crate::front::Front;
 use crate::number;
@@ -19,7 +19,7 @@ use crate::print::print;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// One container's use, under the names that Docker's templates use; what nobody counts is null.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Row {
     #[serde(rename = "ID")]
     id: String,
@@ -45,8 +45,14 @@ const UNKNOWN: &str = "--";
 pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let interval = args.number::<u64>("interval")?.unwrap_or(5);
     let total = memory_of_host()?;
+    let store = front.store()?;
+    let named = args.words(0)?.into_iter().map(|typed| {
+        let (_, record) = store.find(typed)?;
+        Ok((record.id, record.name))
+    });
+    let named: Vec<One> = named.collect::<Result<_, Failure>>()?;
     loop {
-        let rows = measure(front, args, total)?;
+        let rows = measure(front, args, &named, total)?;
         let heading = [
             "CONTAINER ID",
             "NAME",
@@ -78,46 +84,116 @@ pub(super) fn stats(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     }
 }
 
-fn measure(front: &Front, args: &Arguments, total: u64) -> Result<Vec<Row>, Failure> {
-    let mut found = Vec::new();
-    let named = args.words(0)?;
-    front.containers(|_, one| {
-        if let (true, Status::Running(started)) = (named.is_empty(), one.status) {
-            found.push((one.record, Some(started.pid)));
-        }
-        Ok(())
-    })?;
-    let store = front.store()?;
-    for typed in named {
-        let (directory, record) = store.find(typed)?;
-        let pid = match directory.status()? {
-            Status::Running(started) => Some(started.pid),
-            _ => None,
-        };
-        found.push((record, pid));
+/// A container by its id and its name.
+type One = (String, String);
+
+/// One of what is counted.
+enum Reading {
+    Running(Box<Stats>, i32),
+    /// It does not run, or not any more.
+    Idle,
+    Gone,
+}
+
+/// Rows of those that are named, or of all that run.
+fn measure(
+    front: &Front,
+    args: &Arguments,
+    named: &[One],
+    total: u64,
+) -> Result<Vec<Row>, Failure> {
+    let mut found = named.to_vec();
+    if named.is_empty() {
+        front.containers(|_, one| {
+            if let Status::Running(_) = one.status {
+                found.push((one.record.id, one.record.name));
+            }
+            Ok(())
+        })?;
     }
+    let store = front.store()?;
     front.with_runtime(store, |runtime| {
-        let read =
-            |id: &str| -> Result<Stats, Failure> { Ok(runtime.stats(&ContainerId::parse(id)?)?) };
-        let first: Result<Vec<Stats>, Failure> =
-            found.iter().map(|(record, _)| read(&record.id)).collect();
+        let read = |(id, _): &One| reading(store, runtime, id);
+        let first: Result<Vec<Reading>, Failure> = found.iter().map(read).collect();
         let first = first?;
         std::thread::sleep(LOOK);
         let mut rows = Vec::new();
-        for ((record, pid), before) in found.iter().zip(&first) {
-            // It may have ended in between.
-            let Ok(now) = read(&record.id) else {
-                continue;
-            };
+        for (one, before) in found.iter().zip(&first) {
             let id = match args.flag("no-trunc") {
-                true => record.id.clone(),
-                false => record.id.chars().take(12).collect(),
+                true => one.0.clone(),
+                false => one.0.chars().take(12).collect(),
             };
-            let net = pid.and_then(traffic);
-            rows.push(row((id, record.name.clone(), net), before, &now, total));
+            let who = (id, one.1.clone());
+            match (before, read(one)?) {
+                (Reading::Running(before, _), Reading::Running(now, pid)) => {
+                    rows.push(row(who, (before, &now), traffic(pid), total));
+                }
+                // Nobody has asked for it.
+                _ if named.is_empty() => {}
+                (_, Reading::Gone) => rows.push(gone(who)),
+                _ => rows.push(idle(who)),
+            }
         }
         Ok(rows)
     })
+}
+
+fn reading(store: &Store, runtime: &Runtime<'_>, id: &str) -> Result<Reading, Failure> {
+    let Some(directory) = store.by_id(id)? else {
+        return Ok(Reading::Gone);
+    };
+    let look = || -> Result<Reading, Failure> {
+        let Status::Running(started) = directory.status()? else {
+            return Ok(Reading::Idle);
+        };
+        match runtime.stats(&ContainerId::parse(id)?) {
+            Ok(stats) => Ok(Reading::Running(Box::new(stats), started.pid)),
+            Err(error) => match directory.status()? {
+                Status::Running(_) => Err(error.into()),
+                // It has ended in between.
+                _ => Ok(Reading::Idle),
+            },
+        }
+    };
+    match look() {
+        // It may have been removed in between.
+        Err(failure) => match store.by_id(id)? {
+            Some(_) => Err(failure),
+            None => Ok(Reading::Gone),
+        },
+        read => read,
+    }
+}
+
+/// What does not run uses nothing.
+fn idle((id, name): One) -> Row {
+    Row {
+        id,
+        name,
+        cpu: Some(percent(0)),
+        memory: Some(pair(0, 0)),
+        share: Some(percent(0)),
+        net: Some(pair(0, 0)),
+        io: Some(pair(0, 0)),
+        pids: Some(0),
+    }
+}
+
+/// Of what is there no more nothing can be said.
+fn gone((id, name): One) -> Row {
+    Row {
+        id,
+        name,
+        ..Row::default()
+    }
+}
+
+fn percent(hundredths: u128) -> String {
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
+}
+
+fn pair(one: u64, other: u64) -> String {
+    format!("{} / {}", number::human(one), number::human(other))
 }
 
 /// Bytes that went in and out of a process's network (proc_net(5)), without what stayed on its loopback; `None` where
@@ -143,9 +219,9 @@ fn traffic(pid: i32) -> Option<(u64, u64)> {
 }
 
 fn row(
-    (id, name, net): (String, String, Option<(u64, u64)>),
-    before: &Stats,
-    now: &Stats,
+    (id, name): One,
+    (before, now): (&Stats, &Stats),
+    net: Option<(u64, u64)>,
     total: u64,
 ) -> Row {
     let spent = now.cpu.usage.total.saturating_sub(before.cpu.usage.total);
@@ -164,8 +240,6 @@ fn row(
             .map(|entry| entry.value)
             .sum::<u64>()
     };
-    let percent = |hundredths: u128| format!("{}.{:02}%", hundredths / 100, hundredths % 100);
-    let pair = |one, other| format!("{} / {}", number::human(one), number::human(other));
     let Counted {
         cpu: times,
         memory,

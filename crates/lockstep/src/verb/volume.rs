@@ -61,6 +61,8 @@ struct Row {
     mountpoint: String,
     created_at: String,
     labels: String,
+    /// For `.Label "KEY"`.
+    label: BTreeMap<String, String>,
 }
 
 pub(super) fn ls(front: &Front, args: &Arguments) -> Result<u8, Failure> {
@@ -107,6 +109,7 @@ fn row(store: &Store, (name, record): Named) -> Result<Row, Failure> {
         scope: DRIVER,
         created_at: record.created,
         labels: labels.join(","),
+        label: record.labels,
     })
 }
 

@@ -1,5 +1,7 @@
 //! `ps`, `inspect`, `top`, `stats`, `plan`, `doctor`, `--why`, `--help`.
 
+use std::io::BufRead as _;
+
 use crate::stage::{Stage, output};
 
 crate::cases![
@@ -8,6 +10,7 @@ crate::cases![
     there_may_be_more_containers_than_descriptors,
     listing_opens_little_of_each,
     templates,
+    lists_have_the_fields_that_people_type,
     inspect_is_docker_s_shape,
     inspect_answers_templates,
     who_was_killed_for_memory_is_told,
@@ -15,6 +18,7 @@ crate::cases![
     top_shows_what_is_asked_for,
     stats_shows_use,
     stats_invents_nothing,
+    stats_of_what_has_ended,
     why_names_who_asked,
     inspect_has_what_was_given,
     those_that_fit_are_pruned,
@@ -173,6 +177,56 @@ fn templates(t: &Stage) {
             .refused(125)
             .contains("Nothing")
     );
+}
+
+fn lists_have_the_fields_that_people_type(t: &Stage) {
+    let label = ["--label", "org.example.which=a,b=c", "--label", "tier=web"];
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "f",
+        "-v",
+        "kept:/kept",
+        "-v",
+        "/usr/share:/share:ro",
+    ];
+    t.call(&[&run[..], &label, &["host:", "sh", "-c", "exit 3"]].concat())
+        .text();
+    t.call(&["wait", "f"]).text();
+    t.call(&["volume", "create", "--label", "tier=disk", "v"])
+        .text();
+    let ps = |format: &str| t.call(&["ps", "-a", "--format", format]).text();
+    assert_eq!(
+        ps("{{.Label \"org.example.which\"}} {{.Label \"tier\"}}|{{.Label \"none\"}}|"),
+        "a,b=c web||"
+    );
+    assert_eq!(
+        ps("table {{.Names}}\\t{{.Label \"org.example.which\"}}"),
+        "NAMES  which\nf      a,b=c"
+    );
+    assert_eq!(
+        ps("{{.Exited}} {{.ExitCode}} {{.AutoRemove}} {{.LocalVolumes}}"),
+        "true 3 false 1"
+    );
+    assert_eq!(
+        ps("{{if ge .ExitedAt .StartedAt}}{{.Created}}{{end}}"),
+        ps("{{.CreatedHuman}}")
+    );
+    assert!(ps("{{.Created}}").ends_with(" ago"));
+    let volumes = [
+        "volume",
+        "ls",
+        "-f",
+        "name=^v$",
+        "--format",
+        "{{.Name}} {{.Label \"tier\"}}",
+    ];
+    assert_eq!(t.call(&volumes).text(), "v disk");
+    let wrong = t
+        .call(&["ps", "-a", "--format", "{{.Names \"x\"}}"])
+        .refused(125);
+    assert!(wrong.contains("is no function"), "{wrong}");
 }
 
 fn inspect_is_docker_s_shape(t: &Stage) {
@@ -414,6 +468,32 @@ fn stats_shows_use(t: &Stage) {
         .expect("a number");
     assert!(cpu > 1.0, "{seen}");
     assert!(seen.ends_with(" 1"), "{seen}");
+}
+
+/// As Docker's: what does not run uses nothing, what is gone cannot be counted, and nobody is told of an error.
+fn stats_of_what_has_ended(t: &Stage) {
+    t.call(&["run", "-d", "--name", "kept", "host:", "true"])
+        .text();
+    t.call(&["wait", "kept"]).text();
+    let fields =
+        "{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.MemPerc}} {{.NetIO}} {{.BlockIO}} {{.PIDs}}";
+    let once = ["stats", "--no-stream", "--format", fields];
+    let seen = t.call(&[&once[..], &["kept"]].concat()).text();
+    assert_eq!(seen, "kept 0.00% 0B / 0B 0.00% 0B / 0B 0B / 0B 0");
+    assert_eq!(t.call(&once).text(), "");
+    assert!(
+        t.call(&["stats", "--no-stream", "other"])
+            .refused(1)
+            .contains("other")
+    );
+    // It is looked at again and again, by its first name.
+    let follow = t.command(&["stats", "--interval", "1", "--format", fields, "kept"]);
+    let mut follow = crate::stage::Background::start(follow);
+    let mut lines = std::io::BufReader::new(follow.0.stdout.take().expect("a pipe")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    assert!(next().contains("0.00%"));
+    t.call(&["rm", "kept"]).text();
+    assert!((0..5).any(|_| !next().contains("0.00%")));
 }
 
 /// An ordinary user of this test has no cgroups, and so nobody counts.
