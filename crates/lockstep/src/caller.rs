@@ -22,27 +22,35 @@ pub(crate) fn probe() -> Result<Caller, Failure> {
         subuids: Vec::new(),
         subgids: Vec::new(),
     };
-    if caller.writes_maps() {
-        caller.cgroups = uid != 0 || may_make_cgroups();
-        let ids = ("/proc/self/uid_map", "/proc/self/gid_map");
-        let (users, groups) = (mapped(ids.0)?, mapped(ids.1)?);
-        caller.all_ids = [&users, &groups].iter().all(|ids| has_all(ids));
-        if !caller.all_ids {
-            // Root of a container's user namespace: what it has of the host's ids is as an ordinary user's subordinate ones.
-            caller.subuids = without(&users, uid);
-            caller.subgids = without(&groups, caller.gid);
-        }
-        return Ok(caller);
+    if uid != 0 && !caller.writes_maps() {
+        return with_helpers(caller);
     }
+    let ids = ("/proc/self/uid_map", "/proc/self/gid_map");
+    let (users, groups) = (mapped(ids.0)?, mapped(ids.1)?);
+    caller.all_ids = [&users, &groups].iter().all(|ids| has_all(ids));
+    if !caller.writes_maps() {
+        return with_helpers(caller);
+    }
+    caller.cgroups = uid != 0 || may_make_cgroups();
+    if !caller.all_ids {
+        // Root of a container's user namespace: what it has of the host's ids is as an ordinary user's subordinate ones.
+        caller.subuids = without(&users, uid);
+        caller.subgids = without(&groups, caller.gid);
+    }
+    Ok(caller)
+}
+
+/// One whose ids others map for it.
+fn with_helpers(mut caller: Caller) -> Result<Caller, Failure> {
     // The ids are of no use without the programs that may map them.
     if has_helpers() {
-        let name = user_name(uid)?;
+        let name = user_name(caller.uid)?;
         // The helpers want to know their caller by name, even where the files have the number.
         if name.is_empty() {
             return Ok(caller);
         }
-        caller.subuids = ranges("/etc/subuid", &name, uid)?;
-        caller.subgids = ranges("/etc/subgid", &name, uid)?;
+        caller.subuids = ranges("/etc/subuid", &name, caller.uid)?;
+        caller.subgids = ranges("/etc/subgid", &name, caller.uid)?;
     }
     Ok(caller)
 }
@@ -91,11 +99,6 @@ pub(crate) fn with(args: &Arguments, caller: Caller) -> Result<Caller, Failure> 
             "--cgroups takes enabled, no-conmon or disabled, not {other:?}"
         ))),
     }
-}
-
-/// Whether this process is the host's root, who can mount with any ids; root of a container's user namespace is not.
-pub(crate) fn is_root_of_host() -> Result<bool, Failure> {
-    Ok(credential::euid() == 0 && has_all(&mapped("/proc/self/uid_map")?))
 }
 
 /// A container has its cgroups read-only, or they belong to the host's root, who is nobody there.

@@ -27,7 +27,7 @@ use crate::container::{Directory, Locations};
 use crate::failure::{Doing, Failure};
 use crate::print::{self, Meter};
 use crate::resolve::{self, Caller, ImageConfig};
-use crate::users::{Users, lines};
+use crate::users::{self, Users, lines};
 
 /// Where a container's root file system is mounted, in its directory.
 pub(crate) const ROOTFS: &str = "rootfs";
@@ -43,6 +43,8 @@ pub(crate) struct Images<'a> {
     users: Rc<Users>,
     caller: &'a Caller,
     store: OnceCell<Store>,
+    /// An ordinary user's, with the maps of containers.
+    outside: OnceCell<Store>,
 }
 
 impl<'a> Images<'a> {
@@ -53,6 +55,7 @@ impl<'a> Images<'a> {
             users: Rc::clone(&at.users),
             caller,
             store: OnceCell::new(),
+            outside: OnceCell::new(),
         }
     }
 
@@ -195,13 +198,17 @@ impl<'a> Images<'a> {
 
     /// An ordinary user's store as seen without the ids of containers, so that nobody has to wait for them. What cannot be
     /// done so is done inside, which says what is wrong.
-    fn outside(&self) -> Result<Option<Store>, Failure> {
+    fn outside(&self) -> Result<Option<&Store>, Failure> {
         if self.caller.maps_any_id() {
             return Ok(None);
         }
+        if let Some(store) = self.outside.get() {
+            return Ok(Some(store));
+        }
         let (users, groups) = resolve::default_maps(self.caller);
         let maps = (&*lines(&users), &*lines(&groups));
-        Ok(Some(Store::open_outside(&self.path, maps)?))
+        let store = Store::open_outside(&self.path, maps)?;
+        Ok(Some(self.outside.get_or_init(|| store)))
     }
 
     /// Runs `action` where files of the store get the owners that containers see.
@@ -213,7 +220,6 @@ impl<'a> Images<'a> {
             return action(self.open()?, &Owners::Kept);
         }
         let owners = self.owners();
-        let what = || "working on the store in a user namespace".to_owned();
         let (answer, _) = namespace::within(self.users.ready(self.caller)?, 0, || {
             // Opened with the rights of that namespace.
             let answer = Store::open(&self.path)
@@ -223,15 +229,16 @@ impl<'a> Images<'a> {
             // Our own types of strings: serialising them cannot fail.
             serde_json::to_vec(&Answer::from(answer)).unwrap_or_default()
         })
-        .doing(what)?;
+        .doing(users::what)?;
         match serde_json::from_slice(&answer) {
             Ok(Answer::Done(texts)) => Ok(texts),
             Ok(Answer::Failed(text)) => Err(Failure::new(
                 text.strip_prefix("error: ").unwrap_or(&text).to_owned(),
             )),
-            Err(_) => Err(Failure::new(
-                "working on the store in a user namespace ended without an answer",
-            )),
+            Err(_) => Err(Failure::new(format!(
+                "{} ended without an answer",
+                users::what()
+            ))),
         }
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Users {
     lendable: Cell<bool>,
 }
 
-fn what() -> String {
+/// What the namespace is for.
+pub(crate) fn what() -> String {
     "working on the store in a user namespace".into()
 }
 

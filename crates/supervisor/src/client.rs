@@ -74,19 +74,23 @@ pub fn start(
 
 /// Connects to the supervisor of a running container.
 pub fn connect(directory: BorrowedFd<'_>) -> Result<Connection> {
-    let socket = socket::connect(directory, SOCKET)
-        .during(|| "reaching the container's supervisor".to_owned())?;
-    Ok(Connection::new(socket))
+    reach(directory).during(reaching)
 }
 
 /// [`connect`], or nothing where the container has ended.
 pub fn connect_if_there(directory: BorrowedFd<'_>) -> Result<Option<Connection>> {
-    match socket::connect(directory, SOCKET) {
+    match reach(directory) {
         Err(e) if e.is(&[Errno::ECONNREFUSED.0, Errno::ENOENT.0]) => Ok(None),
-        other => other
-            .map(|socket| Some(Connection::new(socket)))
-            .during(|| "reaching the container's supervisor".to_owned()),
+        other => other.map(Some).during(reaching),
     }
+}
+
+fn reach(directory: BorrowedFd<'_>) -> lockstep_kernel::Result<Connection> {
+    socket::connect(directory, SOCKET).map(Connection::new)
+}
+
+fn reaching() -> String {
+    "reaching the container's supervisor".into()
 }
 
 impl Connection {

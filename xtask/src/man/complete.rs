@@ -55,6 +55,7 @@ fn people(shell: Shell) -> String {
     match shell {
         Shell::Bash => {
             made + &BASH
+                .replace("LIST", LIST)
                 .replace("OTHERS", &others.join("|"))
                 .replace("VERBS", &names.join("|"))
         }
@@ -77,6 +78,7 @@ fn people(shell: Shell) -> String {
     }
 }
 
+/// Prints the names of all containers.
 const LIST: &str = "lockstep ps -a --format '{{.Names}}' 2>/dev/null";
 
 /// Names behind the verbs that take some, beside what was found.
@@ -91,7 +93,7 @@ _lockstep_containers() {
                 return 0
                 ;;
             VERBS)
-                COMPREPLY+=( $(compgen -W "$(lockstep ps -a --format '{{.Names}}' 2>/dev/null)" -- "${cur}") )
+                COMPREPLY+=( $(compgen -W "$(LIST)" -- "${cur}") )
                 return 0
                 ;;
         esac

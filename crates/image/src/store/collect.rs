@@ -92,16 +92,11 @@ impl Store {
     fn remove_image(&self, image: &Image, force: bool) -> Result<Removed> {
         let holders = self.holders(image)?;
         if !holders.is_empty() && !force {
-            let short = |id: &str| {
-                id.trim_start_matches("sha256:")
-                    .chars()
-                    .take(12)
-                    .collect::<String>()
-            };
+            let short = |id: &str| id.chars().take(12).collect::<String>();
             let all: Vec<String> = holders.iter().map(|id| short(id)).collect();
             let message = format!(
                 "image {} is needed by {}",
-                short(&image.id().to_string()),
+                short(image.id().hex()),
                 all.join(", ")
             );
             return Err(Error::new(Kind::InUse, message)

@@ -16,7 +16,7 @@ use crate::asker;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
-use crate::resolve::{self, Caller, Image, Input, Resolved, Source};
+use crate::resolve::{self, Caller, Image, Input, Resolved, Source, default};
 use crate::stored::Images;
 
 /// A container that was just made, locked, and its configuration.
@@ -34,7 +34,7 @@ pub(crate) fn create(
     replace: impl FnOnce(&Front, &str) -> Result<(), Failure>,
 ) -> Result<Created, Failure> {
     let typed = &*super::image::typed(args)?;
-    let caller = crate::caller::with(args, crate::caller::probe()?)?;
+    let caller = crate::caller::with(args, front.caller()?.clone())?;
     let store = front.store()?;
     let images = Images::new(&store.at, &caller);
     // Of a container that is not only made: the helpers work while its image is looked for.
@@ -248,19 +248,16 @@ pub(super) fn job(
 }
 
 fn log(args: &Arguments) -> Result<Option<LogJob>, Failure> {
-    let driver = args.text("log-driver")?.unwrap_or("k8s-file");
-    // The log of a container that goes away is in the state, which is often memory.
-    let mut limits = match args.flag("rm") {
-        true => LogJob {
-            max_size: 16 << 20,
-            max_files: 2,
-        },
-        false => LogJob {
-            max_size: 0,
-            max_files: 1,
-        },
+    let driver = args.text("log-driver")?.unwrap_or(default::LOG_DRIVER);
+    let mut limits = LogJob {
+        max_size: 0,
+        max_files: 1,
     };
-    for text in args.texts("log-opt")? {
+    let of_passing: &[&str] = match args.flag("rm") {
+        true => &default::LOG_OF_PASSING,
+        false => &[],
+    };
+    for text in of_passing.iter().copied().chain(args.texts("log-opt")?) {
         let wrong = || {
             Failure::new(format!(
                 "--log-opt takes max-size=BYTES or max-file=N, not {text:?}"
@@ -304,7 +301,7 @@ fn labels(args: &Arguments, image: &Image) -> Result<BTreeMap<String, String>, F
 }
 
 fn restart(args: &Arguments) -> Result<Restart, Failure> {
-    let policy = Restart::parse(args.text("restart")?.unwrap_or_default())?;
+    let policy = Restart::parse(args.text("restart")?.unwrap_or(default::RESTART))?;
     if policy != Restart::No && args.flag("rm") {
         return Err(Failure::new("--rm and --restart exclude each other"));
     }

@@ -50,12 +50,8 @@ pub(crate) fn foresee(
     let mut job = job(store, place, args, (&image, &caller, &resolved))?;
     job.users = crate::users::will_be_lent(args, &caller, &resolved.spec)?;
     launch::find_sources(store, &mut job)?;
-    let root = match there {
-        Some(_) => caller.uid == 0 && caller.all_ids,
-        None => crate::caller::is_root_of_host()?,
-    };
     // They are there when the plan begins, as a user namespace is that the command lends.
-    drop(launch::take_mounts(&mut job, root));
+    drop(launch::take_mounts(&mut job, caller.is_root_of_host()));
     Ok(Foreseen {
         spec: resolved.spec,
         job,
@@ -74,7 +70,7 @@ struct Imagined {
 fn imagine(front: &Front, args: &Arguments, there: Option<&Saved>) -> Result<Imagined, Failure> {
     let typed = &*super::image::typed(args)?;
     // Images are this host's, whoever asks.
-    let here = crate::caller::probe()?;
+    let here = front.caller()?.clone();
     let at = front.locations()?;
     let images = Images::new(&at, &here);
     let image = super::open_image(typed, &images)?;

@@ -159,10 +159,10 @@ pub(crate) fn ready(
     let store = front.store()?;
     if !job.over.is_empty() {
         find_sources(store, job)?;
-        let caller = crate::caller::probe()?;
-        crate::stored::prepare_over(&Images::new(&store.at, &caller), directory, &job.over)?;
+        let images = Images::new(&store.at, front.caller()?);
+        crate::stored::prepare_over(&images, directory, &job.over)?;
     }
-    let (layers, over) = take_mounts(job, crate::caller::is_root_of_host()?);
+    let (layers, over) = take_mounts(job, front.caller()?.is_root_of_host());
     crate::stored::mount_all(directory, (layers.as_ref(), &over), spec)
 }
 

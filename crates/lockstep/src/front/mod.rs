@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::container::{Directory, Found, Record, Status, Store};
 use crate::failure::Failure;
 use crate::print::note;
+use crate::resolve::Caller;
 
 pub(crate) use create::{Created, create};
 pub(crate) use foresee::{explain, foresee};
@@ -52,6 +53,7 @@ pub(crate) struct Front {
     /// What the configuration files say.
     pub(crate) config: Config,
     store: OnceCell<Store>,
+    caller: OnceCell<Caller>,
 }
 
 impl Front {
@@ -67,6 +69,7 @@ impl Front {
             args: args.to_vec(),
             config,
             store: OnceCell::new(),
+            caller: OnceCell::new(),
         })
     }
 
@@ -78,6 +81,7 @@ impl Front {
             args: Vec::new(),
             config: Config::default(),
             store: OnceCell::new(),
+            caller: OnceCell::new(),
         }
     }
 
@@ -88,6 +92,15 @@ impl Front {
         }
         let store = Store::open(self.locations()?)?;
         Ok(self.store.get_or_init(|| store))
+    }
+
+    /// Who calls, probed at the first use.
+    pub(crate) fn caller(&self) -> Result<&Caller, Failure> {
+        if let Some(caller) = self.caller.get() {
+            return Ok(caller);
+        }
+        let caller = crate::caller::probe()?;
+        Ok(self.caller.get_or_init(|| caller))
     }
 
     /// The store with what killed commands left repaired, as far as that can be done.

@@ -22,7 +22,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What the command line says of it.
 pub(super) fn mode(args: &Arguments, health: bool) -> Result<Sdnotify, Failure> {
-    let text = args.text("sdnotify")?.unwrap_or("container");
+    let text = args
+        .text("sdnotify")?
+        .unwrap_or(crate::resolve::default::SDNOTIFY);
     let mode = Sdnotify::parse(text).ok_or_else(|| {
         Failure::new(format!(
             "--sdnotify takes container, conmon, healthy or ignore, not {text:?}"

@@ -7,8 +7,10 @@ use lockstep_abi::errno::Errno;
 use lockstep_kernel::file::OFlags;
 use lockstep_kernel::{credential, file};
 
-use super::place::{CONFIGURATION, standard_data, standard_state, user_configuration};
-use super::{Front, environment};
+use super::Front;
+use super::place::{
+    CONFIGURATION, standard_data, standard_state, states_of_runtime, user_configuration,
+};
 use crate::container::Locations;
 use crate::failure::{Doing, Failure};
 use crate::resolve::Mounts;
@@ -25,9 +27,9 @@ impl Front {
             at.data.clone(),
             at.state.clone(),
             standard_state(),
-            state_of_runtime(),
             CONFIGURATION.into(),
         ];
+        own.extend(states_of_runtime());
         own.extend(standard_data());
         own.extend(user_configuration());
         // Most are the usual ones, and every look costs.
@@ -53,7 +55,11 @@ pub(super) fn programs() -> Vec<PathBuf> {
 
 /// Stores, states and configurations of the host's other users, where they are unless somebody has chosen another place.
 /// Root of root's containers acts as root of the host on what it is given; an ordinary user cannot reach them anyhow.
-pub(super) fn of_others(mounts: &Mounts) -> Result<Vec<PathBuf>, Failure> {
+/// With `shown`, only those in one of these directories, and what cannot be there is not looked for.
+pub(super) fn of_others(
+    mounts: &Mounts,
+    shown: Option<&[String]>,
+) -> Result<Vec<PathBuf>, Failure> {
     if credential::euid() != 0 {
         return Ok(Vec::new());
     }
@@ -63,14 +69,34 @@ pub(super) fn of_others(mounts: &Mounts) -> Result<Vec<PathBuf>, Failure> {
         Err(e) if e.is(&[Errno::ENOENT.0]) => Vec::new(),
         other => other.doing(|| "/run/user".into())?,
     };
-    let places = places(&text, &present);
-    let mut found: Vec<PathBuf> = places
-        .iter()
-        .filter_map(|(base, below)| theirs(base, below, mounts))
-        .collect();
+    Ok(found(&places(&text, &present), shown, mounts))
+}
+
+/// What there is of some places.
+fn found(places: &[(PathBuf, String)], shown: Option<&[String]>, mounts: &Mounts) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for places in places.chunk_by(|one, next| one.0 == next.0) {
+        let base = &places[0].0;
+        if shown.is_none_or(|shown| leads_into(base, shown, mounts)) {
+            let there = places
+                .iter()
+                .filter_map(|(_, below)| theirs(base, below, mounts));
+            found.extend(there);
+        }
+    }
     found.sort();
     found.dedup();
-    Ok(found)
+    found
+}
+
+/// Whether a directory may be in one of some others: by its name, or by links in it.
+fn leads_into(path: &Path, others: &[String], mounts: &Mounts) -> bool {
+    let is_in = |path: &Path| others.iter().any(|other| path.starts_with(other));
+    let has_links = || {
+        let opened = file::open_without_links(path, OFlags::PATH);
+        mounts.answers(path) && matches!(opened, Err(e) if e.is(&[Errno::ELOOP.0]))
+    };
+    is_in(path) || (has_links() && unlinked(path, mounts).is_some_and(|path| is_in(&path)))
 }
 
 /// The usual places of the users of passwd(5)'s `text`, and of those `present`: all who have a runtime directory, by number.
@@ -172,19 +198,6 @@ fn existing(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     found
 }
 
-/// The state of `lockstep-runc`, which chooses it in the same way.
-fn state_of_runtime() -> PathBuf {
-    let runtime_dir = environment("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match (
-        credential::euid(),
-        runtime_dir.filter(|dir| dir.is_absolute()),
-    ) {
-        (0, _) => "/run/lockstep-runc".into(),
-        (_, Some(dir)) => dir.join("lockstep-runc"),
-        (uid, None) => format!("/tmp/lockstep-runc-{uid}").into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +244,16 @@ mod tests {
         }
         for user in ["disk/ann", "homes/ann"] {
             assert_eq!(found(user, &remote), None, "{user}");
+        }
+        let shown = |user: &str, below: &str| {
+            let places = [(dir.join(user), ".config/lockstep".to_owned())];
+            let directories = [dir.join(below).display().to_string()];
+            super::found(&places, Some(&directories), &local)
+        };
+        let ann = dir.join("disk/ann/.config/lockstep");
+        for user in ["disk/ann", "homes/ann"] {
+            assert_eq!(shown(user, "disk"), [ann.as_path()], "{user}");
+            assert!(shown(user, "disk/eve").is_empty(), "{user}");
         }
         std::fs::remove_dir_all(&dir).expect("removed");
     }

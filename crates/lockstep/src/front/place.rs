@@ -132,10 +132,22 @@ pub(super) fn standard_data() -> Option<PathBuf> {
 }
 
 pub(super) fn standard_state() -> PathBuf {
+    state_of(crate::cli::NAME)
+}
+
+/// The state of `lockstep-runc`, which chooses it in the same way, but for root of a user namespace: that one's is where a
+/// user's is, if the engine that made the namespace says where.
+pub(super) fn states_of_runtime() -> impl Iterator<Item = PathBuf> {
+    const NAME: &str = "lockstep-runc";
+    let of_user = from("XDG_RUNTIME_DIR").map(|dir| dir.join(NAME));
+    std::iter::once(state_of(NAME)).chain(of_user)
+}
+
+fn state_of(program: &str) -> PathBuf {
     match (credential::euid(), from("XDG_RUNTIME_DIR")) {
-        (0, _) => "/run/lockstep".into(),
-        (_, Some(dir)) => dir.join("lockstep"),
-        (uid, None) => format!("/tmp/lockstep-{uid}").into(),
+        (0, _) => Path::new("/run").join(program),
+        (_, Some(dir)) => dir.join(program),
+        (uid, None) => format!("/tmp/{program}-{uid}").into(),
     }
 }
 

@@ -24,7 +24,6 @@ pub(crate) struct Eyes<'a> {
     at: &'a Locations,
     mounts: OnceCell<Rc<Mounts>>,
     own: OnceCell<Rc<[PathBuf]>>,
-    others: OnceCell<Rc<[PathBuf]>>,
     kept_out: OnceCell<Rc<[PathBuf]>>,
     volumes: OnceCell<PathBuf>,
     selinux: OnceCell<Selinux>,
@@ -39,7 +38,6 @@ impl<'a> Eyes<'a> {
             at,
             mounts: OnceCell::new(),
             own: OnceCell::new(),
-            others: OnceCell::new(),
             kept_out: OnceCell::new(),
             volumes: OnceCell::new(),
             selinux: OnceCell::new(),
@@ -59,12 +57,8 @@ impl<'a> Eyes<'a> {
             look: &look,
             mounts: &|| self.mounts(),
             own: &|| self.own(),
-            others: &|| self.others(),
-            kept_out: &|| {
-                let others = self.others()?;
-                let all = || [&*self.own(), &super::own::programs(), &others].concat();
-                Ok(self.kept_out.get_or_init(|| all().into()).clone())
-            },
+            others_in: &|directories| super::own::of_others(&*self.mounts()?, Some(directories)),
+            kept_out: &|| self.kept_out(),
             volumes: &|| {
                 let found = || volumes(&self.at.data);
                 self.volumes.get_or_init(found).clone()
@@ -99,12 +93,13 @@ impl<'a> Eyes<'a> {
         self.own.get_or_init(own).clone()
     }
 
-    fn others(&self) -> Result<Rc<[PathBuf]>, Failure> {
-        if let Some(others) = self.others.get() {
-            return Ok(others.clone());
+    fn kept_out(&self) -> Result<Rc<[PathBuf]>, Failure> {
+        if let Some(all) = self.kept_out.get() {
+            return Ok(all.clone());
         }
-        let others = super::own::of_others(&*self.mounts()?)?;
-        Ok(self.others.get_or_init(|| others.into()).clone())
+        let others = super::own::of_others(&*self.mounts()?, None)?;
+        let all = [&*self.own(), &super::own::programs(), &others].concat();
+        Ok(self.kept_out.get_or_init(|| all.into()).clone())
     }
 
     fn mounts(&self) -> Result<Rc<Mounts>, Failure> {

@@ -22,7 +22,7 @@ pub(super) fn apply(
     let mut rules = vec![deny];
     for text in input.args.texts("device")? {
         if !super::cdi::is_vendors(text) {
-            let wanted = typed(text)?;
+            let wanted = Wanted::typed(text)?;
             one(
                 input,
                 out,
@@ -65,33 +65,37 @@ pub(super) fn apply(
 }
 
 /// A device file of the host, and where it is to be.
-struct Wanted<'a> {
-    host: &'a str,
-    inside: &'a str,
-    access: &'a str,
+pub(crate) struct Wanted<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) inside: &'a str,
+    /// Of `r`, `w` and `m`.
+    pub(crate) access: &'a str,
 }
 
 fn is_access(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b"rwm".contains(&b))
 }
 
-fn typed(text: &str) -> Result<Wanted<'_>, Failure> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (host, inside, access) = match parts.as_slice() {
-        [host] => (*host, *host, "rwm"),
-        [host, mode] if is_access(mode) && !mode.starts_with('/') => (*host, *host, *mode),
-        [host, inside] => (*host, *inside, "rwm"),
-        [host, inside, mode] if is_access(mode) => (*host, *inside, *mode),
-        _ => return Err(wrong("device", text, "HOST[:INSIDE[:rwm]]")),
-    };
-    if !host.starts_with('/') || !inside.starts_with('/') {
-        return Err(wrong("device", text, "absolute paths"));
+impl Wanted<'_> {
+    /// Reads what `--device` takes.
+    pub(crate) fn typed(text: &str) -> Result<Wanted<'_>, Failure> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (host, inside, access) = match parts.as_slice() {
+            [host] => (*host, *host, "rwm"),
+            [host, mode] if is_access(mode) => (*host, *host, *mode),
+            [host, inside] => (*host, *inside, "rwm"),
+            [host, inside, mode] if is_access(mode) => (*host, *inside, *mode),
+            _ => return Err(wrong("device", text, "HOST[:INSIDE[:rwm]]")),
+        };
+        if !host.starts_with('/') || !inside.starts_with('/') {
+            return Err(wrong("device", text, "absolute paths"));
+        }
+        Ok(Wanted {
+            host,
+            inside,
+            access,
+        })
     }
-    Ok(Wanted {
-        host,
-        inside,
-        access,
-    })
 }
 
 fn described(node: &spec::Node) -> Result<Wanted<'_>, Failure> {
@@ -205,8 +209,7 @@ fn rule(text: &str) -> Option<DeviceCgroup> {
     };
     let (major, minor) = words.next()?.split_once(':')?;
     let access = words.next()?;
-    let valid = !access.is_empty() && access.bytes().all(|b| b"rwm".contains(&b));
-    if !valid || words.next().is_some() {
+    if !is_access(access) || words.next().is_some() {
         return None;
     }
     Some(DeviceCgroup {

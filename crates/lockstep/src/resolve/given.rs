@@ -2,25 +2,12 @@
 //!
 //! Last of all, and by the command line itself: an option that is new is in `--why` without being told to be.
 
-use super::{Input, Resolved};
+use super::{Input, Resolved, default};
 use crate::failure::Failure;
 use crate::why::Origin;
 
 /// Options of the command rather than of the container.
 const OF_THE_COMMAND: [&str; 3] = ["why", "json", "host"];
-
-/// What stands for options that were not given, where it is no answer of the kernel's.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("umask", "0022"),
-    ("stop-signal", "SIGTERM"),
-    ("stop-timeout", "10"),
-    ("restart", "no"),
-    ("log-driver", "k8s-file"),
-    ("sdnotify", "container"),
-];
-
-/// The log of a container that goes away; see the front's.
-const LOG_OF_PASSING: &str = "max-size=16m, max-file=2 with --rm";
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let args = input.args;
@@ -38,13 +25,14 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         };
         out.note(option, value, Origin::Flag, &format!("--{option}"));
     }
-    for (option, value) in DEFAULTS {
+    for (option, value) in default::ALL {
         if args.knows(option) && args.value(option).is_none() && !is_known(out, option) {
             out.note(option, value, Origin::Default, &format!("--{option}"));
         }
     }
     if args.flag("rm") && args.texts("log-opt")?.is_empty() {
-        out.note("log-opt", LOG_OF_PASSING, Origin::Default, "--log-opt");
+        let value = format!("{} with --rm", default::LOG_OF_PASSING.join(", "));
+        out.note("log-opt", value, Origin::Default, "--log-opt");
     }
     if args.value("cgroup-parent").is_none() && input.caller.is_root_with_cgroups() {
         let parent = super::limit::PARENT;

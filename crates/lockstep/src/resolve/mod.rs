@@ -5,6 +5,7 @@
 
 mod capability;
 mod cdi;
+pub(crate) mod default;
 mod device;
 mod env;
 mod given;
@@ -42,6 +43,7 @@ use crate::why::{Origin, Setting};
 
 pub(crate) use capability::DEFAULT as DEFAULT_CAPABILITIES;
 pub(crate) use cdi::{DIRECTORIES as DESCRIPTIONS, Described, spec as description};
+pub(crate) use device::Wanted as WantedDevice;
 pub(crate) use env::given as given_environment;
 pub(crate) use image::{Config as ImageConfig, HOST_DIRECTORIES, Image, Source};
 pub(crate) use join::{Neighbour, named as neighbours, path as joined_path};
@@ -90,6 +92,11 @@ impl Caller {
         self.all_ids && self.writes_maps()
     }
 
+    /// Whether it is the host's root, who can mount with any ids; root of a container's user namespace is not.
+    pub(crate) fn is_root_of_host(&self) -> bool {
+        self.uid == 0 && self.all_ids
+    }
+
     /// Whether it needs no helper to map those that are there.
     pub(crate) fn writes_maps(&self) -> bool {
         self.capabilities >> 6 & 0b11 == 0b11
@@ -112,6 +119,9 @@ impl Caller {
     }
 }
 
+/// Paths of the host.
+type Places = Result<Vec<PathBuf>, Failure>;
+
 /// What resolution may look at. Each look costs system calls, and most containers need few of them.
 pub(crate) struct Sight<'a> {
     /// A file of the caller's.
@@ -122,9 +132,9 @@ pub(crate) struct Sight<'a> {
     pub(crate) mounts: &'a dyn Fn() -> Result<Rc<Mounts>, Failure>,
     /// This user's stores, states and configurations, without links in the names.
     pub(crate) own: &'a dyn Fn() -> Rc<[PathBuf]>,
-    /// The same of other users, where root calls.
-    pub(crate) others: &'a dyn Fn() -> Result<Rc<[PathBuf]>, Failure>,
-    /// Both, and the programs: nothing of that may be reached in a volume.
+    /// The same of other users, where root calls, as far as it is in one of these directories.
+    pub(crate) others_in: &'a dyn Fn(&[String]) -> Places,
+    /// Those of all users, and the programs: nothing of that may be reached in a volume.
     pub(crate) kept_out: &'a dyn Fn() -> Result<Rc<[PathBuf]>, Failure>,
     /// Where named volumes lie, without links in the name.
     pub(crate) volumes: &'a dyn Fn() -> PathBuf,

@@ -2,13 +2,11 @@
 
 use lockstep_oci::runtime::ConsoleSize;
 
+use super::default::{STOP_SIGNAL, STOP_TIMEOUT};
 use super::{Input, Resolved, wrong};
 use crate::failure::Failure;
 use crate::number;
 use crate::why::Origin;
-
-/// Milliseconds from the stop signal to SIGKILL, Docker's.
-const STOP_TIMEOUT_MS: u64 = 10_000;
 
 pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let args = input.args;
@@ -75,19 +73,16 @@ fn stop(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     let (name, origin) = match given {
         Some(name) => (name, Origin::Flag),
         None if !image.is_empty() => (image.as_str(), Origin::Image),
-        None => ("SIGTERM", Origin::Default),
+        None => (STOP_SIGNAL, Origin::Default),
     };
     out.stop_signal =
         lockstep_abi::signal::number(name).ok_or_else(|| wrong("stop-signal", name, "a signal"))?;
     if origin != Origin::Default {
         out.note("stop signal", name, origin, "--stop-signal");
     }
-    out.stop_timeout_ms = match input.args.text("stop-timeout")? {
-        Some("-1") => u64::from(u32::MAX),
-        Some(text) => {
-            number::milliseconds(text).ok_or_else(|| wrong("stop-timeout", text, "seconds"))?
-        }
-        None => STOP_TIMEOUT_MS,
+    out.stop_timeout_ms = match input.args.text("stop-timeout")?.unwrap_or(STOP_TIMEOUT) {
+        "-1" => u64::from(u32::MAX),
+        text => number::milliseconds(text).ok_or_else(|| wrong("stop-timeout", text, "seconds"))?,
     };
     Ok(())
 }

@@ -97,7 +97,7 @@ impl World {
                 },
                 mounts: &|| Ok(mounts.clone()),
                 own: &|| own.clone(),
-                others: &|| Ok(Rc::new(["/usr/people/.config/lockstep".into()])),
+                others_in: &|_| Ok(vec!["/usr/people/.config/lockstep".into()]),
                 kept_out: &|| Ok(own.clone()),
                 volumes: &|| "/var/lib/lockstep/volumes".into(),
                 terminal: &|| Some((24, 80)),

@@ -3,6 +3,7 @@
 use lockstep_abi::id::LAST_ID;
 use lockstep_oci::runtime::{IdMapping, Linux, User};
 
+use super::default::UMASK;
 use super::userns::outside;
 use super::{Caller, Input, Resolved, wrong};
 use crate::failure::Failure;
@@ -149,8 +150,7 @@ pub(super) fn apply(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure
         }
     };
     without_groups(&mut user, out.linux(), input.caller);
-    // Whoever needs another says so; that of the caller is nothing that a container should depend on.
-    let mask = args.text("umask")?.unwrap_or("0022");
+    let mask = args.text("umask")?.unwrap_or(UMASK);
     let parsed = u32::from_str_radix(mask, 8)
         .ok()
         .filter(|mask| *mask <= 0o777);

@@ -54,8 +54,8 @@ pub(super) fn keep_out_of_host(
     directories: &[String],
 ) -> Result<(), Failure> {
     // The program may be executed in there, as any other; the directories are read-only.
-    let (own, others) = ((input.sight.own)(), (input.sight.others)()?);
-    let hidden = own.iter().chain(others.iter()).filter(|own| {
+    let (own, others) = ((input.sight.own)(), (input.sight.others_in)(directories)?);
+    let hidden = own.iter().chain(&others).filter(|own| {
         directories
             .iter()
             .any(|directory| own.starts_with(directory))

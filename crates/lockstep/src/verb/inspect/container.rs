@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::container::{Check, Directory, Health, Probe, Record, Status};
 use crate::failure::Failure;
 use crate::front::Front;
-use crate::resolve::{Brought, DEFAULT_CAPABILITIES};
+use crate::resolve::default::LOG_DRIVER;
+use crate::resolve::{Brought, DEFAULT_CAPABILITIES, WantedDevice};
 use crate::verb::list::{Phase, health, state};
 use crate::why::Origin;
 
@@ -266,22 +267,20 @@ fn security(record: &Record) -> Vec<String> {
     asked.collect()
 }
 
-/// `HOST[:INSIDE[:rwm]]`; a vendor's name is no path.
+/// One of `--device`; a vendor's, by its name, is no file of the host's that somebody chose.
 fn device(text: &str) -> Option<Value> {
-    let mut parts = text.split(':');
-    let host = parts.next().filter(|path| path.starts_with('/'))?;
-    let second = parts.next().unwrap_or(host);
-    let (inside, rights) = match second.starts_with('/') {
-        true => (second, parts.next().unwrap_or("rwm")),
-        false => (host, second),
-    };
-    Some(json!({"PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": rights}))
+    let wanted = WantedDevice::typed(text).ok()?;
+    Some(json!({
+        "PathOnHost": wanted.host,
+        "PathInContainer": wanted.inside,
+        "CgroupPermissions": wanted.access,
+    }))
 }
 
 fn log(record: &Record) -> Value {
     match &record.job.log {
         Some(limits) => json!({
-            "Type": "k8s-file",
+            "Type": LOG_DRIVER,
             "Config": {"max-size": limits.max_size.to_string(), "max-file": limits.max_files.to_string()},
         }),
         None => json!({"Type": "none", "Config": {}}),
