@@ -18,6 +18,7 @@ use crate::why::Origin;
 
 mod disk;
 mod flag;
+mod idmap;
 mod own;
 
 pub(crate) use own::Mounts;

@@ -6,6 +6,7 @@ use crate::stage::{Output, Stage, USER, output};
 
 crate::cases![
     owners_are_the_same_on_both_sides,
+    a_mount_may_have_a_map_of_its_own,
     options_are_obeyed,
     what_is_mounted_below_is_no_way_out,
     named_volumes_stay,
@@ -43,6 +44,42 @@ fn owners_are_the_same_on_both_sides(t: &Stage) {
         )
         .text();
     assert_eq!(plain, "65534");
+}
+
+/// Podman's words for it: whose a file is on the disk and whose it is inside need not be the same.
+fn a_mount_may_have_a_map_of_its_own(t: &Stage) {
+    let dir = t.dir.join("mapped");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    for (name, id) in [("", 1000), ("theirs", 1000), ("others", 0)] {
+        let path = dir.join(name);
+        if !name.is_empty() {
+            std::fs::write(&path, "").expect("a file");
+        }
+        std::os::unix::fs::chown(&path, Some(id), Some(id + 1)).expect("an owner");
+    }
+    let volume = format!(
+        "{}:/data:idmap=uids=@1000-0-1#@5-5-2;gids=@1001-7-1",
+        dir.display()
+    );
+    let script = "stat -c '%n %u %g' theirs others; echo new > new; stat -c %u new";
+    let nobody = "65534";
+    let seen = t
+        .sh(&["-v", &volume, "-w", "/data", "-u", "0:7"], script)
+        .text();
+    assert_eq!(seen, format!("theirs 0 7\nothers {nobody} {nobody}\n0"));
+    let made = std::fs::metadata(dir.join("new")).expect("the new file");
+    assert_eq!((made.uid(), made.gid()), (1000, 1001));
+    let long = format!(
+        "type=bind,src={},dst=/data,idmap=uids=@1000-3-1;gids=@1001-4-1",
+        dir.display()
+    );
+    let seen = t
+        .sh(&["--mount", &long], "stat -c '%u %g' /data/theirs")
+        .text();
+    assert_eq!(seen, "3 4");
+    let run = ["run", "--rm", "-v", &volume, "host:", "true"];
+    let refused = output(t.user_command(Some(700_000), &run), b"").refused(125);
+    assert!(refused.contains("needs root"), "{refused}");
 }
 
 fn options_are_obeyed(t: &Stage) {

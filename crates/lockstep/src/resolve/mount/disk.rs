@@ -8,6 +8,7 @@ use lockstep_profile::selinux;
 use lockstep_supervisor::Over;
 
 use super::flag::refused;
+use super::idmap::Idmap;
 use super::mount;
 use crate::failure::Failure;
 use crate::modules::Selinux;
@@ -60,14 +61,14 @@ pub(super) fn apply(
     out: &mut Resolved,
     (option, text, options): (&str, &str, &[&str]),
     (source, target): (&Path, &str),
-    (all, idmap): (&[String], bool),
+    (all, idmap): (&[String], &Idmap),
 ) -> Result<Option<Mount>, Failure> {
     relabel(input, out, (option, text, options), source)?;
     match (options.contains(&"U"), options.contains(&"O")) {
         (false, false) => Ok(None),
         (true, true) => Err(refused(option, text, "U changes the disk and O does not")),
         (true, false) => {
-            give(input, out, (option, text), source, idmap)?;
+            give(input, out, (option, text), source, *idmap == Idmap::Same)?;
             Ok(None)
         }
         (false, true) => {

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use lockstep_oci::runtime::Mount;
+use lockstep_oci::runtime::{Linux, Mount};
 
+use super::idmap::Idmap;
 use super::mount;
 use crate::failure::Failure;
 use crate::number;
@@ -76,12 +77,14 @@ fn long(input: &Input<'_>, out: &mut Resolved, text: &str) -> Result<Mount, Fail
             "tmpfs-size" => options.push(format!("size={value}")),
             "tmpfs-mode" => options.push(format!("mode={value}")),
             "idmap" if yes => options.push("idmap".to_owned()),
+            "idmap" if matches!(value, "false" | "0") => options.push("noidmap".to_owned()),
+            "idmap" => options.push(field.to_owned()),
             "noexec" | "nosuid" | "nodev" | "exec" | "suid" | "dev" if yes => {
                 options.push(name.to_owned())
             }
             _ => {
                 return Err(Failure::new(format!("--mount {text} is refused: it has no {name:?} here"))
-                    .hint("type, source, target, readonly, bind-propagation, bind-nonrecursive, tmpfs-size, tmpfs-mode"));
+                    .hint("type, source, target, readonly, bind-propagation, bind-nonrecursive, idmap, tmpfs-size, tmpfs-mode"));
             }
         }
     }
@@ -195,10 +198,10 @@ pub(super) fn from_host(
         target: target.to_owned(),
         options: options.iter().map(|option| (*option).to_owned()).collect(),
     });
-    let (all, idmap) = options_of(input, (option, text), options)?;
+    let (all, idmap) = options_of(input, (option, text), options, out.linux())?;
     let kept = (Path::new(&source), target);
     if let Some(mount) =
-        super::disk::apply(input, out, (option, text, options), kept, (&all, idmap))?
+        super::disk::apply(input, out, (option, text, options), kept, (&all, &idmap))?
     {
         return Ok(mount);
     }
@@ -208,13 +211,7 @@ pub(super) fn from_host(
         options.push("src-nosymlinks");
     }
     let mut mount = mount(target, "bind", &source, &options);
-    if idmap {
-        mount.options.push("ridmap".into());
-        // On the way to the disk every id is the one that it has inside.
-        let same = |maps: &[lockstep_oci::runtime::IdMapping]| maps.to_vec();
-        mount.uid_mappings = same(&out.linux().uid_mappings);
-        mount.gid_mappings = same(&out.linux().gid_mappings);
-    }
+    idmap.apply(&mut mount, out.linux());
     Ok(mount)
 }
 
@@ -336,18 +333,22 @@ fn source_of(
     })
 }
 
-/// Mount options in the specification's words, and whether the mount is id-mapped.
+/// Mount options in the specification's words, and how the mount is id-mapped.
 fn options_of(
     input: &Input<'_>,
     (option, text): (&str, &str),
     options: &[&str],
-) -> Result<(Vec<String>, bool), Failure> {
+    linux: &Linux,
+) -> Result<(Vec<String>, Idmap), Failure> {
     // The recursive forms: what is mounted below the source is held to the same.
     let mut all: Vec<String> = ["rbind", "rnosuid", "rnodev", "rprivate"]
         .map(String::from)
         .to_vec();
     let may_map = input.block.is_some() && input.caller.mounts();
-    let mut idmap = may_map;
+    let mut idmap = match may_map {
+        true => Idmap::Same,
+        false => Idmap::None,
+    };
     for name in options {
         match *name {
             "ro" | "readonly" => all.push("rro".into()),
@@ -357,18 +358,21 @@ fn options_of(
             "noexec" => all.push("rnoexec".into()),
             "exec" => all.retain(|o| o != "rnoexec"),
             "suid" | "dev" => all.retain(|o| o.strip_prefix("rno") != Some(name)),
-            "idmap" if may_map => idmap = true,
+            "idmap" if may_map => idmap = Idmap::Same,
             "idmap" => {
-                return Err(refused(
-                    option,
-                    text,
-                    "an id-mapped mount needs root; a user's container root is the user",
-                ));
+                return Err(refused(option, text, NEEDS_ROOT));
             }
-            "noidmap" => idmap = false,
+            "noidmap" => idmap = Idmap::None,
             other if other.starts_with("idmap=") => {
-                let why = "a mount has the container's own map; one of its own is not made yet (idmap, noidmap)";
-                return Err(refused(option, text, why));
+                if !(input.caller.maps_any_id() && input.caller.mounts()) {
+                    return Err(refused(option, text, NEEDS_ROOT));
+                }
+                if let Some(other) = options.iter().find(|other| matches!(**other, "U" | "O")) {
+                    let why = format!("a map of the mount's own and {other} exclude each other");
+                    return Err(refused(option, text, &why));
+                }
+                idmap = Idmap::parse(&other["idmap=".len()..], linux)
+                    .map_err(|why| Failure::new(format!("--{option} {text}: {why}")))?;
             }
             "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" => {
                 all.retain(|o| o != "rprivate");
@@ -385,6 +389,8 @@ fn options_of(
     }
     Ok((all, idmap))
 }
+
+const NEEDS_ROOT: &str = "an id-mapped mount needs root; a user's container root is the user";
 
 pub(super) fn refused(option: &str, text: &str, why: &str) -> Failure {
     Failure::new(format!("--{option} {text} is refused: {why}"))
