@@ -1,8 +1,9 @@
-//! Who asked for a field of the configuration that was made of a command line: an error names what a person wrote, for
-//! the configuration is nobody's but ours, and of a container that could not be made it is gone.
+//! Who asked for a field of the configuration that was made of a command line: an error or a warning names what a person
+//! wrote, for the configuration is nobody's but ours, and of a container that could not be made it is gone.
 
 use lockstep_oci::runtime::{Problem, Spec};
 
+use crate::argv::Arguments;
 use crate::failure::Failure;
 use crate::why::{Origin, Setting};
 
@@ -38,11 +39,14 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("/linux/uidMappings", &["uidmap", "userns"]),
     ("/mounts", &["volume", "mount", "tmpfs", "volumes-from", "secret"]),
     ("/process/consoleSize", &["tty"]),
+    ("/process/cwd", &["workdir"]),
+    ("/process/env", &["env", "env-file"]),
     ("/process/oomScoreAdj", &["oom-score-adj"]),
     ("/process/rlimits", &["ulimit", "pids-limit"]),
     ("/process/terminal", &["tty"]),
     ("/process/user/additionalGids", &["group-add", "user"]),
     ("/process/user/umask", &["umask"]),
+    ("/process/user", &["user"]),
 ];
 
 /// Options of which each value is about something of its own: which value it was, the field has to say.
@@ -58,37 +62,121 @@ const MANY: [&str; 9] = [
     "volumes-from",
 ];
 
-/// An error about a field, told by who asked for the field.
-pub(crate) fn name(mut failure: Failure, spec: &Spec, settings: &[Setting]) -> Failure {
-    if let Some(asker) = failure
-        .asked
-        .as_deref()
-        .and_then(|field| of(field, spec, settings))
-    {
-        failure.asked = Some(asker);
-    }
-    failure
+/// Who can have asked for a field.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// What the container was made of.
+    spec: &'a Spec,
+    settings: &'a [Setting],
+    /// The command line of a verb that changes what has been made, and in which part of the configuration its fields are.
+    verb: Option<(&'a Arguments, &'static str)>,
 }
 
-/// The error of a configuration that is not valid.
-pub(crate) fn invalid(problems: &[Problem], spec: &Spec, settings: &[Setting]) -> Failure {
-    let told = problems.iter().map(|problem| {
-        let Some(asker) = of(&problem.pointer, spec, settings) else {
-            return problem.to_string();
-        };
-        // A file of the user's has fields of its own.
-        match problem.pointer.strip_prefix("/linux/seccomp") {
-            Some(field) if !field.is_empty() => {
-                let value = problem.value.as_deref().unwrap_or("nothing");
-                format!("{asker}: {field} = {value}: {}", problem.reason)
-            }
-            _ => format!("{asker}: {}", plain(&problem.reason)),
+impl<'a> Asker<'a> {
+    /// Whoever made the container.
+    pub(crate) fn new(spec: &'a Spec, settings: &'a [Setting]) -> Asker<'a> {
+        Asker {
+            spec,
+            settings,
+            verb: None,
         }
-    });
-    let mut told: Vec<String> = told.collect();
-    // A user and the same user's groups.
-    told.dedup();
-    Failure::new(told.join("; "))
+    }
+
+    /// Or else who typed this command line, about fields below `part`.
+    pub(crate) fn or(self, args: &'a Arguments, part: &'static str) -> Asker<'a> {
+        Asker {
+            verb: Some((args, part)),
+            ..self
+        }
+    }
+
+    /// An error about a field, told by who asked for the field.
+    pub(crate) fn name(self, mut failure: Failure) -> Failure {
+        if let Some(asker) = failure.asked.as_deref().and_then(|field| self.of(field)) {
+            failure.asked = Some(asker);
+        }
+        failure
+    }
+
+    /// The same of a step that was not done, as the runtime tells it: `FIELD: what (call)`.
+    pub(crate) fn lost(self, text: &str) -> String {
+        let named = || {
+            let (field, rest) = text.split_once(": ")?;
+            // Of all limits, the one that the text begins with.
+            let kind = rest.split(' ').next()?;
+            let limits = self
+                .spec
+                .process
+                .iter()
+                .flat_map(|process| &process.rlimits);
+            let limit = limits
+                .into_iter()
+                .position(|limit| limit.kind.as_str() == kind);
+            let asker = match limit.filter(|_| field.ends_with("/rlimits")) {
+                Some(n) => self.of(&format!("{field}/{n}")),
+                None => self.of(field),
+            };
+            Some(format!("{}: {rest}", asker?))
+        };
+        named().unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The error of a configuration that is not valid.
+    pub(crate) fn invalid(self, problems: &[Problem]) -> Failure {
+        let told = problems.iter().map(|problem| {
+            let Some(asker) = self.of(&problem.pointer) else {
+                return problem.to_string();
+            };
+            // A file of the user's has fields of its own.
+            match problem.pointer.strip_prefix("/linux/seccomp") {
+                Some(field) if !field.is_empty() => {
+                    let value = problem.value.as_deref().unwrap_or("nothing");
+                    format!("{asker}: {field} = {value}: {}", problem.reason)
+                }
+                _ => format!("{asker}: {}", plain(&problem.reason)),
+            }
+        });
+        let mut told: Vec<String> = told.collect();
+        // A user and the same user's groups.
+        told.dedup();
+        Failure::new(told.join("; "))
+    }
+
+    /// Who asked for a field, in the words that would change it; `None` where nobody is known.
+    fn of(self, field: &str) -> Option<String> {
+        let Some((args, part)) = self.verb else {
+            return of(field, self.spec, self.settings);
+        };
+        if !field.starts_with('/') {
+            return None;
+        }
+        let field = match ["/linux/", "/process/"]
+            .iter()
+            .any(|top| field.starts_with(top))
+        {
+            true => field.to_owned(),
+            false => format!("{part}{field}"),
+        };
+        if field.starts_with("/process/args") {
+            return Some("the command".into());
+        }
+        let options = OPTIONS.iter().find(|(place, _)| is_below(&field, place));
+        let mut options = options.iter().flat_map(|(_, options)| options.iter());
+        let given = options.find_map(|option| args.given().find(|(given, _)| given == option));
+        match given {
+            Some((option, value)) if value.is_empty() => Some(format!("--{option}")),
+            Some((option, value)) => Some(format!("--{option} {}", value.to_string_lossy())),
+            None => Some(format!(
+                "the container's {}",
+                of(&field, self.spec, self.settings)?
+            )),
+        }
+    }
+}
+
+fn is_below(field: &str, place: &str) -> bool {
+    let rest = field.strip_prefix(place);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A reason without the names of other fields.
@@ -101,10 +189,7 @@ fn plain(reason: &str) -> String {
 
 /// Who asked for a field, in the words that would change it; `None` where no setting is about it.
 fn of(field: &str, spec: &Spec, settings: &[Setting]) -> Option<String> {
-    let below = |place: &str| {
-        let rest = field.strip_prefix(place);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
+    let below = |place: &str| is_below(field, place);
     if let Some((_, options)) = OPTIONS.iter().find(|(place, _)| below(place)) {
         let key = key(field, spec);
         let found = options.iter().find_map(|option| {

@@ -113,7 +113,8 @@ impl From<Error> for Failure {
             _ => error.hint.clone(),
         };
         Failure {
-            message: error.message.clone(),
+            // runc's words, which engines look for; a person has written no such file.
+            message: error.message.replace(" set in config.json", ""),
             call,
             asked: error.asked.clone(),
             hint,

@@ -88,4 +88,13 @@ fn a_field_is_told_as_it_was_typed() {
     ] {
         assert_eq!(of(field, &spec(), &settings).as_deref(), asker, "{field}");
     }
+    let spec = spec();
+    let lost = |text: &str| Asker::new(&spec, &settings).lost(text);
+    assert_eq!(
+        lost("/process/rlimits: RLIMIT_NOFILE clamped (call: x)"),
+        "--ulimit nofile=1: RLIMIT_NOFILE clamped (call: x)"
+    );
+    for other in ["/linux/personality: lost", "no field", "<network>: lost"] {
+        assert_eq!(lost(other), other);
+    }
 }

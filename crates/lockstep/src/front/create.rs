@@ -12,7 +12,7 @@ use lockstep_supervisor::{Job, LogJob};
 use super::image::Opened;
 use super::{Eyes, Front};
 use crate::argv::Arguments;
-use crate::asker;
+use crate::asker::Asker;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
 use crate::number;
@@ -23,7 +23,7 @@ use crate::stored::Images;
 pub(crate) struct Created {
     pub(crate) directory: Directory,
     pub(crate) record: Record,
-    pub(super) spec: Spec,
+    pub(crate) spec: Spec,
 }
 
 /// Makes the container of a command line, without starting it. Nothing is left of one that cannot be made. `replace`
@@ -341,10 +341,9 @@ pub(super) fn prepare(
     // The runtime does so again, in the words of config.json, which nobody who typed flags has seen.
     match lockstep_oci::runtime::check(&resolved.spec) {
         Ok(_) => Ok(resolved),
-        Err(invalid) => Err(asker::invalid(
-            &invalid.problems,
-            &resolved.spec,
-            &resolved.settings,
-        )),
+        Err(invalid) => {
+            let asker = Asker::new(&resolved.spec, &resolved.settings);
+            Err(asker.invalid(&invalid.problems))
+        }
     }
 }

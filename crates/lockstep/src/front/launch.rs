@@ -13,7 +13,7 @@ use lockstep_supervisor::{Connection, Exit, Job, Over};
 
 use super::create::Created;
 use super::{Front, SUPERVISOR};
-use crate::asker;
+use crate::asker::Asker;
 use crate::container::{Directory, Record, Store};
 use crate::failure::{Doing, Failure};
 use crate::stored::Images;
@@ -68,11 +68,12 @@ fn begin(
     supervise(front, directory, record, how)
         .map(|launched| Launched { place, ..launched })
         .map_err(|failure| {
+            let named = |spec: &Spec, failure| Asker::new(spec, &record.settings).name(failure);
             let failure = match (&failure.asked, how.1) {
                 (None, _) => failure,
-                (Some(_), Some(spec)) => asker::name(failure, spec, &record.settings),
+                (Some(_), Some(spec)) => named(spec, failure),
                 (Some(_), None) => match directory.spec() {
-                    Ok(spec) => asker::name(failure, &spec, &record.settings),
+                    Ok(spec) => named(&spec, failure),
                     Err(_) => failure,
                 },
             };

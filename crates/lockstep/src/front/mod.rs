@@ -24,6 +24,7 @@ use lockstep_runtime::{CgroupDriver, Runtime, Settings};
 use lockstep_supervisor::Job;
 
 use crate::argv::Arguments;
+use crate::asker::Asker;
 use crate::config::Config;
 use crate::container::{Directory, Found, Record, Status, Store};
 use crate::failure::Failure;
@@ -158,16 +159,39 @@ impl Front {
         job: Option<&Job>,
         action: impl FnOnce(&Runtime<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let warn = |text: &str| note(&format!("warning: {}", crate::escape::text(text)));
-        let runtime = Runtime::open(Settings {
+        let warn = |text: &str| warn(text);
+        action(&self.runtime(store, job, &warn)?)
+    }
+
+    /// The same for changing a container, with errors and warnings that name who asked for a field.
+    pub(crate) fn with_runtime_asked<T>(
+        &self,
+        asker: Asker<'_>,
+        action: impl FnOnce(&Runtime<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let warn = |text: &str| warn(&asker.lost(text));
+        let done = action(&self.runtime(self.store()?, None, &warn)?);
+        done.map_err(|failure| asker.name(failure))
+    }
+
+    fn runtime<'w>(
+        &self,
+        store: &Store,
+        job: Option<&Job>,
+        warn: &'w dyn Fn(&str),
+    ) -> Result<Runtime<'w>, Failure> {
+        Ok(Runtime::open(Settings {
             root: store.runtime(),
             cgroup_driver: CgroupDriver::Cgroupfs,
             rootless: job.filter(|job| job.no_cgroups).map(|_| true),
             runtime_dir: store.at.runtime_dir.clone(),
-            warn: &warn,
-        })?;
-        action(&runtime)
+            warn,
+        })?)
     }
+}
+
+fn warn(text: &str) {
+    note(&format!("warning: {}", crate::escape::text(text)));
 }
 
 /// A variable of the caller's environment.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use lockstep_kernel::file;
 use lockstep_kernel::root::Root;
 use lockstep_kernel::{console, exe, process, signal};
-use lockstep_oci::runtime::{Process, Spec};
+use lockstep_oci::runtime::{Process, Spec, validate_process};
 use lockstep_runtime::{ContainerId, Error, ExecRequest, Kind, ProcessSource, Runtime};
 
 use crate::argv::Arguments;
+use crate::asker::Asker;
 use crate::container::Status;
 use crate::failure::{Doing, Failure};
 use crate::front::{Front, whole_environment};
@@ -37,7 +38,11 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let mut spec = directory.spec()?;
     let variables = crate::secret::variables(&directory, &record)?;
     spec.process.get_or_insert_default().env.extend(variables);
-    let wanted = wanted(args, spec, &words[1..], started.pid)?;
+    let wanted = wanted(args, &spec, &words[1..], started.pid)?;
+    let asker = Asker::new(&spec, &record.settings).or(args, "/process");
+    if let Err(invalid) = validate_process(&wanted) {
+        return Err(asker.invalid(&invalid.problems));
+    }
     let text = serde_json::to_vec(&wanted).map_err(|e| Failure::new(format!("JSON: {e}")))?;
     if !args.flag("interactive") {
         let null = file::openat(file::CWD, "/dev/null", file::OFlags::RDONLY, 0);
@@ -50,7 +55,7 @@ pub(super) fn exec(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         detach_keys,
         ..ExecRequest::new(ContainerId::parse(&record.id)?, ProcessSource::Json(text))
     };
-    let status = front.with_runtime(front.store()?, |runtime| {
+    let status = front.with_runtime_asked(asker, |runtime| {
         // Its own words name an option of runc's.
         let paused = |e: &Error| e.kind == Kind::WrongState && is_paused(runtime, &request.id);
         runtime.exec(&request).map_err(|e| match paused(&e) {
@@ -70,8 +75,8 @@ fn is_paused(runtime: &Runtime<'_>, id: &ContainerId) -> bool {
 }
 
 /// The container's own process with what the command line changes.
-fn wanted(args: &Arguments, spec: Spec, command: &[&str], pid: i32) -> Result<Process, Failure> {
-    let mut process = spec.process.unwrap_or_default();
+fn wanted(args: &Arguments, spec: &Spec, command: &[&str], pid: i32) -> Result<Process, Failure> {
+    let mut process = spec.process.clone().unwrap_or_default();
     process.args = command.iter().map(|word| (*word).to_owned()).collect();
     process.terminal = args.flag("tty");
     process.console_size = None;
@@ -107,7 +112,7 @@ fn wanted(args: &Arguments, spec: Spec, command: &[&str], pid: i32) -> Result<Pr
         let umask = process.user.umask;
         process.user = accounts.resolve(user, &[])?;
         process.user.umask = umask;
-        let linux = spec.linux.unwrap_or_default();
+        let linux = spec.linux.clone().unwrap_or_default();
         resolve::without_groups(&mut process.user, &linux, &crate::caller::probe()?);
         // Another user than root holds no capabilities, as at the start.
         if let (Some(sets), true) = (&mut process.capabilities, process.user.uid != 0) {

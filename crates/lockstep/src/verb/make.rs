@@ -3,6 +3,7 @@
 use lockstep_supervisor::{Connection, Request};
 
 use crate::argv::Arguments;
+use crate::asker::Asker;
 use crate::container::{Directory, Record, Status};
 use crate::failure::{Doing, Failure};
 use crate::front::{
@@ -33,11 +34,13 @@ pub(super) fn run(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         Err(failure) => return Err(fail(front, &created, failure)),
     };
     let Created {
-        directory, record, ..
+        directory,
+        record,
+        spec,
     } = created;
     // The lock and what was handed over are the supervisor's alone now.
     drop((directory, handed));
-    report(args, &launched)?;
+    report(args, &launched, Asker::new(&spec, &record.settings))?;
     if detached {
         mask.restore().doing(|| "restoring signals".into())?;
         keep(front, &record, &launched)?;
@@ -128,7 +131,7 @@ fn fail(front: &Front, created: &Created, failure: Failure) -> Failure {
 }
 
 /// What the kernel refused, and the process id for who wants it.
-fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
+fn report(args: &Arguments, launched: &Launched, asker: Asker<'_>) -> Result<(), Failure> {
     let user = lockstep_kernel::credential::euid() != 0;
     // Kept for `inspect` and no reason to worry. No device file can be made in a user namespace, and those that are
     // there were chosen, so that an ordinary user has no device cgroup matters little; cgroups that are not shown and
@@ -141,7 +144,7 @@ fn report(args: &Arguments, launched: &Launched) -> Result<(), Failure> {
     for downgrade in launched.downgrades.iter().filter(|text| !quiet(text)) {
         note(&format!(
             "warning: not enforced: {}",
-            crate::escape::text(downgrade)
+            crate::escape::text(&asker.lost(downgrade))
         ));
     }
     let pids = [launched.pid, launched.supervisor.pid];

@@ -1,7 +1,7 @@
 //! `plan`: what `run` would do, in the kernel's words.
 
 use crate::argv::Arguments;
-use crate::asker;
+use crate::asker::Asker;
 use crate::failure::Failure;
 use crate::front::{self, Front, Saved};
 use crate::print::{note, print};
@@ -21,7 +21,8 @@ pub(super) fn plan(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     let plan = front.with_runtime_for(front.store()?, Some(&foreseen.job), |runtime| {
         let spec = foreseen.spec.clone();
         let planned = runtime.plan(&request, spec, there.map(|saved| saved.host));
-        planned.map_err(|error| asker::name(error.into(), &foreseen.spec, &foreseen.settings))
+        let asker = Asker::new(&foreseen.spec, &foreseen.settings);
+        planned.map_err(|error| asker.name(error.into()))
     })?;
     let text = match args.flag("json") {
         true => super::json(&plan.steps)?,

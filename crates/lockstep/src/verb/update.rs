@@ -4,7 +4,8 @@ use lockstep_oci::runtime::Resources;
 use lockstep_runtime::{ContainerId, RdtUpdate};
 
 use crate::argv::Arguments;
-use crate::container::{Directory, Restart, Status};
+use crate::asker::Asker;
+use crate::container::{Directory, Record, Restart, Status};
 use crate::failure::Failure;
 use crate::front::{self, Front};
 use crate::resolve;
@@ -28,7 +29,7 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
             }
             match given.is_empty() {
                 true => Ok(()),
-                false => limit(front, &directory, &changed),
+                false => limit(front, args, (&directory, record), &changed),
             }
         })?;
         front::begin_keeping(front, &directory, &record)?;
@@ -37,15 +38,21 @@ pub(super) fn update(front: &Front, args: &Arguments) -> Result<u8, Failure> {
 }
 
 /// Other limits for now, if it runs, and for the next start.
-fn limit(front: &Front, directory: &Directory, changed: &Resources) -> Result<(), Failure> {
+fn limit(
+    front: &Front,
+    args: &Arguments,
+    (directory, record): (&Directory, &Record),
+    changed: &Resources,
+) -> Result<(), Failure> {
+    let mut spec = directory.spec()?;
     let id = ContainerId::parse(&directory.id)?;
     if let Status::Running(_) = directory.status()? {
-        front.with_runtime(front.store()?, |runtime| {
+        let asker = Asker::new(&spec, &record.settings).or(args, "/linux/resources");
+        front.with_runtime_asked(asker, |runtime| {
             let none = RdtUpdate::default();
             Ok(runtime.update(&id, changed, "command line", &none)?)
         })?;
     }
-    let mut spec = directory.spec()?;
     let linux = spec.linux.get_or_insert_default();
     merge(linux.resources.get_or_insert_default(), changed);
     directory.reconfigure(&spec)

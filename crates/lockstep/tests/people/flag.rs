@@ -93,6 +93,35 @@ fn an_error_names_what_was_typed(t: &Stage) {
     // What only the kernel knows.
     let refused = t.sh(&["--cpuset-cpus", "5000"], "true").refused(125);
     assert!(refused.contains("asked: --cpuset-cpus 5000\n"), "{refused}");
+    // What is only warned of.
+    let limit = ["--ulimit", "nofile=99999999:99999999"];
+    let warned = t.sh(&limit, "true").stderr;
+    assert!(
+        warned.contains("not enforced: --ulimit nofile=99999999:99999999: RLIMIT_NOFILE clamped"),
+        "{warned}"
+    );
+    // Of later verbs it is their own line, or the container's.
+    t.call(&["run", "-d", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    for (words, asker) in [
+        (
+            &["exec", "-w", "/etc/passwd", "x", "true"][..],
+            "asked: --workdir /etc/passwd\n",
+        ),
+        (
+            &["exec", "-u", "70000", "x", "true"],
+            "asked: --user 70000\n",
+        ),
+        (&["exec", "x", ""], "error: the command: "),
+        (
+            &["update", "--cpuset-cpus", "5000", "x"],
+            "asked: --cpuset-cpus 5000\n",
+        ),
+    ] {
+        let refused = t.call(words);
+        assert!(refused.stderr.contains(asker), "{words:?}: {refused:?}");
+        assert!(!refused.stderr.contains(".json"), "{refused:?}");
+    }
     // It stays so for a container that is started later.
     t.call(&[
         "create",
