@@ -208,26 +208,30 @@ pub fn begin(
     let holder = match process::clone(libc::CLONE_NEWUSER as u64 | flags, None)? {
         Side::Child => {
             // Of an untraceable maker's copy the files in /proc are root's, whom no ordinary user's helper works for.
-            let refused = process::set_dumpable(true).and(signal::block_stops());
+            let ready = process::set_dumpable(true).and_then(|()| signal::block_stops());
+            if let Err(error) = ready {
+                // Without it the maker goes on, and says what the helpers do: nothing is left to tell it with.
+                drop(file::write_fd(&settling, &sent(&error)));
+                process::exit(1)
+            }
             drop((hold, settling));
             first();
             // Ends with its maker, also when that is killed: the read returns when nobody can write any more.
-            let read = file::read_fd(&held, 1);
-            process::exit(i32::from(refused.is_err() || read.is_err()))
+            process::exit(i32::from(file::read_fd(&held, 1).is_err()))
         }
         Side::Parent(child) => child,
     };
     drop((first, settling));
     // At its end too.
-    file::read_fd(&settled, 1)?;
+    let said = file::read_fd(&settled, SENT)?;
     let pid = holder.pid;
     let mut writing = Writing {
         holder,
         hold,
         helpers: None,
     };
-    let made = file::openat(proc, format!("{pid}/ns/user"), OFlags::RDONLY, 0);
-    let made = made.and_then(|made| {
+    let made = received(&said).and_then(|()| {
+        let made = file::openat(proc, format!("{pid}/ns/user"), OFlags::RDONLY, 0)?;
         match mapper {
             Mapper::Helpers => writing.helpers = Some(Helpers::start(pid, users, groups)),
             _ => write_maps(proc, pid, (users, groups), mapper).map_err(|(_, error)| error)?,
@@ -240,6 +244,27 @@ pub fn begin(
             writing.finish()?;
             Err(error)
         }
+    }
+}
+
+/// Longest [`sent`] that is read, in bytes.
+const SENT: usize = 4096;
+
+/// An error for the process that made this one.
+fn sent(error: &Error) -> Vec<u8> {
+    let mut said = error.errno.to_ne_bytes().to_vec();
+    said.extend_from_slice(error.call.as_bytes());
+    said
+}
+
+/// The error that was [`sent`]; nothing is none.
+fn received(said: &[u8]) -> Result<()> {
+    match said.split_first_chunk() {
+        Some((errno, call)) => Err(Error {
+            call: String::from_utf8_lossy(call).into_owned(),
+            errno: i32::from_ne_bytes(*errno),
+        }),
+        None => Ok(()),
     }
 }
 
