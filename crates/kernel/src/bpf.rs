@@ -11,6 +11,7 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_PROG_DETACH: libc::c_int = 9;
 const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const BPF_CGROUP_DEVICE: u32 = 6;
@@ -55,6 +56,16 @@ struct Query {
 }
 
 #[repr(C)]
+struct Info {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+/// The name of Lockstep's programs, by which they are told from those of others.
+pub const DEVICE_FILTER: &str = "lockstep_device";
+
+#[repr(C)]
 struct ById {
     prog_id: u32,
     next_id: u32,
@@ -63,10 +74,14 @@ struct ById {
 
 /// BPF_PROG_LOAD of a `BPF_PROG_TYPE_CGROUP_DEVICE` program (Linux 4.15; needs CAP_BPF and
 /// CAP_NET_ADMIN, or CAP_SYS_ADMIN, in the initial user namespace). Each number is one
-/// `struct bpf_insn`, little-endian.
-pub fn load_device_filter(program: &[u64]) -> Result<OwnedFd> {
+/// `struct bpf_insn`, little-endian. Of the name 15 bytes are kept.
+pub fn load_device_filter(name: &str, program: &[u64]) -> Result<OwnedFd> {
     let instructions: Vec<[u8; 8]> = program.iter().map(|insn| insn.to_le_bytes()).collect();
     let license = c"Apache-2.0";
+    let mut prog_name = [0; 16];
+    for (to, from) in prog_name[..15].iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
     let mut attr = Load {
         prog_type: BPF_PROG_TYPE_CGROUP_DEVICE,
         insn_cnt: u32::try_from(program.len()).unwrap_or(u32::MAX),
@@ -77,7 +92,7 @@ pub fn load_device_filter(program: &[u64]) -> Result<OwnedFd> {
         log_buf: 0,
         kern_version: 0,
         prog_flags: 0,
-        prog_name: *b"lockstep_device\0",
+        prog_name,
     };
     let text = || {
         format!(
@@ -236,6 +251,26 @@ fn by_id(id: u32) -> Result<OwnedFd> {
     // SAFETY: the attribute has the kernel's layout and holds numbers only.
     let raw = unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attr, text) }?;
     Ok(owned(raw))
+}
+
+/// The name that a program was loaded with; BPF_OBJ_GET_INFO_BY_FD (Linux 4.15).
+pub fn name(program: impl AsFd) -> Result<String> {
+    /// Of `struct bpf_prog_info`, where `name` begins and ends.
+    const NAME: std::ops::Range<usize> = 64..80;
+    let program = program.as_fd();
+    let mut info = [0u64; NAME.end / size_of::<u64>()];
+    let mut attr = Info {
+        bpf_fd: number(program),
+        info_len: NAME.end as u32,
+        info: info.as_mut_ptr() as u64,
+    };
+    let text = || format!("bpf(BPF_OBJ_GET_INFO_BY_FD, {})", call::fd(program));
+    // SAFETY: the attribute has the kernel's layout; the kernel writes at most `info_len` bytes into `info`, which has
+    // that many and outlives the call. The lengths and addresses in it are zero: nothing else is written.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr, text) }?;
+    let bytes: Vec<u8> = info.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let name = bytes[NAME].split(|&byte| byte == 0).next();
+    Ok(String::from_utf8_lossy(name.unwrap_or_default()).into_owned())
 }
 
 /// bpf(2).

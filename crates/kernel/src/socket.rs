@@ -9,6 +9,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A connected pair that keeps message boundaries; socketpair(2) with SOCK_SEQPACKET.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
@@ -45,6 +46,16 @@ pub fn connect(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 
 /// Connects a stream socket to an absolute path, which engines give for consoles and seccomp agents.
 pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
+    connect_by(path, None)
+}
+
+/// The same, for at most that long (`EAGAIN`): a listener that accepts nobody keeps connect(2) waiting for ever once
+/// its backlog is full.
+pub fn connect_stream_within(path: &Path, limit: Duration) -> Result<OwnedFd> {
+    connect_by(path, Some(limit))
+}
+
+fn connect_by(path: &Path, limit: Option<Duration>) -> Result<OwnedFd> {
     let socket = net::socket_with(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -52,6 +63,10 @@ pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
         None,
     )
     .told(|| "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)".into())?;
+    if limit.is_some() {
+        net::sockopt::set_socket_timeout(&socket, net::sockopt::Timeout::Send, limit)
+            .told(|| format!("setsockopt(SO_SNDTIMEO, {limit:?})"))?;
+    }
     let address = match SocketAddrUnix::new(path) {
         Ok(address) => address,
         // ENAMETOOLONG: sun_path has 108 bytes; the parent's descriptor makes it short.

@@ -83,7 +83,12 @@ pub(crate) fn check(choice: u8, text: &[u8]) {
     within(&planned);
     if let Some(resources) = resources {
         drop(cgroup::update(
-            resources, resources, &devices, layout, rootless,
+            resources,
+            resources,
+            &devices,
+            layout,
+            rootless,
+            Some(&manager.drivers),
         ));
     }
     containers(&spec, &host, &planned, layout);

@@ -1,6 +1,6 @@
 //! What happens to a container after its birth: state, signals, pause, limits, deletion.
 
-use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats};
+use crate::cgroup::{Cgroup, OomEvent, OomWatch, Stats, systemd};
 use crate::error::{Error, For, Kind, Result};
 use crate::state::{self, ContainerId, Directory, InitProcess, State as Stored};
 use crate::{Runtime, host, setting};
@@ -297,22 +297,24 @@ impl Runtime<'_> {
         let layout = host::cgroup_layout(proc.as_fd())?;
         let linux = stored.spec.linux.get_or_insert_default();
         let existing = linux.resources.clone().unwrap_or_default();
+        let drivers = stored.cgroup.unit.as_ref().map(|_| systemd::drivers());
         let planned = plan_cgroup::update(
             resources,
             &existing,
             &plan_cgroup::default_devices(),
             &layout,
             self.is_rootless(|| host::in_user_namespace(proc.as_fd()))?,
+            drivers.as_deref(),
         )
         .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))
         .map_err(|e| asked_in(e, document))?;
         for warning in &planned.warnings {
             (self.warn)(warning);
         }
-        linux.resources = Some(merge(&existing, resources)?);
+        linux.resources = Some(merge(&planned.rest, resources)?);
         // On the disk before a limit is changed: where there is no room for it, nothing is changed.
         let new_state = directory.prepare_state(&stored)?;
-        let mut cgroup = Cgroup::open(&stored.cgroup);
+        let cgroup = Cgroup::open(&stored.cgroup);
         let lost = cgroup.update(&planned, &layout);
         for mut downgrade in lost.map_err(|e| asked_in(e.into(), document))? {
             downgrade.because = in_resources(&downgrade.because).into();
@@ -348,10 +350,17 @@ impl Runtime<'_> {
     /// Creation was killed before there was a process. Its cgroups may have been somebody else's before, so
     /// nothing in them is killed; what is empty is removed.
     fn delete_unborn(&self, id: &ContainerId, stored: &Stored) -> Result<()> {
-        if let Err(e) = Cgroup::open(&stored.cgroup).delete(false) {
-            (self.warn)(&format!("cgroup of unfinished container {id} left: {e}"));
+        match Cgroup::open(&stored.cgroup).delete(false) {
+            Ok(untold) => self.warn_of(untold),
+            Err(e) => (self.warn)(&format!("cgroup of unfinished container {id} left: {e}")),
         }
         self.root.remove(id)
+    }
+
+    fn warn_of(&self, untold: Option<crate::cgroup::Error>) {
+        if let Some(e) = untold {
+            (self.warn)(&e.to_string());
+        }
     }
 
     pub(crate) fn end(&self, id: &ContainerId, stored: &Stored, init: &InitProcess) -> Result<()> {
@@ -384,7 +393,8 @@ impl Runtime<'_> {
         hooks: bool,
     ) -> Result<()> {
         // Processes outlive the first one only where the container shares its pid namespace.
-        Cgroup::open(&stored.cgroup).delete(true)?;
+        let untold = Cgroup::open(&stored.cgroup).delete(true)?;
+        self.warn_of(untold);
         match self.root.remove(id) {
             Err(e) if e.kind == Kind::NotFound => {}
             other => other?,

@@ -11,7 +11,7 @@ const MIN_SHARES: u64 = 2;
 const MAX_SHARES: u64 = 262_144;
 
 pub(super) fn limits(draft: &mut Draft<'_>, cpu: &Cpu, old: Option<&Cpu>) -> Result<(), Error> {
-    weight(draft, cpu)?;
+    weight(draft, cpu, old)?;
     bandwidth(draft, cpu, old)?;
     realtime(draft, cpu)?;
     sets(draft, cpu)
@@ -38,7 +38,15 @@ pub(super) fn weight_of_shares(shares: u64) -> u64 {
     weight
 }
 
-fn weight(draft: &mut Draft<'_>, cpu: &Cpu) -> Result<(), Error> {
+/// The shares to be in force; those of before where a group is idle no longer.
+pub(super) fn shares(cpu: &Cpu, old: Option<&Cpu>) -> Option<u64> {
+    let woken = old.filter(|old| cpu.idle == Some(0) && old.idle == Some(1));
+    cpu.shares
+        .or(woken.and_then(|old| old.shares))
+        .filter(|&shares| shares != 0)
+}
+
+fn weight(draft: &mut Draft<'_>, cpu: &Cpu, old: Option<&Cpu>) -> Result<(), Error> {
     let field = "cpu/idle";
     if let Some(idle) = cpu.idle {
         if !(0..=1).contains(&idle) {
@@ -48,7 +56,7 @@ fn weight(draft: &mut Draft<'_>, cpu: &Cpu) -> Result<(), Error> {
         draft.write(to, "cpu.idle", idle, field);
     }
     let field = "cpu/shares";
-    let Some(shares) = cpu.shares.filter(|&s| s != 0) else {
+    let Some(shares) = shares(cpu, old) else {
         return Ok(());
     };
     let to = draft.controller("cpu", field, shares)?;

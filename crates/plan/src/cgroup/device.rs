@@ -1,14 +1,13 @@
 //! Device rules: what the specification's ordered list means, and what each version is told.
 //!
 //! The rules hold one after the other, per letter of `rwm`, from "nothing is allowed" (as in runc).
-//! The v1 kernel keeps a default and a set of exceptions and cannot say every such list; what it
-//! cannot say is refused here, because it would be accepted and mean something wider there.
 
 use std::fmt;
 
 use lockstep_oci::runtime::{DeviceCgroup, DeviceCgroupType};
 use serde::{Serialize, Serializer};
 
+use super::device_list::{ListWrite, Table};
 use super::layout::{Layout, Mode, Version};
 use super::{Error, Required, program};
 
@@ -38,7 +37,7 @@ impl Access {
     /// All three.
     pub const ALL: Access = Access(7);
 
-    fn parse(letters: &str) -> Option<Access> {
+    pub(super) fn parse(letters: &str) -> Option<Access> {
         let mut bits = 0;
         for letter in letters.chars() {
             bits |= match letter {
@@ -122,31 +121,17 @@ impl DeviceRule {
     }
 
     /// Whether every device of `other` is one of ours. Neither is of both sorts.
-    fn contains(&self, other: &DeviceRule) -> bool {
+    pub(super) fn contains(&self, other: &DeviceRule) -> bool {
         let within = |ours: Option<u32>, theirs: Option<u32>| ours.is_none() || ours == theirs;
         self.kind == other.kind
             && within(self.major, other.major)
             && within(self.minor, other.minor)
     }
 
-    fn overlaps(&self, other: &DeviceRule) -> bool {
+    pub(super) fn overlaps(&self, other: &DeviceRule) -> bool {
         let meets = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
         self.kind == other.kind && meets(self.major, other.major) && meets(self.minor, other.minor)
     }
-}
-
-/// One line for `devices.allow` or `devices.deny`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ListWrite {
-    /// Which of the two files.
-    pub allow: bool,
-    /// The line.
-    pub entry: String,
-    /// JSON pointer of the rule that asks for it; empty for a default one.
-    pub because: String,
-    /// The rule that the line says; none for the default `a`.
-    #[serde(skip)]
-    pub(super) rule: Option<DeviceRule>,
 }
 
 /// What is done about devices.
@@ -164,8 +149,11 @@ pub enum Devices {
     List {
         /// Index into [`Layout::hierarchies`].
         hierarchy: usize,
-        /// The lines.
+        /// The lines of the whole list.
         writes: Vec<ListWrite>,
+        /// For an update: the lines that the container was given so far. Only what [`change_of_list`](super::change_of_list) makes of
+        /// the two is written then.
+        former: Option<Vec<ListWrite>>,
         /// Whether a refusal is an error.
         required: Required,
     },
@@ -269,6 +257,16 @@ fn checked(rule: &DeviceCgroup, pointer: &str) -> Result<DeviceRule, Error> {
     })
 }
 
+/// The lines of a v1 list for what a container was given so far, which was planned once and so has a form.
+pub(super) fn former(
+    given: &[DeviceCgroup],
+    defaults: &[DeviceRule],
+) -> Result<Vec<ListWrite>, Error> {
+    let mut rules = rules(given, "/linux/resources/devices")?;
+    rules.extend(defaults.iter().cloned());
+    Ok(Table::of(&rules)?.writes())
+}
+
 pub(super) fn devices(
     mut rules: Vec<DeviceRule>,
     defaults: &[DeviceRule],
@@ -288,6 +286,7 @@ pub(super) fn devices(
         return Ok(Devices::List {
             hierarchy,
             writes,
+            former: None,
             required,
         });
     }
@@ -317,137 +316,6 @@ pub(super) fn devices(
                 because: pointer.to_owned(),
                 reason: reason.to_owned(),
             })
-        }
-    }
-}
-
-/// The v1 kernel's form of a rule list: a default and exceptions from it.
-struct Table {
-    allow: bool,
-    exceptions: Vec<DeviceRule>,
-}
-
-impl Table {
-    fn of(rules: &[DeviceRule]) -> Result<Table, Error> {
-        let mut table = Table {
-            allow: false,
-            exceptions: Vec::new(),
-        };
-        for rule in rules {
-            if rule.is_total() {
-                table.allow = rule.allow;
-                table.exceptions.clear();
-                continue;
-            }
-            let kinds: &[Kind] = match rule.kind {
-                // After `a` the v1 kernel ignores numbers and letters.
-                Kind::All => &[Kind::Char, Kind::Block],
-                Kind::Char => &[Kind::Char],
-                Kind::Block => &[Kind::Block],
-            };
-            for &kind in kinds {
-                let rule = DeviceRule {
-                    kind,
-                    ..rule.clone()
-                };
-                if rule.allow == table.allow {
-                    table.revoke(&rule)?;
-                } else {
-                    table.except(rule);
-                }
-            }
-        }
-        Ok(table)
-    }
-
-    fn except(&mut self, rule: DeviceRule) {
-        let same = |e: &&mut DeviceRule| {
-            e.kind == rule.kind && e.major == rule.major && e.minor == rule.minor
-        };
-        match self.exceptions.iter_mut().find(same) {
-            Some(old) => old.access.0 |= rule.access.0,
-            None => self.exceptions.push(rule),
-        }
-    }
-
-    fn revoke(&mut self, rule: &DeviceRule) -> Result<(), Error> {
-        for exception in &mut self.exceptions {
-            if exception.access.0 & rule.access.0 == 0 || !exception.overlaps(rule) {
-                continue;
-            }
-            if !rule.contains(exception) {
-                let verb = |allow| if allow { "allow" } else { "deny" };
-                let reason = format!(
-                    "the cgroup v1 device list cannot {} a part of what it was told to {} before ({})",
-                    verb(rule.allow),
-                    verb(exception.allow),
-                    exception.entry(),
-                );
-                return Err(Error::new(rule.because.clone(), rule.entry(), reason));
-            }
-            exception.access.0 &= !rule.access.0;
-        }
-        self.exceptions.retain(|e| e.access.0 != 0);
-        Ok(())
-    }
-
-    /// The fewest lines: every write is a system call at each start of a container.
-    fn writes(mut self) -> Vec<ListWrite> {
-        if !self.allow {
-            self.widen();
-        }
-        let all = std::mem::take(&mut self.exceptions);
-        let is_covered = |rule: &DeviceRule, at: usize| {
-            all.iter().enumerate().any(|(other, wide)| {
-                other != at && wide.contains(rule) && wide.access.0 & rule.access.0 == rule.access.0
-            })
-        };
-        let mut writes = vec![ListWrite {
-            allow: self.allow,
-            entry: "a".to_owned(),
-            because: String::new(),
-            rule: None,
-        }];
-        for (at, rule) in all.iter().enumerate() {
-            if !is_covered(rule, at) {
-                writes.push(ListWrite {
-                    allow: rule.allow,
-                    entry: rule.entry(),
-                    because: rule.because.clone(),
-                    rule: Some(rule.clone()),
-                });
-            }
-        }
-        writes
-    }
-
-    /// The kernel allows an open for reading and writing only if one exception has both letters: where
-    /// two exceptions meet, the narrower one, or a new one for what they share, gets the letters of both.
-    fn widen(&mut self) {
-        let opens = Access::READ.0 | Access::WRITE.0;
-        let all = self.exceptions.clone();
-        for (at, one) in all.iter().enumerate() {
-            for other in &all[at + 1..] {
-                let crosses = !one.contains(other) && !other.contains(one);
-                let both = one.access.0 | other.access.0;
-                // mknod is asked for alone.
-                let wider =
-                    both & opens != one.access.0 & opens && both & opens != other.access.0 & opens;
-                if one.overlaps(other) && crosses && wider {
-                    let mut shared = one.clone();
-                    shared.major = one.major.or(other.major);
-                    shared.minor = one.minor.or(other.minor);
-                    shared.access.0 = both;
-                    self.except(shared);
-                }
-            }
-        }
-        for rule in &mut self.exceptions {
-            if rule.access.0 & opens != 0 {
-                let met = all.iter().filter(|wide| wide.contains(rule));
-                let shared = met.fold(0, |bits, wide| bits | wide.access.0);
-                rule.access.0 |= shared & opens;
-            }
         }
     }
 }

@@ -18,13 +18,7 @@ pub(super) fn limits(
     let limit = bytes(draft, "memory/limit", memory.limit)?;
     let swap = bytes(draft, "memory/swap", memory.swap)?;
     let old_limit = old.and_then(|m| m.limit).filter(|&l| l != 0);
-    if let (Some(limit), Some(swap)) = (limit.or(old_limit), swap)
-        && swap > 0
-        && (limit < 0 || swap < limit)
-    {
-        let reason = format!("memory and swap together cannot be less than memory, {limit}");
-        return Err(draft.error("memory/swap", swap, reason));
-    }
+    check_pair(draft, limit.or(old_limit), swap)?;
     if let Some(value) = limit.or(swap) {
         let field = if limit.is_some() {
             "memory/limit"
@@ -35,7 +29,11 @@ pub(super) fn limits(
         match to.version {
             Version::V1 => pair_v1(draft, to, limit, swap),
             Version::V2 => {
-                pair_v2(draft, to, limit, swap, old_limit)?;
+                // As on v1, a limit of memory alone leaves that of both together as it is.
+                let old_swap = old.and_then(|m| m.swap).filter(|&s| s != 0);
+                let both = swap.or(old_swap.filter(|_| limit.is_some_and(|l| l > 0)));
+                check_pair(draft, limit.or(old_limit), both)?;
+                pair_v2(draft, to, limit, both, old_limit)?;
                 let asked = memory.check_before_update;
                 let asked = asked.or_else(|| old.and_then(|m| m.check_before_update));
                 if asked == Some(true) && limit.is_some_and(|l| l > 0) {
@@ -54,6 +52,16 @@ pub(super) fn limits(
     }
     kernel_memory(draft, memory)?;
     behaviour(draft, memory)
+}
+
+fn check_pair(draft: &Draft<'_>, limit: Option<i64>, both: Option<i64>) -> Result<(), Error> {
+    match (limit, both) {
+        (Some(limit), Some(both)) if both > 0 && (limit < 0 || both < limit) => {
+            let reason = format!("memory and swap together cannot be less than memory, {limit}");
+            Err(draft.error("memory/swap", both, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A limit as given, or none: 0 means "not set" to every engine, -1 means unlimited.

@@ -7,24 +7,29 @@
 mod block_io;
 mod cpu;
 mod device;
+mod device_list;
 mod layout;
 mod memory;
 mod place;
 mod program;
 mod small;
 pub mod systemd;
+mod systemd_limit;
 pub mod systemd_property;
 #[cfg(test)]
 mod tests;
 pub mod undo;
+mod update;
 
 use std::fmt;
 
 use lockstep_oci::runtime::Resources;
 use serde::Serialize;
 
-pub use device::{Access, DeviceRule, Devices, Kind, ListWrite, default_devices};
+pub use device::{Access, DeviceRule, Devices, Kind, default_devices};
+pub use device_list::{Change, ListWrite, change as change_of_list};
 pub use layout::{Hierarchy, Layout, Mode, Version, layout};
+pub use update::{Update, update};
 
 /// What cannot be planned: which field, its value, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -152,23 +157,6 @@ pub struct CgroupPlan {
     pub warnings: Vec<String>,
 }
 
-/// What `update` does to a running container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Update {
-    /// Controllers to enable; a controller is never taken away.
-    pub enable: Option<Enable>,
-    /// Limits, in the order in which they must be written.
-    pub writes: Vec<Write>,
-    /// Device access; [`Devices::Keep`] where the update names no device.
-    pub devices: Devices,
-    /// Properties for the unit, where the container has one.
-    pub properties: Vec<systemd::Property>,
-    /// What they were, for an update that is refused.
-    pub former: Vec<systemd::Property>,
-    /// Fields that have no effect, with the reason, for the log.
-    pub warnings: Vec<String>,
-}
-
 /// Plans the cgroup of a new container.
 ///
 /// `rootless` says that this process is not root of the host: it may have no right to make a cgroup or
@@ -236,36 +224,6 @@ fn plan_in(
         writes: draft.writes,
         devices,
         unit,
-        warnings: draft.warnings,
-    })
-}
-
-/// Plans the change of a running container's limits.
-///
-/// Only what `resources` names is written; `existing` (what the container was given so far) completes
-/// pairs of which only one half is named.
-pub fn update(
-    resources: &Resources,
-    existing: &Resources,
-    default_devices: &[DeviceRule],
-    layout: &Layout,
-    rootless: bool,
-) -> Result<Update, Error> {
-    let mut draft = Draft::new(layout, "");
-    limits(&mut draft, resources, existing)?;
-    let devices = if resources.devices.is_empty() {
-        Devices::Keep
-    } else {
-        let rules = device::rules(&resources.devices, "/devices")?;
-        device::devices(rules, default_devices, layout, rootless, "/devices")?
-    };
-    let properties = systemd::properties(resources, existing, layout);
-    Ok(Update {
-        enable: draft.enable(),
-        writes: draft.writes,
-        devices,
-        former: undo::former_properties(&properties, existing, layout),
-        properties,
         warnings: draft.warnings,
     })
 }

@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 
-use lockstep_oci::runtime::{Cpu, Memory, Resources};
+use lockstep_oci::runtime::Resources;
 use serde::Serialize;
 
-use super::device::{self, DeviceRule, Kind, ListWrite};
 use super::layout::{Layout, Mode};
-use super::{CgroupPlan, Devices, Dir, Error, block_io, cpu};
+use super::systemd_limit::{device_list, properties};
+use super::{CgroupPlan, Devices, Dir, Error};
 
 /// What was learnt from the manager that will own the unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -76,22 +76,9 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// `a(ss)`
     Pairs(Vec<(String, String)>),
+    /// `a(st)`: of each block device, by a path. Devices that are not named keep theirs.
+    Devices(Vec<(String, u64)>),
 }
-
-/// Unlimited, or a weight that is not set.
-pub(super) const INFINITY: u64 = u64::MAX;
-
-/// Since 252 a weight of 0 is that of an idle group.
-const IDLE_SINCE: u32 = 252;
-/// Since 242 a period can be set.
-const PERIOD_SINCE: u32 = 242;
-/// Since 244 CPU sets can be.
-const SETS_SINCE: u32 = 244;
-
-/// systemd's default period of the quota, in microseconds.
-const PERIOD: u64 = 100_000;
-/// Steps in which systemd counts a quota, in microseconds of a second.
-const QUOTA_STEP: u64 = 10_000;
 
 /// Names the unit and where its directories will be.
 ///
@@ -199,11 +186,11 @@ fn expand(slice: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-fn property(name: &'static str, value: Value) -> Property {
+pub(super) fn property(name: &'static str, value: Value) -> Property {
     property_since(0, name, value)
 }
 
-fn property_since(since: u32, name: &'static str, value: Value) -> Property {
+pub(super) fn property_since(since: u32, name: &'static str, value: Value) -> Property {
     Property {
         name: name.into(),
         value,
@@ -241,176 +228,4 @@ pub(super) fn complete(
         unit.properties
             .extend(device_list(writes, &manager.drivers));
     }
-}
-
-/// The limits that systemd has a property for.
-#[must_use]
-pub fn properties(new: &Resources, old: &Resources, layout: &Layout) -> Vec<Property> {
-    let unified = layout.mode == Mode::V2;
-    let mut all = Vec::new();
-    if let Some(memory) = &new.memory {
-        memory_properties(&mut all, memory, old.memory.as_ref(), unified);
-    }
-    if let Some(cpu) = &new.cpu {
-        cpu_properties(&mut all, cpu, old.cpu.as_ref(), unified);
-    }
-    if let Some(limit) = new.pids.as_ref().and_then(|pids| pids.limit) {
-        // systemd takes no 0; a single task is the same limit for one that may not fork.
-        let tasks = u64::try_from(limit).map_or(INFINITY, |limit| limit.max(1));
-        all.push(property("TasksMax", Value::Number(tasks)));
-    }
-    if let Some(weight) = new
-        .block_io
-        .as_ref()
-        .and_then(|io| io.weight)
-        .filter(|&w| w != 0)
-    {
-        all.push(if unified {
-            property("IOWeight", Value::Number(block_io::io_weight(weight)))
-        } else {
-            property("BlockIOWeight", Value::Number(weight.into()))
-        });
-    }
-    all
-}
-
-fn bytes(value: Option<i64>) -> Option<u64> {
-    value
-        .filter(|&n| n != 0)
-        .map(|n| u64::try_from(n).unwrap_or(INFINITY))
-}
-
-fn memory_properties(
-    all: &mut Vec<Property>,
-    memory: &Memory,
-    old: Option<&Memory>,
-    unified: bool,
-) {
-    let limit = bytes(memory.limit);
-    if let Some(limit) = limit {
-        let name = if unified { "MemoryMax" } else { "MemoryLimit" };
-        all.push(property(name, Value::Number(limit)));
-    }
-    if !unified {
-        return;
-    }
-    if let Some(low) = bytes(memory.reservation) {
-        all.push(property("MemoryLow", Value::Number(low)));
-    }
-    let limit = limit.or(old.and_then(|m| bytes(m.limit)));
-    match (bytes(memory.swap), limit) {
-        (Some(INFINITY), _) | (None, Some(INFINITY)) => {
-            all.push(property("MemorySwapMax", Value::Number(INFINITY)));
-        }
-        (Some(swap), Some(limit)) => {
-            all.push(property(
-                "MemorySwapMax",
-                Value::Number(swap.saturating_sub(limit)),
-            ));
-        }
-        _ => {}
-    }
-}
-
-fn cpu_properties(all: &mut Vec<Property>, cpu: &Cpu, old: Option<&Cpu>, unified: bool) {
-    let shares = cpu.shares.filter(|&s| s != 0);
-    match (unified, cpu.idle, shares) {
-        (true, Some(1), _) => {
-            all.push(property_since(IDLE_SINCE, "CPUWeight", Value::Number(0)));
-        }
-        (_, Some(1), _) | (_, _, None) => {}
-        (true, _, Some(shares)) => {
-            all.push(property(
-                "CPUWeight",
-                Value::Number(cpu::weight_of_shares(shares)),
-            ));
-        }
-        (false, _, Some(shares)) => all.push(property("CPUShares", Value::Number(shares))),
-    }
-    let period = cpu.period.filter(|&p| p != 0);
-    let quota = cpu.quota.filter(|&q| q != 0);
-    if period.is_some() || quota.is_some() {
-        let period = period
-            .or(old.and_then(|c| c.period))
-            .filter(|&p| p != 0)
-            .unwrap_or(PERIOD);
-        let quota = quota
-            .or(old.and_then(|c| c.quota))
-            .and_then(|q| u64::try_from(q).ok());
-        let per_second = match quota.filter(|&q| q != 0) {
-            // systemd rounds down, the container was promised no less.
-            Some(quota) => (quota.saturating_mul(1_000_000) / period).next_multiple_of(QUOTA_STEP),
-            None => INFINITY,
-        };
-        if period != PERIOD {
-            let value = Value::Number(period);
-            all.push(property_since(PERIOD_SINCE, "CPUQuotaPeriodUSec", value));
-        }
-        all.push(property("CPUQuotaPerSecUSec", Value::Number(per_second)));
-    }
-    if !unified {
-        return;
-    }
-    for (name, list) in [
-        ("AllowedCPUs", &cpu.cpus),
-        ("AllowedMemoryNodes", &cpu.mems),
-    ] {
-        if let Some(mask) = list.as_deref().and_then(bit_mask) {
-            all.push(property_since(SETS_SINCE, name, Value::Bytes(mask)));
-        }
-    }
-}
-
-/// `0-2,7` as bytes of bits, lowest first; nothing for a list in another form.
-fn bit_mask(list: &str) -> Option<Vec<u8>> {
-    /// CPUs that the kernel can be built for at most.
-    const MAX: usize = 8192;
-    let mut mask = Vec::new();
-    for part in list.trim().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (first.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
-        if first > last || last >= MAX {
-            return None;
-        }
-        for bit in first..=last {
-            if mask.len() <= bit / 8 {
-                mask.resize(bit / 8 + 1, 0);
-            }
-            mask[bit / 8] |= 1 << (bit % 8);
-        }
-    }
-    Some(mask)
-}
-
-/// A v1 list as `DevicePolicy` and `DeviceAllow`. What systemd has no form for (a driver without name,
-/// denials from an open default) is left out: it is in the kernel's list until systemd reloads.
-fn device_list(writes: &[ListWrite], drivers: &str) -> Vec<Property> {
-    let open = writes.first().is_some_and(|write| write.allow);
-    let policy = if open { "auto" } else { "strict" };
-    let mut allow = Vec::new();
-    if !open {
-        for rule in writes.iter().filter_map(|write| write.rule.as_ref()) {
-            allow.extend(specifiers(rule, drivers).map(|name| (name, rule.access.to_string())));
-        }
-    }
-    vec![
-        property("DevicePolicy", Value::Text(policy.to_owned())),
-        property("DeviceAllow", Value::Pairs(allow)),
-    ]
-}
-
-fn specifiers(rule: &DeviceRule, drivers: &str) -> impl Iterator<Item = String> {
-    let sort = match rule.kind {
-        Kind::Block => "block",
-        Kind::Char | Kind::All => "char",
-    };
-    let names = match (rule.major, rule.minor) {
-        (Some(major), Some(minor)) => vec![format!("/dev/{sort}/{major}:{minor}")],
-        (Some(major), None) => device::driver_names(drivers, rule.kind, major)
-            .map(|name| format!("{sort}-{name}"))
-            .collect(),
-        (None, None) => vec![format!("{sort}-*")],
-        (None, Some(_)) => Vec::new(),
-    };
-    names.into_iter()
 }

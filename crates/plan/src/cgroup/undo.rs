@@ -7,7 +7,8 @@
 use lockstep_oci::runtime::Resources;
 
 use super::layout::Layout;
-use super::systemd::{self, INFINITY, Property, Value};
+use super::systemd::{Property, Value};
+use super::systemd_limit::{INFINITY, properties};
 
 /// What to write to the control file `name`, which showed `text`, after `written` was written to it; nothing where
 /// that is not known.
@@ -16,8 +17,7 @@ pub fn former_value(name: &str, written: &str, text: &str) -> Option<String> {
     let Some(form) = unset(name) else {
         return (!text.contains('\n')).then(|| text.to_owned());
     };
-    // The weight without a device is a line too.
-    let key = written.split_once(' ').map_or("default", |(key, _)| key);
+    let key = device(written);
     let mut lines = text.lines();
     let line = lines.find(|line| line.split(' ').next() == Some(key));
     match line {
@@ -27,8 +27,13 @@ pub fn former_value(name: &str, written: &str, text: &str) -> Option<String> {
     }
 }
 
+/// The device of a line; the weight without one is a line too.
+pub(super) fn device(line: &str) -> &str {
+    line.split_once(' ').map_or("default", |(device, _)| device)
+}
+
 /// What means no limit behind a device's name, for a file that has a line for each; empty where each is listed.
-fn unset(name: &str) -> Option<&'static str> {
+pub(super) fn unset(name: &str) -> Option<&'static str> {
     Some(match name {
         "io.max" => "rbps=max wbps=max riops=max wiops=max",
         "io.latency" => "target=max",
@@ -40,29 +45,51 @@ fn unset(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The values that `properties` replace.
+/// The values that properties replace.
 pub(super) fn former_properties(
-    properties: &[Property],
+    new: &[Property],
     existing: &Resources,
     layout: &Layout,
 ) -> Vec<Property> {
-    let former = systemd::properties(existing, &Resources::default(), layout);
+    let former = properties(existing, &Resources::default(), layout);
     let of = |new: &Property| {
-        let old = former.iter().find(|old| old.name == new.name);
-        old.cloned().unwrap_or_else(|| Property {
-            value: nothing(new),
+        let mut same = former.iter().filter(|old| old.name == new.name);
+        let value = match &new.value {
+            Value::Devices(list) => {
+                let told: Vec<_> = same
+                    .filter_map(|old| of_devices(&old.value))
+                    .flatten()
+                    .collect();
+                let rate = |path: &String| told.iter().rfind(|(of, _)| of == path).map(|t| t.1);
+                let value =
+                    |(path, _): &(String, u64)| (path.clone(), rate(path).unwrap_or(INFINITY));
+                Value::Devices(list.iter().map(value).collect())
+            }
+            _ => same
+                .next_back()
+                .map_or_else(|| nothing(new), |old| old.value.clone()),
+        };
+        Property {
+            value,
             ..new.clone()
-        })
+        }
     };
-    properties.iter().map(of).collect()
+    new.iter().map(of).collect()
+}
+
+fn of_devices(value: &Value) -> Option<&Vec<(String, u64)>> {
+    match value {
+        Value::Devices(list) => Some(list),
+        _ => None,
+    }
 }
 
 /// The value of a limit that is not set.
 fn nothing(property: &Property) -> Value {
     match property.value {
         Value::Bytes(_) => Value::Bytes(Vec::new()),
-        // A protection, not a limit.
-        _ if property.name == "MemoryLow" => Value::Number(0),
+        // Protections, not limits.
+        _ if ["MemoryLow", "MemoryMin"].contains(&&*property.name) => Value::Number(0),
         _ => Value::Number(INFINITY),
     }
 }

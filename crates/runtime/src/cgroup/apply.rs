@@ -1,22 +1,20 @@
-//! Writing limits and device rules into the directories.
+//! Writing limits into the directories, and device rules by way of `device.rs`.
 //!
 //! Every refusal becomes a sentence with the field that asked, what is in force, and where it is known
 //! what to change: engines show this text to their users.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
 use lockstep_kernel as kernel;
-use lockstep_kernel::bpf;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::undo::former_value;
 use lockstep_plan::cgroup::{
-    Devices, IfMissing, Layout, ListWrite, Required, Update, Version, Write,
+    Devices, IfMissing, Layout, ListWrite, Required, Update, Version, Write, change_of_list,
 };
 
 use super::create::enable_controllers;
-use super::{Cgroup, DirState, Downgrade, Error, open_dir, systemd};
+use super::{Cgroup, DirState, Downgrade, Error, device, systemd};
 
 /// Errnos of a control file that is not there, or can only be written.
 const UNREADABLE: [i32; 5] = [
@@ -32,11 +30,7 @@ impl Cgroup {
     ///
     /// `layout` is the one that the writes were planned with.
     pub fn apply(&mut self, writes: &[Write], layout: &Layout) -> Result<Vec<Downgrade>, Error> {
-        let mut downgrades: Vec<Downgrade> = Vec::new();
-        let mut done = vec![false; writes.len()];
-        for at in 0..writes.len() {
-            self.apply_at(writes, at, layout, &mut done, &mut downgrades)?;
-        }
+        let downgrades = self.write_each(writes, layout)?;
         for write in writes {
             if !downgrades.iter().any(|lost| lost.because == write.because) {
                 let label = layout.hierarchies[write.hierarchy].label();
@@ -46,9 +40,18 @@ impl Cgroup {
         Ok(downgrades)
     }
 
+    fn write_each(&self, writes: &[Write], layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        let mut downgrades: Vec<Downgrade> = Vec::new();
+        let mut done = vec![false; writes.len()];
+        for at in 0..writes.len() {
+            self.apply_at(writes, at, layout, &mut done, &mut downgrades)?;
+        }
+        Ok(downgrades)
+    }
+
     /// Does all that an update asks for; what was best effort and failed is returned. When one limit is refused
     /// the others get their old values back.
-    pub fn update(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+    pub fn update(&self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
         // Files of a controller are there when it is enabled.
         self.enable(update, layout)?;
         let before = self.present(&update.writes, layout)?;
@@ -66,15 +69,47 @@ impl Cgroup {
         result
     }
 
-    fn change(&mut self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
-        if let Some(unit) = &self.state.unit {
+    fn change(&self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        let Some(unit) = &self.state.unit else {
+            return self.write_all(update, layout);
+        };
+        let change = || {
             systemd::set_properties(unit, &update.properties)?;
             // It takes away the controllers that it knows no use for.
             self.enable(update, layout)?;
+            let mut lost = self.write_each(&update.again, layout)?;
+            lost.extend(self.write_all(update, layout)?);
+            Ok(lost)
+        };
+        match update.devices {
+            // systemd writes its list of devices anew on version 1: nothing, and then line by line.
+            Devices::List { .. } => self.stopped(change),
+            _ => change(),
         }
-        let mut lost = self.apply(&update.writes, layout)?;
+    }
+
+    fn write_all(&self, update: &Update, layout: &Layout) -> Result<Vec<Downgrade>, Error> {
+        let mut lost = self.write_each(&update.writes, layout)?;
         lost.extend(self.apply_devices(&update.devices, layout)?);
         Ok(lost)
+    }
+
+    /// Does it while no process of the container runs.
+    fn stopped<T>(&self, act: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let paused = self.frozen()?;
+        if !paused {
+            self.freeze()?;
+        }
+        let result = act();
+        // The first error is the one to report.
+        match (paused, result) {
+            (false, Ok(value)) => self.thaw().map(|()| value),
+            (false, Err(error)) => {
+                drop(self.thaw());
+                Err(error)
+            }
+            (true, result) => result,
+        }
     }
 
     fn enable(&self, update: &Update, layout: &Layout) -> Result<(), Error> {
@@ -197,19 +232,21 @@ impl Cgroup {
             }
             Devices::Open { hierarchy } => {
                 let dir = self.dir(&layout.hierarchies[*hierarchy].label());
-                let result = dir.map_or(Ok(()), |dir| take_programs(&dir.path));
+                let result = dir.map_or(Ok(()), |dir| device::take_programs(&dir.path));
                 (result, Required::Hard)
             }
             Devices::List {
                 hierarchy,
                 writes,
+                former,
                 required,
             } => {
                 let dir = self.dir(&layout.hierarchies[*hierarchy].label());
-                (
-                    dir.map_or_else(no_dir, |dir| write_list(dir, writes)),
-                    *required,
-                )
+                let result = dir.map_or_else(no_dir, |dir| match former {
+                    Some(former) => self.change_list(dir, former, writes),
+                    None => device::write_list(dir, writes),
+                });
+                (result, *required)
             }
             Devices::Program {
                 hierarchy,
@@ -217,7 +254,7 @@ impl Cgroup {
                 required,
             } => {
                 let dir = self.dir(&layout.hierarchies[*hierarchy].label());
-                let result = dir.map_or_else(no_dir, |dir| put_program(&dir.path, program));
+                let result = dir.map_or_else(no_dir, |dir| device::put_program(&dir.path, program));
                 (result, *required)
             }
         };
@@ -226,9 +263,24 @@ impl Cgroup {
             other => other.map(|()| None),
         }
     }
+
+    /// Brings a list of version 1 from what is in force to `wanted`.
+    fn change_list(
+        &self,
+        dir: &DirState,
+        former: &[ListWrite],
+        wanted: &[ListWrite],
+    ) -> Result<(), Error> {
+        let text = device::list(dir)?;
+        let change = change_of_list(&text, former, wanted);
+        match change.stopped {
+            true => self.stopped(|| device::write_list(dir, &change.writes)),
+            false => device::write_changes(dir, &change.writes),
+        }
+    }
 }
 
-const DEVICES: &str = "/linux/resources/devices";
+pub(super) const DEVICES: &str = "/linux/resources/devices";
 
 fn no_dir() -> Result<(), Error> {
     let what = "cannot set devices limit: container could not join or create cgroup";
@@ -330,84 +382,4 @@ fn refused(dir: &DirState, write: &Write, call: kernel::Error) -> Error {
     Error::call(what, call)
         .hint(hint)
         .because(write.because.clone())
-}
-
-/// Each control file is opened once for all its lines; the kernel takes one line per write(2).
-fn write_list(dir: &DirState, writes: &[ListWrite]) -> Result<(), Error> {
-    let mut open = [None, None];
-    for write in writes {
-        let name = if write.allow {
-            "devices.allow"
-        } else {
-            "devices.deny"
-        };
-        let refused = |call: kernel::Error| {
-            let forbidden = call.is(&[Errno::EPERM.0]);
-            let what = format!("cannot write {:?} to {name}", write.entry);
-            let error = Error::call(what, call);
-            let error = if forbidden {
-                error
-                    .hint("the parent cgroup denies it: this runtime may itself run in a container")
-            } else {
-                error
-            };
-            let because = if write.because.is_empty() {
-                DEVICES
-            } else {
-                &write.because
-            };
-            error.because(because)
-        };
-        let slot = &mut open[usize::from(write.allow)];
-        if slot.is_none() {
-            let path = format!("{}/{name}", dir.path);
-            *slot = Some(kernel::cgroup::open_for_writing(CWD, path).map_err(refused)?);
-        }
-        if let Some(file) = slot {
-            kernel::file::write_fd(&*file, write.entry.as_bytes()).map_err(refused)?;
-        }
-    }
-    Ok(())
-}
-
-fn bpf_refused(call: kernel::Error) -> Error {
-    let forbidden = call.is(&[Errno::EPERM.0, Errno::EACCES.0]);
-    let error = Error::call("cannot restrict the container's devices", call).because(DEVICES);
-    if forbidden {
-        error.hint("device programs need CAP_BPF and CAP_NET_ADMIN in the initial user namespace")
-    } else {
-        error
-    }
-}
-
-fn put_program(path: &str, program: &[u64]) -> Result<(), Error> {
-    let dir = open_dir(path)?;
-    let loaded = bpf::load_device_filter(program).map_err(bpf_refused)?;
-    let attached = bpf::device_filters(&dir).map_err(bpf_refused)?;
-    if let [old] = attached.as_slice() {
-        match bpf::attach_device_filter(&dir, &loaded, Some(old.as_fd())) {
-            // KERNEL(5.6): without BPF_F_REPLACE the new one is added and the old one taken away.
-            Err(call) if call.is(&[Errno::EINVAL.0]) => {}
-            other => return other.map_err(bpf_refused),
-        }
-    }
-    // The new one first: between two calls both hold, never none.
-    bpf::attach_device_filter(&dir, &loaded, None).map_err(bpf_refused)?;
-    detach(&dir, &attached)
-}
-
-fn take_programs(path: &str) -> Result<(), Error> {
-    let dir = open_dir(path)?;
-    match bpf::device_filters(&dir) {
-        // Who may not look at programs has put none there.
-        Err(call) if call.is(&[Errno::EPERM.0, Errno::EINVAL.0]) => Ok(()),
-        found => detach(&dir, &found.map_err(bpf_refused)?),
-    }
-}
-
-fn detach(dir: impl AsFd, programs: &[std::os::fd::OwnedFd]) -> Result<(), Error> {
-    for old in programs {
-        bpf::detach_device_filter(dir.as_fd(), old).map_err(bpf_refused)?;
-    }
-    Ok(())
 }

@@ -6,7 +6,8 @@ use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::{CgroupPlan, Dir, Enable, Layout, Version};
 
-use super::{Cgroup, CgroupState, DirState, Downgrade, Error, FORBIDDEN, control, systemd};
+use super::systemd::{self, Started, UnitState};
+use super::{Cgroup, CgroupState, DirState, Downgrade, Error, FORBIDDEN, control};
 
 const MODE: u32 = 0o755;
 
@@ -18,19 +19,25 @@ impl Cgroup {
     /// Makes the directories of the plan. On an error those made so far are removed again.
     ///
     /// A directory that is there already is used if it is empty and not frozen, as runc does, and is
-    /// not removed at the end.
+    /// not removed at the end. So is a slice, which somebody else may have begun to use by then.
     pub fn create(plan: &CgroupPlan, layout: &Layout) -> Result<Cgroup, Error> {
         let mut cgroup = Cgroup::open(&CgroupState::default());
         let intended = CgroupState::intended(plan, layout);
         if let Some(unit) = &plan.unit {
-            cgroup.placeholder = systemd::start(unit)?;
-            cgroup.state.unit = intended.unit;
+            let started = systemd::start(unit)?;
+            cgroup.state.unit = intended.unit.map(|state| UnitState {
+                found: matches!(started, Started::Found),
+                ..state
+            });
+            if let Started::Scope(placeholder) = started {
+                cgroup.placeholder = Some(placeholder);
+            }
         }
         for (dir, intended) in plan.dirs.iter().zip(intended.dirs) {
             let result = cgroup.add(plan, layout, dir, intended);
             if let Err(error) = result {
-                // Ours and empty; the error that is on its way says more than one of rmdir.
-                drop(cgroup.delete(false));
+                // Empty, or with nothing but the placeholder; the error that is on its way says more than one of rmdir.
+                drop(cgroup.delete(cgroup.state.unit.is_some()));
                 return Err(error);
             }
         }
@@ -44,7 +51,7 @@ impl Cgroup {
         dir: &Dir,
         intended: DirState,
     ) -> Result<(), Error> {
-        let owned = plan.unit.is_some();
+        let owned = self.state.unit.as_ref().is_some_and(|unit| !unit.found);
         let Some(state) = make(dir, intended, layout, owned)? else {
             return Ok(());
         };
@@ -66,7 +73,7 @@ fn make(
     let mount = &layout.hierarchies[dir.hierarchy].mount;
     match make_dir(mount, &dir.path) {
         Ok(()) => Ok(Some(state)),
-        // systemd has made it for the unit that we have just started; a unit that was there before has
+        // systemd has made it for the unit that we have just started; a scope that was there before has
         // been refused by name.
         Err(call) if owned && call.is(&[Errno::EEXIST.0]) => Ok(Some(state)),
         Err(call) if call.is(&[Errno::EEXIST.0]) => {

@@ -3,39 +3,40 @@
 //! Own, because a D-Bus library brings threads or an async runtime and is larger than all of the rest;
 //! the protocol is that of the D-Bus specification, version 0.42, little-endian, without descriptors.
 
+mod wire;
+
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use lockstep_plan::cgroup::systemd::{Property, Value};
+use lockstep_abi::errno::Errno;
+use lockstep_kernel as kernel;
 
-/// How long an answer may take: systemd may be busy with the jobs of a boot.
+#[cfg(any(test, fuzzing))]
+pub(crate) use wire::read_all;
+pub(super) use wire::{Body, Method, Reply};
+use wire::{ERROR, Message, REPLY, SIGNAL, encode, read_message, read_number};
+
+/// How long all of one connection may take, with the job that it waits for: systemd may be busy with those of a boot.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest message that is read; ours and systemd's answers have a few hundred bytes.
 const MESSAGE_MAX: usize = 1 << 20;
 
-// Message types and header fields.
-const CALL: u8 = 1;
-const REPLY: u8 = 2;
-const ERROR: u8 = 3;
-const SIGNAL: u8 = 4;
-const PATH: u8 = 1;
-const INTERFACE: u8 = 2;
-const MEMBER: u8 = 3;
-const ERROR_NAME: u8 = 4;
-const REPLY_SERIAL: u8 = 5;
-const DESTINATION: u8 = 6;
-const SIGNATURE: u8 = 8;
-
 /// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// Nothing listens.
+    Connect(kernel::Error),
     /// The connection.
     Io(io::Error),
+    /// There was no answer in that time.
+    Late(Duration),
     /// The other side's answer: name and text.
     Refused(String, String),
+    /// The job that the call has queued ended with another result than `done`.
+    Job(String),
 }
 
 impl From<io::Error> for Failure {
@@ -47,209 +48,74 @@ impl From<io::Error> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Failure::Connect(call) => write!(f, "{call}"),
             Failure::Io(error) => write!(f, "{error}"),
+            Failure::Late(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             Failure::Refused(name, text) => write!(f, "{name}: {text}"),
+            Failure::Job(result) => write!(f, "the result of its job is {result}"),
         }
     }
-}
-
-/// Values in wire form, with their signature.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    bytes: Vec<u8>,
-    signature: String,
-}
-
-impl Body {
-    fn pad(&mut self, to: usize) {
-        while !self.bytes.len().is_multiple_of(to) {
-            self.bytes.push(0);
-        }
-    }
-
-    fn raw_number(&mut self, n: u32) {
-        self.pad(4);
-        self.bytes.extend(n.to_le_bytes());
-    }
-
-    fn raw_text(&mut self, text: &str) {
-        self.raw_number(length(text.len()));
-        self.bytes.extend(text.as_bytes());
-        self.bytes.push(0);
-    }
-
-    fn raw_signature(&mut self, text: &str) {
-        self.bytes.push(text.len() as u8);
-        self.bytes.extend(text.as_bytes());
-        self.bytes.push(0);
-    }
-
-    /// An array whose elements start at a multiple of `align`: its length does not count the padding
-    /// before the first.
-    fn raw_array(&mut self, align: usize, fill: impl FnOnce(&mut Self)) {
-        self.raw_number(0);
-        let at = self.bytes.len() - 4;
-        self.pad(align);
-        let start = self.bytes.len();
-        fill(self);
-        let size = length(self.bytes.len() - start);
-        self.bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
-    }
-
-    /// `s`
-    pub(super) fn text(mut self, text: &str) -> Self {
-        self.signature.push('s');
-        self.raw_text(text);
-        self
-    }
-
-    /// `b`
-    pub(super) fn flag(mut self, flag: bool) -> Self {
-        self.signature.push('b');
-        self.raw_number(flag.into());
-        self
-    }
-
-    /// `a(sv)`
-    pub(super) fn properties(mut self, properties: &[Property]) -> Self {
-        self.signature.push_str("a(sv)");
-        self.raw_array(8, |body| {
-            for property in properties {
-                body.pad(8);
-                body.raw_text(&property.name);
-                body.variant(&property.value);
-            }
-        });
-        self
-    }
-
-    /// `a(sa(sv))` without an element: auxiliary units, of which there are none.
-    pub(super) fn no_units(mut self) -> Self {
-        self.signature.push_str("a(sa(sv))");
-        self.raw_array(8, |_| {});
-        self
-    }
-
-    fn variant(&mut self, value: &Value) {
-        match value {
-            Value::Bool(flag) => {
-                self.raw_signature("b");
-                self.raw_number((*flag).into());
-            }
-            Value::Number(n) => {
-                self.raw_signature("t");
-                self.pad(8);
-                self.bytes.extend(n.to_le_bytes());
-            }
-            Value::Signed64(n) => {
-                self.raw_signature("x");
-                self.pad(8);
-                self.bytes.extend(n.to_le_bytes());
-            }
-            Value::Unsigned32(n) => {
-                self.raw_signature("u");
-                self.raw_number(*n);
-            }
-            Value::Signed32(n) => {
-                self.raw_signature("i");
-                self.raw_number(n.cast_unsigned());
-            }
-            Value::Text(text) => {
-                self.raw_signature("s");
-                self.raw_text(text);
-            }
-            Value::Texts(all) => {
-                self.raw_signature("as");
-                self.raw_array(4, |body| all.iter().for_each(|text| body.raw_text(text)));
-            }
-            Value::Pids(all) => {
-                self.raw_signature("au");
-                self.raw_array(4, |body| all.iter().for_each(|&pid| body.raw_number(pid)));
-            }
-            Value::Bytes(all) => {
-                self.raw_signature("ay");
-                self.raw_array(1, |body| body.bytes.extend(all));
-            }
-            Value::Pairs(all) => {
-                self.raw_signature("a(ss)");
-                self.raw_array(8, |body| {
-                    for (first, second) in all {
-                        body.pad(8);
-                        body.raw_text(first);
-                        body.raw_text(second);
-                    }
-                });
-            }
-        }
-    }
-}
-
-/// What we send is far below 4 GiB.
-fn length(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// An address of a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Method<'a> {
-    pub(super) destination: &'a str,
-    pub(super) path: &'a str,
-    pub(super) interface: &'a str,
-    pub(super) member: &'a str,
-}
-
-/// A message that came in.
-#[derive(Debug, Default)]
-struct Message {
-    kind: u8,
-    reply_to: u32,
-    member: String,
-    error: String,
-    body: Vec<u8>,
 }
 
 /// A connection after its handshake.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: UnixStream,
+    limit: Duration,
+    /// When that is over.
+    end: Instant,
     serial: u32,
     /// Signals that came while an answer was waited for.
     signals: Vec<Message>,
 }
 
 impl Connection {
-    /// Takes a connected stream socket and proves who we are by its credentials (SASL EXTERNAL).
-    pub(super) fn open(socket: OwnedFd) -> Result<Connection, Failure> {
-        let mut stream = UnixStream::from(socket);
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+    /// Connects, and proves who we are by the socket's credentials (SASL EXTERNAL).
+    pub(super) fn open(socket: &Path) -> Result<Connection, Failure> {
+        Connection::open_within(socket, TIMEOUT)
+    }
+
+    fn open_within(socket: &Path, limit: Duration) -> Result<Connection, Failure> {
+        let end = Instant::now() + limit;
+        let connected = kernel::socket::connect_stream_within(socket, limit);
+        let stream = connected.map_err(|call| match call.is(&[Errno::EAGAIN.0]) {
+            true => Failure::Late(limit),
+            false => Failure::Connect(call),
+        })?;
+        let mut connection = Connection {
+            stream: UnixStream::from(stream),
+            limit,
+            end,
+            serial: 0,
+            signals: Vec::new(),
+        };
+        connection.authenticate()?;
+        Ok(connection)
+    }
+
+    fn authenticate(&mut self) -> Result<(), Failure> {
         // Without a name the peer takes the socket's own credentials: inside a user namespace our
         // number is not the one that it sees. BEGIN goes along: systemd's own socket reads on after it
         // only when something new comes, so no call may arrive together with it.
-        stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
+        self.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         loop {
-            let line = read_line(&mut stream)?;
+            let line = self.read_line()?;
             match line.split(' ').next() {
                 Some("DATA") => {}
-                Some("OK") => break,
+                Some("OK") => return Ok(()),
                 _ => {
                     let name = "org.freedesktop.DBus.Error.AuthFailed".to_owned();
                     return Err(Failure::Refused(name, line));
                 }
             }
         }
-        Ok(Connection {
-            stream,
-            serial: 0,
-            signals: Vec::new(),
-        })
     }
 
     /// Calls a method and waits for its answer, which is returned in wire form.
     pub(super) fn call(&mut self, method: Method<'_>, body: &Body) -> Result<Reply, Failure> {
         self.serial += 1;
         let message = encode(self.serial, method, body);
-        self.stream.write_all(&message)?;
+        self.send(&message)?;
         loop {
             let message = self.receive()?;
             match message.kind {
@@ -286,7 +152,7 @@ impl Connection {
 
     fn receive(&mut self) -> Result<Message, Failure> {
         let mut fixed = [0u8; 16];
-        self.stream.read_exact(&mut fixed)?;
+        self.fill(&mut fixed)?;
         if fixed[0] != b'l' {
             return Err(malformed());
         }
@@ -296,36 +162,64 @@ impl Connection {
             return Err(malformed());
         }
         let mut rest = vec![0u8; fields.next_multiple_of(8) + body];
-        self.stream.read_exact(&mut rest)?;
+        self.fill(&mut rest)?;
         read_message(fixed[1], fields, rest).ok_or_else(malformed)
     }
-}
 
-/// A message of a kind from its header fields, of that length and padded to a multiple of 8, and its body.
-fn read_message(kind: u8, fields: usize, mut rest: Vec<u8>) -> Option<Message> {
-    let body = rest.split_off(fields.next_multiple_of(8));
-    let mut message = Message {
-        kind,
-        body,
-        ..Message::default()
-    };
-    read_fields(&rest[..fields], &mut message)?;
-    Some(message)
-}
-
-/// Reads a message and its body in every way that there is, for the fuzz target.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn read_all(bytes: &[u8]) {
-    let Some((&[kind, fields], rest)) = bytes.split_first_chunk() else {
-        return;
-    };
-    let fields = usize::from(fields);
-    if fields.next_multiple_of(8) > rest.len() {
-        return;
+    fn read_line(&mut self) -> Result<String, Failure> {
+        let mut line = Vec::new();
+        // Byte by byte: what follows the last line belongs to the messages.
+        while !line.ends_with(b"\r\n") && line.len() < 512 {
+            let mut byte = [0u8];
+            self.fill(&mut byte)?;
+            line.extend(byte);
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
-    if let Some(message) = read_message(kind, fields, rest.to_vec()) {
-        let reply = Reply(message.body);
-        drop((reply.text(0), reply.variant_text(), reply.job()));
+
+    /// The socket's own time limits are of one call, and a peer that says other things begins each anew.
+    fn left(&self) -> Result<Duration, Failure> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failure::Late(self.limit));
+        }
+        Ok(left)
+    }
+
+    fn send(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            self.stream.set_write_timeout(Some(self.left()?))?;
+            let sent = self.stream.write(bytes);
+            bytes = &bytes[moved(sent)?..];
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+        let mut at = 0;
+        while at < buffer.len() {
+            self.stream.set_read_timeout(Some(self.left()?))?;
+            let got = self.stream.read(&mut buffer[at..]);
+            at += moved(got)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes went. None where the call was interrupted or its time was over, which the clock tells.
+fn moved(result: io::Result<usize>) -> Result<usize, Failure> {
+    match result {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other side hung up").into()),
+        Ok(n) => Ok(n),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+            ) =>
+        {
+            Ok(0)
+        }
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -334,169 +228,5 @@ fn malformed() -> Failure {
     Failure::Io(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
-fn read_line(stream: &mut UnixStream) -> io::Result<String> {
-    let mut line = Vec::new();
-    // Byte by byte: what follows the last line belongs to the messages.
-    while !line.ends_with(b"\r\n") && line.len() < 512 {
-        let mut byte = [0u8];
-        stream.read_exact(&mut byte)?;
-        line.extend(byte);
-    }
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
-}
-
-fn encode(serial: u32, method: Method<'_>, body: &Body) -> Vec<u8> {
-    let mut header = Body::default();
-    header.bytes.extend([b'l', CALL, 0, 1]);
-    header.raw_number(length(body.bytes.len()));
-    header.raw_number(serial);
-    header.raw_array(8, |header| {
-        for (code, kind, text) in [
-            (PATH, "o", method.path),
-            (INTERFACE, "s", method.interface),
-            (MEMBER, "s", method.member),
-            (DESTINATION, "s", method.destination),
-        ] {
-            header.pad(8);
-            header.bytes.push(code);
-            header.raw_signature(kind);
-            header.raw_text(text);
-        }
-        if !body.signature.is_empty() {
-            header.pad(8);
-            header.bytes.push(SIGNATURE);
-            header.raw_signature("g");
-            header.raw_signature(&body.signature);
-        }
-    });
-    header.pad(8);
-    header.bytes.extend(&body.bytes);
-    header.bytes
-}
-
-fn read_number(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(four.try_into().ok()?))
-}
-
-/// A string or object path at `at` (aligned): its text and where it ends.
-fn read_text(bytes: &[u8], at: usize) -> Option<(String, usize)> {
-    let at = at.next_multiple_of(4);
-    let size = read_number(bytes, at)? as usize;
-    let text = bytes.get(at + 4..(at + 4).checked_add(size)?)?;
-    Some((
-        String::from_utf8_lossy(text).into_owned(),
-        at + 4 + size + 1,
-    ))
-}
-
-/// Fields of the header: code, signature of one letter, value.
-fn read_fields(bytes: &[u8], message: &mut Message) -> Option<()> {
-    let mut at = 0;
-    while at < bytes.len() {
-        at = at.next_multiple_of(8);
-        let code = *bytes.get(at)?;
-        let kind = *bytes.get(at + 2)?;
-        at += 4;
-        match kind {
-            b's' | b'o' => {
-                let (text, end) = read_text(bytes, at)?;
-                at = end;
-                match code {
-                    MEMBER => message.member = text,
-                    ERROR_NAME => message.error = text,
-                    _ => {}
-                }
-            }
-            b'u' => {
-                let number = read_number(bytes, at.next_multiple_of(4))?;
-                if code == REPLY_SERIAL {
-                    message.reply_to = number;
-                }
-                at = at.next_multiple_of(4) + 4;
-            }
-            b'g' => at += *bytes.get(at)? as usize + 2,
-            _ => return None,
-        }
-    }
-    Some(())
-}
-
-/// The body of an answer or a signal.
-#[derive(Debug)]
-pub(super) struct Reply(Vec<u8>);
-
-impl Reply {
-    /// The string or object path that starts at `at`.
-    pub(super) fn text(&self, at: usize) -> Option<String> {
-        read_text(&self.0, at).map(|(text, _)| text)
-    }
-
-    /// The body as a variant that holds a string.
-    pub(super) fn variant_text(&self) -> Option<String> {
-        // Length, letter and NUL of its signature come first.
-        (self.0.get(..3)? == [1, b's', 0]).then(|| self.text(3))?
-    }
-
-    /// The body as number, path, string, string: the arguments of JobRemoved.
-    pub(super) fn job(&self) -> Option<(String, String)> {
-        let (path, end) = read_text(&self.0, 4)?;
-        let (_, end) = read_text(&self.0, end)?;
-        let (result, _) = read_text(&self.0, end)?;
-        Some((path, result))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_in_bytes() {
-        let body = Body::default().text("u").flag(true).properties(&[
-            Property {
-                name: "N".into(),
-                value: Value::Number(1),
-                since: 0,
-            },
-            Property {
-                name: "P".into(),
-                value: Value::Pids(vec![7]),
-                since: 0,
-            },
-        ]);
-        assert_eq!(body.signature, "sba(sv)");
-        let expected = [
-            1, 0, 0, 0, b'u', 0, 0, 0, // "u"
-            1, 0, 0, 0, // true
-            44, 0, 0, 0, // bytes of the array
-            1, 0, 0, 0, b'N', 0, 1, b't', 0, 0, 0, 0, 0, 0, 0, 0, // N: variant of t
-            1, 0, 0, 0, 0, 0, 0, 0, // 1
-            1, 0, 0, 0, b'P', 0, 2, b'a', b'u', 0, 0, 0, // P: variant of au
-            4, 0, 0, 0, 7, 0, 0, 0, // one element
-        ];
-        assert_eq!(body.bytes, expected);
-    }
-
-    #[test]
-    fn what_is_cut_short_is_not_read() {
-        let method = Method {
-            destination: "d",
-            path: "/p",
-            interface: "i.i",
-            member: "M",
-        };
-        let message = encode(3, method, &Body::default().text("x"));
-        let fields = read_number(&message, 12).unwrap() as usize;
-        let mut read = Message::default();
-        read_fields(&message[16..16 + fields], &mut read).unwrap();
-        assert_eq!(read.member, "M");
-        for end in 17..16 + fields {
-            // Neither panics nor loops.
-            let mut read = Message::default();
-            std::hint::black_box(read_fields(&message[16..end], &mut read));
-        }
-        assert_eq!(Reply(vec![255, 255, 255, 255]).text(0), None);
-        assert_eq!(Reply(Vec::new()).job(), None);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod apply;
 mod control;
 mod create;
 pub(crate) mod dbus;
+mod device;
 pub(crate) mod driver;
 mod oom;
 mod remove;
@@ -178,6 +179,7 @@ impl CgroupState {
                 name: unit.name.clone(),
                 socket: unit.socket.clone(),
                 version: unit.version,
+                found: false,
             }),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lockstep_abi::errno::Errno;
+use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 
@@ -13,20 +14,27 @@ use super::{Cgroup, DirState, Error, GONE, control, systemd};
 const PAUSES_MS: [u64; 12] = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 impl Cgroup {
-    /// Removes every directory that was made for the container, and all below it.
+    /// Removes every directory that was made for the container, and all below it. What systemd could not be told of
+    /// that is returned: it notices by itself.
     ///
     /// Processes that are left make it fail, unless `kill` says that they be killed. A directory that
-    /// is gone already is no error; one that was there before the container stays.
-    pub fn delete(&self, kill: bool) -> Result<(), Error> {
+    /// is gone already is no error; one that was there before the container stays, with whoever is in it.
+    pub fn delete(&self, kill: bool) -> Result<Option<Error>, Error> {
+        let mut untold = None;
         if let Some(unit) = &self.state.unit
+            && !unit.found
             && (kill || self.placeholder.is_some())
         {
             // systemd would ask first, with SIGTERM, and wait for a minute and a half.
             self.kill_all()?;
-            // A systemd that does not answer must not keep the directories: they are removed below, and
-            // it notices that.
-            drop(systemd::stop(unit));
+            untold = systemd::stop(unit).err();
         }
+        self.remove(kill).map(|()| untold)
+    }
+
+    fn remove(&self, kill: bool) -> Result<(), Error> {
+        // Others of a slice that was there may have come into the directories that we made in its name.
+        let shared = self.state.unit.as_ref().is_some_and(|unit| unit.found);
         let mut left: Vec<&DirState> = self.state.dirs.iter().filter(|d| !d.found).collect();
         let mut last = None;
         for pause in PAUSES_MS {
@@ -42,8 +50,8 @@ impl Cgroup {
             if left.is_empty() || !busy {
                 break;
             }
-            if kill {
-                self.kill_all()?;
+            if kill && !shared {
+                self.kill_in(&left)?;
             }
             for dir in &left {
                 remove_children(&dir.path)?;
@@ -53,6 +61,9 @@ impl Cgroup {
         let (Some(dir), Some(call)) = (left.first(), last) else {
             return Ok(());
         };
+        if shared && call.is(&[Errno::EBUSY.0]) {
+            return Ok(());
+        }
         let pids = control::pids_below(&dir.path)?;
         let error = Error::call("cannot remove the container's cgroup", call);
         Err(if pids.is_empty() {
@@ -65,6 +76,22 @@ impl Cgroup {
                 shown.join(" ")
             ))
         })
+    }
+}
+
+impl Cgroup {
+    /// Kills what holds directories of ours. Every process of the container is in each, and whoever is in one that we
+    /// found need not be of the container.
+    fn kill_in(&self, ours: &[&DirState]) -> Result<(), Error> {
+        if !self.state.dirs.iter().any(|dir| dir.found) {
+            return self.kill_all();
+        }
+        for dir in ours {
+            for pid in control::pids_below(&dir.path)? {
+                control::signal_one(pid, SIGKILL)?;
+            }
+        }
+        Ok(())
     }
 }
 

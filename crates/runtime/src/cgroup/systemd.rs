@@ -4,6 +4,8 @@
 //! shall be in force before the container's own process exists. A placeholder, a child of ours that
 //! does nothing, holds the scope open until the first real process has joined.
 
+use std::path::Path;
+
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_kernel::process::{self, Side};
@@ -20,6 +22,7 @@ const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const OBJECT: &str = "/org/freedesktop/systemd1";
 
 /// The unit of a container, for the state file.
@@ -31,6 +34,9 @@ pub struct UnitState {
     pub socket: String,
     /// Version of its manager.
     pub version: u32,
+    /// Whether the unit, a slice, was there before the container, and so is left as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
 /// Finds the manager for the caller: the system's for root, else the user's, whose sockets are in
@@ -44,26 +50,37 @@ pub fn find_manager(user: bool, runtime_dir: Option<&str>) -> Result<Manager, Er
             return Err(error.hint("a user's is found by $XDG_RUNTIME_DIR, which is not set"));
         }
     };
+    let mut refusals = Vec::new();
     for socket in &sockets {
-        let Ok(mut connection) = connect(socket) else {
-            continue;
-        };
-        let version = get(&mut connection, "Version").map_err(|f| failed("ask systemd", &f))?;
-        let group = get(&mut connection, "ControlGroup").map_err(|f| failed("ask systemd", &f))?;
-        let drivers = kernel::file::read(CWD, "/proc/devices", TEXT_MAX).unwrap_or_default();
-        return Ok(Manager {
-            socket: socket.clone(),
-            version: leading_number(&version),
-            control_group: group,
-            user,
-            drivers: String::from_utf8_lossy(&drivers).into_owned(),
-        });
+        match ask(socket, user) {
+            Ok(manager) => return Ok(manager),
+            Err(failure) => refusals.push(format!("{socket}: {failure}")),
+        }
     }
     let what = format!(
-        "the systemd cgroup driver needs a running systemd (no D-Bus socket at {})",
-        sockets.join(" or ")
+        "the systemd cgroup driver needs a running systemd ({})",
+        refusals.join("; ")
     );
     Err(Error::new(what).hint("use the cgroupfs driver (without --systemd-cgroup)"))
+}
+
+fn ask(socket: &str, user: bool) -> Result<Manager, Failure> {
+    let mut connection = connect(socket)?;
+    let version = get(&mut connection, "Version")?;
+    let control_group = get(&mut connection, "ControlGroup")?;
+    Ok(Manager {
+        socket: socket.to_owned(),
+        version: leading_number(&version),
+        control_group,
+        user,
+        drivers: drivers(),
+    })
+}
+
+/// Text of `/proc/devices`; without it systemd is told of fewer devices, and the kernel's list is written all the same.
+pub(crate) fn drivers() -> String {
+    let text = kernel::file::read(CWD, "/proc/devices", TEXT_MAX).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// `252.38-1~deb12u1`, and `v252.38` in some builds.
@@ -77,9 +94,7 @@ fn leading_number(version: &str) -> u32 {
 
 /// Connects, and on a bus (not at the manager's own socket) asks for the manager's signals.
 fn connect(socket: &str) -> Result<Connection, Failure> {
-    let stream = kernel::socket::connect_stream(std::path::Path::new(socket))
-        .map_err(|call| Failure::Io(std::io::Error::from_raw_os_error(call.errno)))?;
-    let mut connection = Connection::open(stream)?;
+    let mut connection = Connection::open(Path::new(socket))?;
     if !socket.ends_with("/private") {
         let bus = |member| Method {
             destination: "org.freedesktop.DBus",
@@ -104,14 +119,24 @@ fn manager(member: &str) -> Method<'_> {
     }
 }
 
-fn get(connection: &mut Connection, property: &str) -> Result<String, Failure> {
+fn get(connection: &mut Connection, name: &str) -> Result<String, Failure> {
+    property(connection, OBJECT, MANAGER, name)
+}
+
+/// A property that is a text.
+fn property(
+    connection: &mut Connection,
+    path: &str,
+    interface: &str,
+    name: &str,
+) -> Result<String, Failure> {
     let method = Method {
         destination: SYSTEMD,
-        path: OBJECT,
+        path,
         interface: "org.freedesktop.DBus.Properties",
         member: "Get",
     };
-    let reply = connection.call(method, &Body::default().text(MANAGER).text(property))?;
+    let reply = connection.call(method, &Body::default().text(interface).text(name))?;
     Ok(reply.variant_text().unwrap_or_default())
 }
 
@@ -153,42 +178,76 @@ impl Drop for Placeholder {
     }
 }
 
-/// Starts the unit of a plan; the placeholder is none where the unit is a slice.
-pub(super) fn start(unit: &Unit) -> Result<Option<Placeholder>, Error> {
+/// How a unit was started.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// A scope, which this holds open.
+    Scope(Placeholder),
+    /// A slice.
+    Slice,
+    /// A slice that was there.
+    Found,
+}
+
+/// Starts the unit of a plan.
+pub(super) fn start(unit: &Unit) -> Result<Started, Error> {
     let what = format!("start the unit {}", unit.name);
     let fail = |failure: &Failure| failed(&what, failure).because("/linux/cgroupsPath");
     let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
     let mut properties = known(&unit.properties, unit.version);
-    let is_slice = unit.name.ends_with(".slice");
-    let placeholder = if is_slice {
-        None
-    } else {
-        Some(Placeholder::new()?)
-    };
-    if let Some(Placeholder(child)) = &placeholder {
-        let pid = u32::try_from(child.pid).unwrap_or(0);
-        properties.push(Property {
-            name: "PIDs".into(),
-            value: Value::Pids(vec![pid]),
-            since: 0,
-        });
+    if unit.name.ends_with(".slice") {
+        return start_slice(&mut connection, unit, &properties).map_err(|f| fail(&f));
     }
-    match transient(&mut connection, &unit.name, &properties) {
-        // A slice may be shared, and be there.
-        Err(failure) if is_slice && is(&failure, "UnitExists") => Ok(None),
-        Err(failure) if is(&failure, "UnitExists") => {
-            // Left behind as failed: its name is free after a reset. One that runs refuses again.
-            let body = Body::default().text(&unit.name);
-            match connection.call(manager("ResetFailedUnit"), &body) {
-                Ok(_) => {
-                    transient(&mut connection, &unit.name, &properties).map_err(|f| fail(&f))?
-                }
-                Err(_) => return Err(fail(&failure)),
-            }
-            Ok(placeholder)
+    let placeholder = Placeholder::new()?;
+    let pid = u32::try_from(placeholder.0.pid).unwrap_or(0);
+    properties.push(Property {
+        name: "PIDs".into(),
+        value: Value::Pids(vec![pid]),
+        since: 0,
+    });
+    let mut result = transient(&mut connection, unit, &properties);
+    if let Err(failure) = &result
+        && is(failure, "UnitExists")
+    {
+        // Left behind as failed: its name is free after a reset. One that runs refuses again.
+        let body = Body::default().text(&unit.name);
+        if connection.call(manager("ResetFailedUnit"), &body).is_ok() {
+            result = transient(&mut connection, unit, &properties);
         }
-        other => other.map(|()| placeholder).map_err(|f| fail(&f)),
     }
+    result
+        .map(|()| Started::Scope(placeholder))
+        .map_err(|f| fail(&f))
+}
+
+/// One that runs is not asked for: a slice that no file describes could be made anew as long as somebody uses it, and
+/// would have our limits then.
+fn start_slice(
+    connection: &mut Connection,
+    unit: &Unit,
+    properties: &[Property],
+) -> Result<Started, Failure> {
+    if runs(connection, &unit.name)? {
+        return Ok(Started::Found);
+    }
+    match transient(connection, unit, properties) {
+        // A file describes it.
+        Err(failure) if is(&failure, "UnitExists") => {
+            let body = Body::default().text(&unit.name).text("replace");
+            let job = queue(connection, "StartUnit", &body)?;
+            done(connection, &job).map(|()| Started::Found)
+        }
+        other => other.map(|()| Started::Slice),
+    }
+}
+
+fn runs(connection: &mut Connection, unit: &str) -> Result<bool, Failure> {
+    let path = match connection.call(manager("GetUnit"), &Body::default().text(unit)) {
+        Err(failure) if is(&failure, "NoSuchUnit") => return Ok(false),
+        reply => reply?.text(0).unwrap_or_default(),
+    };
+    let state = property(connection, &path, UNIT, "ActiveState")?;
+    Ok(!["inactive", "failed"].contains(&state.as_str()))
 }
 
 /// An unknown property would be refused, and the limit is written to its file in any case.
@@ -202,31 +261,43 @@ fn known(properties: &[Property], version: u32) -> Vec<Property> {
 
 fn transient(
     connection: &mut Connection,
-    name: &str,
+    unit: &Unit,
     properties: &[Property],
 ) -> Result<(), Failure> {
     let body = Body::default()
-        .text(name)
+        .text(&unit.name)
         .text("replace")
         .properties(properties)
         .no_units();
-    job(connection, "StartTransientUnit", &body)
+    let job = queue(connection, "StartTransientUnit", &body)?;
+    // From here on the unit is ours, and must not come to life when we are gone.
+    done(connection, &job).inspect_err(|_| drop(give_up(unit)))
 }
 
-/// Calls a method that queues a job, and waits until the job is done.
-fn job(connection: &mut Connection, member: &str, body: &Body) -> Result<(), Failure> {
+/// Takes back a start. Its failure is told to nobody: the start's is.
+fn give_up(unit: &Unit) -> Result<(), Failure> {
+    let mut connection = connect(&unit.socket)?;
+    let body = Body::default().text(&unit.name).text("replace");
+    queue(&mut connection, "StopUnit", &body)?;
+    let body = Body::default().text(&unit.name);
+    connection.call(manager("ResetFailedUnit"), &body).map(drop)
+}
+
+/// Calls a method that queues a job, which is returned.
+fn queue(connection: &mut Connection, member: &str, body: &Body) -> Result<String, Failure> {
     let reply = connection.call(manager(member), body)?;
-    let job = reply.text(0).unwrap_or_default();
+    Ok(reply.text(0).unwrap_or_default())
+}
+
+/// Waits until the job is done.
+fn done(connection: &mut Connection, job: &str) -> Result<(), Failure> {
     let result = connection.signal("JobRemoved", |signal| {
         let (path, result) = signal.job()?;
         (path == job).then_some(result)
     })?;
     match result.as_str() {
         "done" => Ok(()),
-        _ => Err(Failure::Refused(
-            format!("job of {member}"),
-            format!("its result is {result}"),
-        )),
+        _ => Err(Failure::Job(result)),
     }
 }
 
@@ -235,9 +306,10 @@ pub(super) fn stop(unit: &UnitState) -> Result<(), Error> {
     let fail = |failure: &Failure| failed(&format!("stop the unit {}", unit.name), failure);
     let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
     let body = Body::default().text(&unit.name).text("replace");
-    match job(&mut connection, "StopUnit", &body) {
+    match queue(&mut connection, "StopUnit", &body) {
         Err(failure) if is(&failure, "NoSuchUnit") => {}
-        other => other.map_err(|f| fail(&f))?,
+        Err(failure) => return Err(fail(&failure)),
+        Ok(job) => done(&mut connection, &job).map_err(|f| fail(&f))?,
     }
     // Without effect but for a unit that failed, and an error where it is gone.
     drop(connection.call(
@@ -247,8 +319,11 @@ pub(super) fn stop(unit: &UnitState) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells systemd new limits of a running unit.
+/// Tells systemd new limits of a running unit, and returns when it has written its files.
 pub(super) fn set_properties(unit: &UnitState, properties: &[Property]) -> Result<(), Error> {
+    if properties.is_empty() {
+        return Ok(());
+    }
     let fail = |failure: &Failure| failed(&format!("change the unit {}", unit.name), failure);
     let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
     let body = Body::default()
@@ -257,13 +332,24 @@ pub(super) fn set_properties(unit: &UnitState, properties: &[Property]) -> Resul
         .properties(&known(properties, unit.version));
     connection
         .call(manager("SetUnitProperties"), &body)
+        .map_err(|f| fail(&f))?;
+    // It answers first and writes then, but before it takes another message: this one.
+    get(&mut connection, "Version")
         .map(drop)
         .map_err(|f| fail(&f))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::leading_number;
+    use super::{UnitState, leading_number};
+
+    #[test]
+    fn the_state_of_a_version_before_is_read() {
+        let text = r#"{"name":"lockstep-c.scope","socket":"/run/systemd/private","version":252}"#;
+        let state: UnitState = serde_json::from_str(text).expect("a state");
+        assert!(!state.found);
+        assert_eq!(serde_json::to_string(&state).expect("JSON"), text);
+    }
 
     #[test]
     fn versions_begin_with_a_number() {

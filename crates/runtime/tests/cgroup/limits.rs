@@ -307,7 +307,8 @@ fn a_refused_update_changes_nothing(stage: &Stage) -> Result<(), Skip> {
     let parse = |text: &str| serde_json::from_str(text).expect("resources");
     let (new, old) = (parse(&rates(200, &refused)), parse(&rates(100, "")));
     let layout = &stage.layout;
-    let update = lockstep_plan::cgroup::update(&new, &old, &[], layout, false).expect("a plan");
+    let update =
+        lockstep_plan::cgroup::update(&new, &old, &[], layout, false, None).expect("a plan");
     let error = container.cgroup.update(&update, layout).unwrap_err();
     assert!(
         error.to_string().contains("no such block device"),

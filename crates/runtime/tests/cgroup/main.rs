@@ -12,6 +12,7 @@
     reason = "a test arranges the world that the product may not touch, and talks on stdout"
 )]
 
+mod devices;
 mod life;
 mod limits;
 mod rootless;
@@ -32,7 +33,13 @@ type Skip = &'static str;
 /// A test: what it asserts is the effect on a process, or that nothing is left.
 type Test = (&'static str, fn(&Stage) -> Result<(), Skip>);
 
-const TESTS: &[&[Test]] = &[life::TESTS, limits::TESTS, rootless::TESTS, systemd::TESTS];
+const TESTS: &[&[Test]] = &[
+    life::TESTS,
+    limits::TESTS,
+    devices::TESTS,
+    rootless::TESTS,
+    systemd::TESTS,
+];
 
 /// How each layout is arranged inside a private mount namespace.
 const LAYOUTS: &[(&str, Mode, &str)] = &[

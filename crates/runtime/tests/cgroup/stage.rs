@@ -160,7 +160,7 @@ impl Container<'_> {
         let defaults = plan::default_devices();
         let layout = &self.stage.layout;
         let update =
-            plan::update(&parse(new), &parse(old), &defaults, layout, false).expect("a plan");
+            plan::update(&parse(new), &parse(old), &defaults, layout, false, None).expect("a plan");
         self.cgroup.apply(&update.writes, layout)?;
         self.cgroup.apply_devices(&update.devices, layout).map(drop)
     }

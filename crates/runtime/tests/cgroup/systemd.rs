@@ -39,6 +39,12 @@ pub(crate) const INSIDE: &[Test] = &[
         the_same_name_is_free_at_once,
     ),
     ("the_bus_serves_as_well", the_bus_serves_as_well),
+    ("a_slice_that_was_there_stays", a_slice_that_was_there_stays),
+    ("a_slice_in_use_is_refused", a_slice_in_use_is_refused),
+    (
+        "an_update_of_devices_outlives_a_reload",
+        an_update_of_devices_outlives_a_reload,
+    ),
 ];
 
 fn without_systemd(_: &Stage) -> Result<(), Skip> {
@@ -47,7 +53,8 @@ fn without_systemd(_: &Stage) -> Result<(), Skip> {
     }
     let error = systemd::find_manager(false, None).unwrap_err().to_string();
     assert!(
-        error.contains("needs a running systemd (no D-Bus socket at /run/systemd/private"),
+        error.contains("needs a running systemd (/run/systemd/private: connect(")
+            && error.contains("; /run/dbus/system_bus_socket: "),
         "{error}"
     );
     let error = systemd::find_manager(true, None).unwrap_err().to_string();
@@ -222,12 +229,13 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     let path = Some("lockstep-test.slice:test:two");
     let mut plan =
         plan::plan_systemd(path, "two", Some(&resources), &[], &layout, false, &manager).unwrap();
-    let mut update = plan::update(&new, &resources, &[], &layout, false).unwrap();
+    let mut update = plan::update(&new, &resources, &[], &layout, false, Some("")).unwrap();
     if unified {
         plan.enable = None;
         plan.writes.clear();
         update.enable = None;
         update.writes.clear();
+        update.again.clear();
     }
     let annotations = [
         ("org.systemd.property.TimeoutStopSec", "7"),
@@ -238,7 +246,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     let annotations = annotations.map(|(key, value)| (key, value.to_owned()));
     let asked = systemd_property::of_annotations(&annotations.into_iter().collect()).unwrap();
     plan.unit.as_mut().unwrap().properties.extend(asked);
-    let mut cgroup = create(stage, &plan);
+    let cgroup = create(stage, &plan);
     let unit = "test-two.scope";
     let names = if unified {
         [("MemoryMax", "33554432"), ("CPUWeight", "174")]
@@ -256,7 +264,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     assert!(show(unit, "After").contains("basic.target"));
     cgroup.update(&update, &stage.layout).unwrap();
     assert_eq!(show(unit, "TasksMax"), "78");
-    refused_update_changes_no_property(stage, &mut cgroup, &layout);
+    refused_update_changes_no_property(stage, &cgroup, &layout);
     if unified {
         assert_eq!(show(unit, "AllowedCPUs"), "0");
     } else {
@@ -289,7 +297,7 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
 }
 
 /// Of what is limited so far, and of what is not.
-fn refused_update_changes_no_property(stage: &Stage, cgroup: &mut Cgroup, layout: &Layout) {
+fn refused_update_changes_no_property(stage: &Stage, cgroup: &Cgroup, layout: &Layout) {
     let names = [
         "TasksMax",
         "CPUQuotaPerSecUSec",
@@ -301,8 +309,9 @@ fn refused_update_changes_no_property(stage: &Stage, cgroup: &mut Cgroup, layout
     let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
     let existing = parse(r#"{"pids":{"limit":78},"cpu":{"shares":2048,"quota":50000}}"#);
     let new = r#"{"pids":{"limit":79},"cpu":{"quota":70000},"blockIO":{"weight":200}}"#;
-    let mut update = plan::update(&parse(new), &existing, &[], layout, false).unwrap();
+    let mut update = plan::update(&parse(new), &existing, &[], layout, false, Some("")).unwrap();
     update.enable = None;
+    update.again.clear();
     update.writes = vec![plan::Write {
         hierarchy: 0,
         file: "cgroup.no-such-file".into(),
@@ -406,5 +415,121 @@ fn the_bus_serves_as_well(stage: &Stage) -> Result<(), Skip> {
     assert_eq!(show("test-seven.scope", "ActiveState"), "active");
     cgroup.delete(true).unwrap();
     assert_eq!(show("test-seven.scope", "LoadState"), "not-found");
+    Ok(())
+}
+
+fn systemctl(arguments: &[&str]) {
+    let status = Command::new("systemctl").args(arguments).status();
+    assert!(status.expect("systemctl runs").success(), "{arguments:?}");
+}
+
+/// A service of somebody else in a slice.
+fn neighbour(slice: &str, name: &str) {
+    let status = Command::new("systemd-run")
+        .args(["--quiet", "--slice", slice, "--unit", name, "sleep", "1000"])
+        .status();
+    assert!(status.expect("systemd-run runs").success());
+}
+
+fn in_slice(stage: &Stage, manager: &Manager, slice: &str) -> CgroupPlan {
+    let path = format!("lockstep-test.slice:x:{slice}");
+    let none = Resources::default();
+    plan::plan_systemd(
+        Some(&path),
+        "s",
+        Some(&none),
+        &[],
+        &stage.layout,
+        false,
+        manager,
+    )
+    .unwrap()
+}
+
+/// A container that names it as its own unit neither kills nor stops what is there, or comes there.
+fn a_slice_that_was_there_stays(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let slice = "lockstep-test-shared.slice";
+    systemctl(&["start", slice]);
+    let cgroup = Cgroup::create(&in_slice(stage, &manager, slice), &stage.layout).unwrap();
+    let state = cgroup.state().clone();
+    assert!(state.unit.as_ref().unwrap().found);
+    neighbour(slice, "comes");
+    assert_eq!(show("comes.service", "ActiveState"), "active");
+    let pid = show("comes.service", "MainPID");
+    assert_eq!(Cgroup::open(&state).delete(true).unwrap(), None);
+    assert_eq!(show(slice, "ActiveState"), "active");
+    assert_eq!(show("comes.service", "MainPID"), pid);
+    assert_eq!(show("comes.service", "ActiveState"), "active");
+    systemctl(&["stop", "comes.service", slice]);
+    Ok(())
+}
+
+fn a_slice_in_use_is_refused(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let slice = "lockstep-test-used.slice";
+    neighbour(slice, "uses");
+    let error = Cgroup::create(&in_slice(stage, &manager, slice), &stage.layout).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("cgroup is not empty: 1 process(es)"),
+        "{error}"
+    );
+    assert_eq!(show("uses.service", "ActiveState"), "active");
+    systemctl(&["stop", "uses.service", slice]);
+    // One of its own goes with the container.
+    let cgroup = Cgroup::create(&in_slice(stage, &manager, slice), &stage.layout).unwrap();
+    assert!(!cgroup.state().unit.as_ref().unwrap().found);
+    cgroup.delete(true).unwrap();
+    assert_ne!(show(slice, "ActiveState"), "active");
+    Ok(())
+}
+
+fn an_update_of_devices_outlives_a_reload(stage: &Stage) -> Result<(), Skip> {
+    let manager = manager();
+    let mut cgroup = create(stage, &planned(stage, &manager, "eight", "{}"));
+    let mut keeper = waiting("exec sleep 1000");
+    cgroup.join(keeper.id() as i32).unwrap();
+    go(&mut keeper);
+    let drivers = fs::read_to_string("/proc/devices").unwrap();
+    let update = |cgroup: &Cgroup, old: &str, new: &str| {
+        let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
+        let (defaults, layout) = (plan::default_devices(), &stage.layout);
+        let update = plan::update(
+            &parse(new),
+            &parse(old),
+            &defaults,
+            layout,
+            false,
+            Some(&drivers),
+        );
+        cgroup.update(&update.unwrap(), layout).unwrap();
+    };
+    let opens = |cgroup: &mut Cgroup, major: u32, minor: u32| {
+        let mut child = waiting(&format!(
+            "cd /tmp; rm -f probed; mknod probed c {major} {minor} && (: < probed)"
+        ));
+        cgroup.join(child.id() as i32).unwrap();
+        go(&mut child);
+        child.wait().unwrap().success()
+    };
+    // /tmp is without devices.
+    let status = Command::new("mount")
+        .args(["-o", "remount,dev", "/tmp"])
+        .status();
+    assert!(status.unwrap().success());
+    let control = r#"{"devices":[{"allow":true,"type":"c","major":10,"minor":237,"access":"r"}]}"#;
+    assert!(!opens(&mut cgroup, 10, 237));
+    update(&cgroup, "{}", control);
+    assert!(opens(&mut cgroup, 10, 237));
+    systemctl(&["daemon-reload"]);
+    assert!(opens(&mut cgroup, 10, 237) && opens(&mut cgroup, 1, 3));
+    let none = r#"{"devices":[{"allow":false,"access":"rwm"}]}"#;
+    update(&cgroup, control, none);
+    systemctl(&["daemon-reload"]);
+    assert!(!opens(&mut cgroup, 10, 237) && opens(&mut cgroup, 1, 3));
+    cgroup.delete(true).unwrap();
+    keeper.wait().unwrap();
     Ok(())
 }

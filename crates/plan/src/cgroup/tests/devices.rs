@@ -138,6 +138,128 @@ proptest! {
     }
 }
 
+/// What devices.list shows of a list.
+fn shown(writes: &[ListWrite]) -> String {
+    if writes[0].allow {
+        return "a *:* rwm\n".to_owned();
+    }
+    writes[1..]
+        .iter()
+        .map(|w| format!("{}\n", w.entry))
+        .collect()
+}
+
+/// The list after one line more, as the kernel keeps it: an exception is found by its devices, letter by letter as
+/// they are written.
+fn written(list: &[ListWrite], line: &ListWrite) -> Vec<ListWrite> {
+    if line.entry == "a" {
+        return vec![line.clone()];
+    }
+    let open = list[0].allow;
+    let devices = |entry: &str| entry.rsplit_once(' ').expect("letters").0.to_owned();
+    let letters = |entry: &str| entry.rsplit_once(' ').expect("letters").1.to_owned();
+    let key = devices(&line.entry);
+    let there = list[1..].iter().find(|old| devices(&old.entry) == key);
+    let mut bits = there.map_or_else(String::new, |old| letters(&old.entry));
+    for letter in letters(&line.entry).chars() {
+        bits.retain(|old| old != letter);
+        if line.allow != open {
+            bits.push(letter);
+        }
+    }
+    let others = list
+        .iter()
+        .filter(|old| old.entry == "a" || devices(&old.entry) != key);
+    let mut list: Vec<ListWrite> = others.cloned().collect();
+    if !bits.is_empty() {
+        list.push(ListWrite {
+            allow: !open,
+            entry: format!("{key} {bits}"),
+            ..line.clone()
+        });
+    }
+    list
+}
+
+proptest! {
+    #[test]
+    fn a_change_of_the_list_opens_nothing_and_refuses_nothing(
+        old in proptest::collection::vec(rule(), 0..8),
+        new in proptest::collection::vec(rule(), 0..8),
+    ) {
+        let listed = |rules: &[DeviceRule]| match decide(rules, &v1()) {
+            Ok(Devices::List { writes, .. }) => Some(writes),
+            _ => None,
+        };
+        let (Some(old), Some(new)) = (listed(&old), listed(&new)) else {
+            return Ok(());
+        };
+        let change = change_of_list(&shown(&old), &old, &new);
+        prop_assert!(change.stopped || change.writes.len() == 1 || change.writes.iter().all(|w| w.entry != "a"));
+        let mut list = old.clone();
+        for line in &change.writes {
+            list = written(&list, line);
+            for (kind, major, minor, asked) in requests() {
+                let [old, new, now] = [&old, &new, &list].map(|list| list_allows(list, kind, major, minor, asked));
+                let between = now == old || now == new;
+                prop_assert!(between || change.stopped, "{:?} {}:{} {}", kind, major, minor, asked);
+            }
+        }
+        for (kind, major, minor, asked) in requests() {
+            let [new, now] = [&new, &list].map(|list| list_allows(list, kind, major, minor, asked));
+            prop_assert_eq!(now, new, "{:?} {}:{} {}", kind, major, minor, asked);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_the_list_is_only_what_differs() {
+    let parse = |text: &str| serde_json::from_str::<Resources>(text).expect("resources");
+    let with = |access: &str| {
+        parse(&format!(
+            r#"{{"devices":[{{"allow":true,"type":"c","major":10,"minor":229,"access":"{access}"}}]}}"#
+        ))
+    };
+    let change = |old: &Resources, new: &Resources| {
+        let update = update(new, old, &default_devices(), &v1(), false, None).expect("a plan");
+        let Devices::List { writes, former, .. } = update.devices else {
+            panic!("not a list");
+        };
+        let former = former.expect("an update");
+        let change = change_of_list(&shown(&former), &former, &writes);
+        let line =
+            |w: &ListWrite| format!("{} {}", if w.allow { "allow" } else { "deny" }, w.entry);
+        (
+            change.writes.iter().map(line).collect::<Vec<_>>(),
+            change.stopped,
+        )
+    };
+    assert_eq!(change(&with("rw"), &with("rw")), (vec![], false));
+    assert_eq!(
+        change(&with("r"), &with("rw")),
+        (vec!["allow c 10:229 w".to_owned()], false)
+    );
+    assert_eq!(
+        change(&with("rw"), &with("r")),
+        (vec!["deny c 10:229 w".to_owned()], false)
+    );
+    // An open for both would pass between the two lines.
+    assert_eq!(
+        change(&with("r"), &with("w")),
+        (
+            vec!["deny c 10:229 r".to_owned(), "allow c 10:229 w".to_owned()],
+            true
+        )
+    );
+    let all = parse(r#"{"devices":[{"allow":true,"access":"rwm"}]}"#);
+    assert_eq!(
+        change(&with("r"), &all),
+        (vec!["allow a".to_owned()], false)
+    );
+    let (closed, stopped) = change(&all, &with("r"));
+    assert!(closed[0] == "deny a" && stopped, "{closed:?}");
+}
+
 fn list(text: &str) -> Vec<String> {
     let text = format!(r#"{{"devices":{text}}}"#);
     let Devices::List { writes, .. } = planned(&text, &v1()).expect("a plan").devices else {

@@ -129,7 +129,7 @@ fn usage_is_checked_at_every_update_once_asked_for() {
         (r#"{"memory":{"limit":50}}"#, Some("memory.current")),
         (r#"{"memory":{"limit":50,"checkBeforeUpdate":false}}"#, None),
     ] {
-        let update = update(&resources(new), &old, &[], &v2(), false).unwrap();
+        let update = update(&resources(new), &old, &[], &v2(), false, None).unwrap();
         assert_eq!(update.writes[0].at_least.as_deref(), file, "{new}");
     }
 }
@@ -358,11 +358,30 @@ fn an_update_completes_pairs_from_what_is_in_force() {
     let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
     let old = parse(r#"{"memory":{"limit":100},"cpu":{"quota":5000},"devices":[]}"#);
     let new = parse(r#"{"memory":{"swap":150},"cpu":{"period":20000}}"#);
-    let update = update(&new, &old, &[], &v2(), false).unwrap();
+    let update = update(&new, &old, &[], &v2(), false, None).unwrap();
     assert_eq!(
         lines(&update.writes),
         ["memory.swap.max = 50", "cpu.max = 5000 20000"]
     );
     assert_eq!(update.writes[0].because, "/memory/swap");
     assert_eq!(update.devices, Devices::Keep);
+}
+
+#[test]
+fn a_limit_of_memory_alone_leaves_that_of_both_together() {
+    let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
+    let old = parse(r#"{"memory":{"limit":100,"swap":150},"cpu":{"idle":1,"shares":1024}}"#);
+    let change = |text, layout: &Layout| update(&parse(text), &old, &[], layout, false, None);
+    let more = change(r#"{"memory":{"limit":120}}"#, &v2()).unwrap();
+    assert_eq!(
+        lines(&more.writes),
+        ["memory.swap.max = 30", "memory.max = 120"]
+    );
+    let error = change(r#"{"memory":{"limit":160}}"#, &v2()).unwrap_err();
+    assert_eq!(error.pointer, "/memory/swap");
+    let free = change(r#"{"memory":{"limit":-1}}"#, &v2()).unwrap();
+    assert_eq!(free.rest.memory.and_then(|memory| memory.swap), Some(-1));
+    // A group that is idle no longer has the weight that it was given.
+    let woken = change(r#"{"cpu":{"idle":0}}"#, &v2()).unwrap();
+    assert_eq!(lines(&woken.writes), ["cpu.idle = 0", "cpu.weight = 100"]);
 }

@@ -1,7 +1,8 @@
 //! Units, their places and their properties.
 
 use super::hosts::{v1, v2};
-use super::systemd::{Manager, Property, Unit, Value, properties};
+use super::systemd::{Manager, Property, Unit, Value};
+use super::systemd_limit::properties;
 use super::*;
 
 fn manager(user: bool) -> Manager {
@@ -38,7 +39,7 @@ fn place(path: Option<&str>, layout: &Layout, user: bool) -> (String, String) {
 }
 
 fn get(unit: &Unit, name: &str) -> Option<Value> {
-    let found = unit.properties.iter().find(|p| p.name == name);
+    let found = unit.properties.iter().rfind(|p| p.name == name);
     found.map(|p| p.value.clone())
 }
 
@@ -155,6 +156,177 @@ fn properties_know_their_age() {
             ("AllowedCPUs", 244)
         ]
     );
+}
+
+fn parse(text: &str) -> Resources {
+    serde_json::from_str(text).expect("resources")
+}
+
+fn told(new: &str, old: &str, layout: &Layout) -> Vec<(String, Value)> {
+    let all = properties(&parse(new), &parse(old), layout);
+    all.into_iter()
+        .map(|p| (p.name.into_owned(), p.value))
+        .collect()
+}
+
+fn numbers(all: &[(&str, u64)]) -> Vec<(String, Value)> {
+    all.iter()
+        .map(|&(name, n)| (name.to_owned(), Value::Number(n)))
+        .collect()
+}
+
+#[test]
+fn what_unified_says_is_told_and_is_the_last_word() {
+    let text = r#"{"memory":{"limit":100},"unified":{"memory.max":"64M","memory.high":"1g","memory.min":"4096",
+        "memory.swap.max":"max","memory.low":"7x","cpu.max":"20000 50000","cpu.weight":"200","pids.max":"9",
+        "io.weight":"default 50","cgroup.freeze":"0"}}"#;
+    assert_eq!(
+        told(text, "{}", &v2()),
+        numbers(&[
+            ("MemoryMax", 100),
+            ("MemoryMax", 64 << 20),
+            ("MemoryHigh", 1 << 30),
+            ("MemoryMin", 4096),
+            ("MemorySwapMax", u64::MAX),
+            ("CPUQuotaPeriodUSec", 50_000),
+            ("CPUQuotaPerSecUSec", 400_000),
+            ("CPUWeight", 200),
+            ("TasksMax", 9),
+            ("IOWeight", 50),
+        ])
+    );
+    let sets = told(
+        r#"{"unified":{"cpuset.cpus":"0-2","cpuset.mems":"0"}}"#,
+        "{}",
+        &v2(),
+    );
+    let bytes = |name: &str, byte| (name.to_owned(), Value::Bytes(vec![byte]));
+    assert_eq!(
+        sets,
+        [bytes("AllowedCPUs", 7), bytes("AllowedMemoryNodes", 1)]
+    );
+    // What systemd would refuse is the kernel's to judge.
+    let zero = r#"{"unified":{"memory.max":"0","memory.high":"0","cpu.weight":"0","cpu.max":"max","io.weight":"0"}}"#;
+    assert_eq!(
+        told(zero, "{}", &v2()),
+        numbers(&[("CPUQuotaPerSecUSec", u64::MAX)])
+    );
+}
+
+#[test]
+fn what_goes_back_to_its_default_is_told() {
+    let none = [("CPUQuotaPerSecUSec", 500_000)];
+    let quota = r#"{"cpu":{"quota":50000,"period":100000}}"#;
+    assert_eq!(told(quota, "{}", &v2()), numbers(&none));
+    let period = [("CPUQuotaPeriodUSec", 100_000), none[0]];
+    for old in [
+        r#"{"cpu":{"quota":10000,"period":50000}}"#,
+        r#"{"unified":{"cpu.max":"10000 50000"}}"#,
+    ] {
+        assert_eq!(told(quota, old, &v2()), numbers(&period), "{old}");
+    }
+    let woken = r#"{"cpu":{"idle":0}}"#;
+    assert_eq!(told(woken, "{}", &v2()), []);
+    let idle = r#"{"cpu":{"idle":1}}"#;
+    assert_eq!(
+        told(woken, idle, &v2()),
+        numbers(&[("CPUWeight", u64::MAX)])
+    );
+    let idle = r#"{"cpu":{"idle":1,"shares":1024}}"#;
+    assert_eq!(told(woken, idle, &v2()), numbers(&[("CPUWeight", 100)]));
+    let idle = r#"{"unified":{"cpu.idle":"1"}}"#;
+    let woken = r#"{"unified":{"cpu.idle":"0"}}"#;
+    assert_eq!(
+        told(woken, idle, &v2()),
+        numbers(&[("CPUWeight", u64::MAX)])
+    );
+}
+
+#[test]
+fn rates_and_weights_of_devices_are_told() {
+    let text = r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":10}],
+        "throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5},{"major":8,"minor":16,"rate":0}],
+        "throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":7}]}}"#;
+    let devices = |name: &str, list: &[(&str, u64)]| {
+        let list = list
+            .iter()
+            .map(|&(path, n)| (format!("/dev/block/{path}"), n));
+        (name.to_owned(), Value::Devices(list.collect()))
+    };
+    let read = [("8:0", 5), ("8:16", u64::MAX)];
+    let expected = [
+        devices("IODeviceWeight", &[("8:0", 1)]),
+        devices("IOReadBandwidthMax", &read),
+        devices("IOWriteIOPSMax", &[("8:0", 7)]),
+    ];
+    assert_eq!(told(text, "{}", &v2()), expected);
+    let expected = [
+        devices("BlockIODeviceWeight", &[("8:0", 10)]),
+        devices("BlockIOReadBandwidth", &read),
+    ];
+    assert_eq!(told(text, "{}", &v1()), expected);
+    // A refused update puts back what it is of each device.
+    let new = r#"{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":9},{"major":9,"minor":0,"rate":9}]}}"#;
+    let update = update(&parse(new), &parse(text), &[], &v2(), false, Some("")).unwrap();
+    let former = &update.former[0];
+    let expected = devices("IOReadBandwidthMax", &[("8:0", 5), ("9:0", u64::MAX)]);
+    assert_eq!((former.name.to_string(), former.value.clone()), expected);
+}
+
+#[test]
+fn an_update_of_a_unit_writes_again_what_stays() {
+    let old = parse(
+        r#"{"memory":{"limit":100,"swap":150},"cpu":{"shares":1024},"pids":{"limit":9},
+        "unified":{"memory.high":"50","memory.max":"70","io.max":"8:0 rbps=1\n8:16 rbps=2"}}"#,
+    );
+    let change =
+        |text: &str, drivers| update(&parse(text), &old, &[], &v2(), false, drivers).unwrap();
+    let new = r#"{"memory":{"limit":120},"cpu":{"idle":1},"blockIO":{"throttleReadBpsDevice":[
+        {"major":8,"minor":0,"rate":5}]}}"#;
+    let update = change(new, Some(""));
+    assert_eq!(
+        lines(&update.again),
+        ["pids.max = 9", "memory.high = 50", "io.max = 8:16 rbps=2"]
+    );
+    let unified = &update.rest.unified;
+    assert_eq!(
+        unified.get("memory.max"),
+        None,
+        "a limit that was overruled"
+    );
+    assert_eq!(
+        unified.get("io.max").map(String::as_str),
+        Some("8:16 rbps=2")
+    );
+    let alone = change(new, None);
+    assert_eq!((alone.again, alone.properties), (vec![], vec![]));
+    assert_eq!(alone.writes, update.writes);
+}
+
+#[test]
+fn an_update_of_v1_devices_is_told() {
+    let one = |minor| {
+        parse(&format!(
+            r#"{{"devices":[{{"allow":true,"type":"c","major":1,"minor":{minor},"access":"r"}}]}}"#
+        ))
+    };
+    let update = update(&one(11), &one(12), &[], &v1(), false, Some("")).unwrap();
+    let list = |minor| {
+        let pair = (format!("/dev/char/1:{minor}"), "r".to_owned());
+        [
+            ("DevicePolicy", Value::Text("strict".to_owned())),
+            ("DeviceAllow", Value::Pairs(Vec::new())),
+            ("DeviceAllow", Value::Pairs(vec![pair])),
+        ]
+    };
+    let flat = |all: &[Property]| {
+        all.iter()
+            .map(|p| (p.name.to_string(), p.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    let named = |all: [(&str, Value); 3]| all.map(|(name, value)| (name.to_owned(), value));
+    assert_eq!(flat(&update.properties), named(list(11)));
+    assert_eq!(flat(&update.former), named(list(12)));
 }
 
 #[test]
