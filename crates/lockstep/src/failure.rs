@@ -21,6 +21,10 @@ pub(crate) const NO_CONTAINER: u8 = 1;
 const NOIDMAP: &str = "the volume's option noidmap leaves the map out (-v /:/host:ro,noidmap): what is mounted there, as \
                        /proc, has no maps; files keep the host's ids, which are nobody's inside";
 
+/// Each mount of a container is a descriptor until all are made.
+const DESCRIPTORS: &str = "making a container takes more open files than this limit allows (ulimit -n, RLIMIT_NOFILE); \
+                           256 are enough for most, and --ulimit nofile= limits the container's program alone";
+
 /// An operation that failed; one process tells it to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
@@ -110,6 +114,7 @@ impl From<Error> for Failure {
         let of_mount = |asked: &String| asked.starts_with("/mounts/");
         let hint = match error.kind {
             Kind::IdMap if error.asked.as_ref().is_some_and(of_mount) => Some(NOIDMAP.to_owned()),
+            _ if refused("EMFILE") => Some(DESCRIPTORS.to_owned()),
             _ => error.hint.clone(),
         };
         Failure {

@@ -71,7 +71,16 @@ fn arguments(image: &Image) -> Vec<&str> {
 impl Container {
     /// What the probe found; ends the test where this container cannot be had.
     pub(crate) fn facts(&self) -> &Facts {
-        match self.found.get_or_init(|| self.find()) {
+        self.told(self.found.get_or_init(|| self.find()))
+    }
+
+    /// The same, found once more.
+    pub(crate) fn ask_again(&self) -> Facts {
+        self.told(&self.find()).clone()
+    }
+
+    fn told<'f>(&self, found: &'f Found) -> &'f Facts {
+        match found {
             Found::Facts(facts) => facts,
             Found::Missing(reason) => resume_unwind(Box::new(Skip {
                 reason: format!("{}: {reason}", self.name),

@@ -41,11 +41,8 @@ const LOOSE: &[&str] = &["procfs ", "sysfs "];
 /// The page says what was found, on the machine that it names; elsewhere the comparison is skipped.
 pub(crate) fn table_is_true() {
     let all: Vec<&Container> = PEERS.iter().chain(&OURS).collect();
-    let found: Vec<(&str, &Facts)> = all
-        .iter()
-        .map(|container| (container.title, container.facts()))
-        .collect();
-    let made = format!("{}\n\n{}\n{}", machine(), counts(&found), names(&found));
+    let found = all.iter().map(|container| container.facts());
+    let made = tables(&all, found);
     let page = std::fs::read_to_string(PAGE).expect("the page");
     let (head, rest) = page.split_once(BEGIN).expect("the mark before the tables");
     let (written, tail) = rest.split_once(END).expect("the mark behind them");
@@ -61,21 +58,52 @@ pub(crate) fn table_is_true() {
             ),
         }));
     }
-    for (was, is) in written.lines().zip(made.lines()) {
-        assert!(
-            alike(was, is),
-            "docs/hardening.md: LOCKSTEP_WRITE=1 writes\n{is}\nand not\n{was}"
-        );
+    let mut measured = vec![made];
+    if !differences(written, &measured).is_empty() {
+        // On a busy machine an engine's daemon or a probe's call may run out of time. What is no accident is found again.
+        let again: Vec<Facts> = PEERS.iter().map(Container::ask_again).collect();
+        let ours = OURS.iter().map(Container::facts);
+        measured.push(tables(&all, again.iter().chain(ours)));
     }
-    assert_eq!(written.lines().count(), made.lines().count());
+    let differences = differences(written, &measured);
+    assert!(
+        differences.is_empty(),
+        "docs/hardening.md: LOCKSTEP_WRITE=1 writes otherwise\n{}",
+        differences.join("\n")
+    );
+}
+
+fn tables<'f>(all: &[&Container], facts: impl Iterator<Item = &'f Facts>) -> String {
+    let titles = all.iter().map(|container| container.title);
+    let found: Vec<(&str, &Facts)> = titles.zip(facts).collect();
+    format!("{}\n\n{}\n{}", machine(), counts(&found), names(&found))
+}
+
+/// Lines of the page that nothing that was measured bears out, and lines of every measurement that the page does not have.
+fn differences(written: &str, measured: &[String]) -> Vec<String> {
+    let has = |text: &str, line: &str| text.lines().any(|other| alike(line, other));
+    let wrong = written
+        .lines()
+        .filter(|line| !measured.iter().any(|made| has(made, line)));
+    let wrong = wrong.map(|line| format!("page:     {line}"));
+    let missing = measured[0].lines().filter(|line| {
+        !has(written, line)
+            && measured
+                .iter()
+                .all(|made| made.lines().any(|other| other == *line))
+    });
+    let missing = missing.map(|line| format!("measured: {line}"));
+    wrong.chain(missing).collect()
 }
 
 /// Whether two lines say the same, or nearly where the numbers are the machine's.
 fn alike(was: &str, is: &str) -> bool {
-    let loose = KINDS
-        .iter()
-        .any(|(kind, words)| LOOSE.iter().any(|l| kind.starts_with(l)) && is.contains(words));
-    if !loose {
+    let what = |line: &str| line.split('|').nth(1).map(str::trim).map(str::to_owned);
+    let is_loose = |words: &str| {
+        let mut kinds = KINDS.iter().filter(|(_, known)| *known == words);
+        kinds.any(|(kind, _)| LOOSE.iter().any(|loose| kind.starts_with(loose)))
+    };
+    if what(was) != what(is) || !what(is).is_some_and(|words| is_loose(&words)) {
         return was == is;
     }
     let numbers = |line: &str| -> Vec<usize> {

@@ -9,6 +9,7 @@ crate::cases![
     each_process,
     updated_while_it_runs,
     wrong_limits_are_refused,
+    too_few_descriptors_are_named,
 ];
 
 /// A file of the container's cgroup, whichever version there is.
@@ -117,4 +118,27 @@ fn wrong_limits_are_refused(t: &Stage) {
             "{option} {value}: {refused}"
         );
     }
+}
+
+/// Of who calls, for whom 20 do not do; the program's own are another limit.
+fn too_few_descriptors_are_named(t: &Stage) {
+    let with = |count: &str, options: &[&str]| {
+        let words = [
+            &["run", "--rm"],
+            options,
+            &["host:", "sh", "-c", "ulimit -n"],
+        ]
+        .concat();
+        let command = t.command(&words);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {count}; exec \"$@\""), "sh"]);
+        shell.arg(command.get_program()).args(command.get_args());
+        crate::stage::output(shell, b"")
+    };
+    let refused = with("60", &[]).refused(125);
+    assert!(
+        refused.contains("EMFILE") && refused.contains("ulimit -n"),
+        "{refused}"
+    );
+    assert_eq!(with("256", &["--ulimit", "nofile=20:20"]).text(), "20");
 }
