@@ -62,16 +62,20 @@ fn postgresql(t: &Player) {
     t.stage
         .need(programs.is_some(), "no PostgreSQL (postgresql)");
     let programs = programs.expect("found").display().to_string();
-    let postgres = format!("{programs}/postgres");
-    let psql = format!("{programs}/psql");
-    t.need(&[&postgres, &psql]);
+    t.need(&[&format!("{programs}/postgres"), &format!("{programs}/psql")]);
+    postgresql_of(t, "host:", &programs);
+}
+
+/// The whole life of a database whose files are in a volume, with an image's `programs`.
+pub(crate) fn postgresql_of(t: &Player, image: &str, programs: &str) {
     let data = t.directory("data");
     let volume = format!("{}:/data", data.display());
+    let as_postgres = "exec setpriv --reuid=postgres --regid=postgres --clear-groups";
     let script = format!(
         "chown postgres:postgres /data && chmod 700 /data && \
-         exec setpriv --reuid=postgres --regid=postgres --clear-groups sh -c '\
+         {as_postgres} sh -c '\
          [ -e /data/PG_VERSION ] || {programs}/initdb -D /data -A trust --no-sync >/dev/null; \
-         exec {postgres} -D /data -k /tmp'"
+         exec {programs}/postgres -D /data -k /tmp'"
     );
     // A fast shutdown is SIGINT; SIGTERM waits for the clients.
     let run = [
@@ -79,11 +83,12 @@ fn postgresql(t: &Player) {
         "SIGINT",
         "-v",
         &volume,
-        "host:",
+        image,
         "sh",
         "-c",
         &script,
     ];
+    let psql = format!("{programs}/psql");
     let ask = [
         psql.as_str(),
         "-h",
@@ -92,7 +97,7 @@ fn postgresql(t: &Player) {
         "postgres",
         "-qAtc",
         "create table if not exists kept (n int primary key); \
-         insert into kept values (42) on conflict do nothing; select n from kept",
+         insert into kept values (42) on conflict do nothing; select n from kept order by n desc",
     ];
     let service = Service {
         run: &run,
@@ -103,13 +108,32 @@ fn postgresql(t: &Player) {
     service.live(t, |t| {
         let mut command = vec!["exec", "-u", "postgres", "s"];
         command.extend(&ask[..6]);
-        command.push("select sum(n) from generate_series(1, 100000) n");
+        command
+            .push("insert into kept values (7); select sum(n) from generate_series(1, 100000) n");
         assert_eq!(t.call(&command).text(), "5000050000");
     });
-    let inside = id_of("/etc/passwd", "postgres");
+    // Another container has the data, and the owners that the host sees are those that it sees.
+    let script = format!(
+        "stat -c '%U:%G %u %g' /data/base; \
+         echo 'select n from kept' | {as_postgres} {programs}/postgres --single -D /data postgres"
+    );
+    let seen = t.run(&["-v", &volume, image, "sh", "-c", &script]).text();
+    assert!(
+        seen.contains("n = \"42\"") && seen.contains("n = \"7\""),
+        "{seen}"
+    );
+    let owner = seen
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("postgres:postgres "));
+    let ids = owner.and_then(|ids| ids.split_once(' '));
+    let id = |text: &str| t.host_id(text.parse().expect("an id"));
     let made = std::fs::metadata(data.join("base")).expect("its data");
-    assert_eq!(made.uid(), t.host_id(inside));
-    assert_eq!(made.gid(), t.host_id(id_of("/etc/group", "postgres")));
+    assert_eq!(
+        Some((made.uid(), made.gid())),
+        ids.map(|(uid, gid)| (id(uid), id(gid))),
+        "{seen}"
+    );
 }
 
 /// Where Debian has the server's programs.

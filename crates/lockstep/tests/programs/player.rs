@@ -2,8 +2,10 @@
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::stage::{Output, Stage, USER, kill, lives, output, until};
+use crate::stage::{Output, Stage, USER, kill, lives, output, output_within, until};
 
 /// The first of the user's subordinate ids.
 const FIRST: u32 = 700_000;
@@ -43,13 +45,25 @@ impl Player {
         self.stage.need(user, "no newuidmap(1) (uidmap)");
     }
 
+    /// `lockstep` as a command.
+    fn command(&self, args: &[&str]) -> Command {
+        match self.who {
+            Who::Root => self.stage.command(args),
+            Who::User => self.stage.user_command(Some(FIRST), args),
+        }
+    }
+
     /// Runs `lockstep` to its end.
     #[track_caller]
     pub(crate) fn call(&self, args: &[&str]) -> Output {
-        match self.who {
-            Who::Root => self.stage.call(args),
-            Who::User => output(self.stage.user_command(Some(FIRST), args), b""),
-        }
+        output(self.command(args), b"")
+    }
+
+    /// Brings an image into the caller's store; a busy disk may take minutes for it.
+    #[track_caller]
+    pub(crate) fn load(&self, image: &str) {
+        let most = Duration::from_secs(500);
+        output_within(most, self.command(&["load", "-q", image]), b"").text();
     }
 
     /// Runs a program in a container that goes away.

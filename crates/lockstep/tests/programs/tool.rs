@@ -11,21 +11,26 @@ int main(int n, char **a) { printf(\"%s %.3f\\n\", a[1], sqrt(2)); return n - 2;
 
 fn gcc(t: &Player) {
     t.need(&["/usr/bin/gcc"]);
+    gcc_of(t, "host:");
+}
+
+/// An image's compiler makes programs in a volume, and the image runs them.
+pub(crate) fn gcc_of(t: &Player, image: &str) {
     let dir = t.directory("source");
     t.file(&dir.join("main.c"), C);
     let volume = format!("{}:/source", dir.display());
     let build = "gcc -O2 -Wall -Werror -o /source/made /source/main.c -lm";
-    t.run(&["-v", &volume, "host:", "sh", "-c", build]).text();
+    t.run(&["-v", &volume, image, "sh", "-c", build]).text();
     let made = std::fs::metadata(dir.join("made")).expect("the program");
     assert_eq!((made.uid(), made.mode() & 0o111), (t.host_id(0), 0o111));
-    let seen = t.run(&["-v", &volume, "host:", "/source/made", "root"]);
+    let seen = t.run(&["-v", &volume, image, "/source/made", "root"]);
     assert_eq!(seen.text(), "root 1.414");
-    let seen = t.run(&["-v", &volume, "host:", "/source/made", "two", "words"]);
+    let seen = t.run(&["-v", &volume, image, "/source/made", "two", "words"]);
     assert_eq!(seen.code, 1);
     // The same by pieces, through a debugger's and a linker's eyes.
     let tools = "cd /source && gcc -c main.c && ar rcs lib.a main.o && nm lib.a | grep -q main && \
                  gcc -static -o still lib.a -lm && ./still still";
-    let seen = t.run(&["-v", &volume, "host:", "sh", "-c", tools]);
+    let seen = t.run(&["-v", &volume, image, "sh", "-c", tools]);
     assert_eq!(seen.text(), "still 1.414");
 }
 

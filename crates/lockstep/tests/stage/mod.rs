@@ -289,7 +289,13 @@ pub(crate) fn program() -> &'static Path {
 
 /// Runs a command to its end, within a minute.
 #[track_caller]
-pub(crate) fn output(mut command: Command, input: &[u8]) -> Output {
+pub(crate) fn output(command: Command, input: &[u8]) -> Output {
+    output_within(Duration::from_secs(60), command, input)
+}
+
+/// Runs a command to its end, and kills it after so long.
+#[track_caller]
+pub(crate) fn output_within(most: Duration, mut command: Command, input: &[u8]) -> Output {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -301,7 +307,8 @@ pub(crate) fn output(mut command: Command, input: &[u8]) -> Output {
     let pid = child.id();
     let watch = std::thread::spawn(move || {
         let over = || !Path::new(&format!("/proc/{pid}")).exists();
-        for _ in 0..600 {
+        let end = Instant::now() + most;
+        while Instant::now() < end {
             if over() {
                 return;
             }
