@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::{Directory, Locations};
 use crate::failure::{Doing, Failure};
 use crate::print::{self, Meter};
-use crate::resolve::{self, Caller, ImageConfig};
+use crate::resolve::{self, Caller, ImageConfig, ImageIds};
 use crate::users::{self, Users, lines};
 
 /// Where a container's root file system is mounted, in its directory.
@@ -45,6 +45,8 @@ pub(crate) struct Images<'a> {
     store: OnceCell<Store>,
     /// An ordinary user's, with the maps of containers.
     outside: OnceCell<Store>,
+    /// Those of a container that chooses others.
+    ids: ImageIds,
 }
 
 impl<'a> Images<'a> {
@@ -56,7 +58,13 @@ impl<'a> Images<'a> {
             caller,
             store: OnceCell::new(),
             outside: OnceCell::new(),
+            ids: ImageIds::Default,
         }
+    }
+
+    /// The same for a container with these ids.
+    pub(crate) fn with_ids(self, ids: ImageIds) -> Images<'a> {
+        Images { ids, ..self }
     }
 
     /// The store, opened at the first use.
@@ -190,9 +198,10 @@ impl<'a> Images<'a> {
 
     /// What becomes of the owners of files, for who is inside.
     fn owners(&self) -> Owners {
-        match self.caller.maps_any_id() || self.caller.has_subordinates() {
-            true => Owners::Kept,
-            false => Owners::Squashed,
+        match &self.ids {
+            ImageIds::Shifted((users, groups)) => Owners::Shifted(lines(users), lines(groups)),
+            _ if self.caller.maps_any_id() || self.caller.has_subordinates() => Owners::Kept,
+            _ => Owners::Squashed,
         }
     }
 

@@ -14,9 +14,7 @@ use lockstep_plan::namespace::NEWNS;
 
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
-use crate::resolve::{self, Caller};
-
-type Maps = (Vec<IdMapping>, Vec<IdMapping>);
+use crate::resolve::{self, Caller, Maps};
 
 /// The namespace, if the command has one.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ use lockstep_abi::id::NO_ID;
 use lockstep_kernel as kernel;
 use lockstep_kernel::metadata as inode;
 use lockstep_kernel::namespace::Map;
+use std::borrow::Cow;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -18,7 +19,8 @@ pub enum Owners {
     /// They are kept, as ids of this user namespace. As root of the host that is one copy for every container,
     /// id-mapped when it is mounted; in a user's namespace the copy belongs to that namespace's map.
     Kept,
-    /// They are translated by these maps, users and groups: for root on a file system without id-mapped mounts.
+    /// They are translated by these maps, users and groups, to ids of this user namespace: for root on a file system without
+    /// id-mapped mounts, and for a user's containers with another map than the namespace's.
     Shifted(Vec<Map>, Vec<Map>),
     /// Everything belongs to the one id that there is, and the owner is noted in [`OWNER_XATTR`].
     Squashed,
@@ -103,8 +105,16 @@ pub(super) fn settle(
         what.chmod(entry.mode).during(|| "its mode".to_owned())?;
     }
     for (name, value) in &entry.xattrs {
-        let set = is_allowed(name)
-            && taken(what.set_xattr(name, value)).during(|| "an extended attribute".to_owned())?;
+        let value = to
+            .owners
+            .value_on_disk(name, value)
+            .filter(|_| is_allowed(name));
+        let set = match value {
+            Some(value) => {
+                taken(what.set_xattr(name, &value)).during(|| "an extended attribute".to_owned())?
+            }
+            None => false,
+        };
         skipped.xattrs += u64::from(!set);
     }
     let time = entry.modified;
@@ -128,16 +138,72 @@ impl Owners {
             ))),
         }
     }
+
+    /// An extended attribute as it has to be on the disk: some name ids too. `None` where it cannot be there.
+    fn value_on_disk<'v>(&self, name: &str, value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
+        let Owners::Shifted(users, groups) = self else {
+            return Some(value.into());
+        };
+        match name {
+            "security.capability" => capability(value, users).map(Cow::Owned),
+            "system.posix_acl_access" | "system.posix_acl_default" => {
+                acl(value, users, groups).map(Cow::Owned)
+            }
+            _ => Some(value.into()),
+        }
+    }
 }
 
-fn shifted(what: &str, id: u32, maps: &[Map]) -> Result<u32> {
+/// An id through a map, if it is in it.
+fn through(id: u32, maps: &[Map]) -> Option<u32> {
     let of = |map: &Map| {
         let offset = id
             .checked_sub(map.inside)
             .filter(|offset| *offset < map.size)?;
         map.outside.checked_add(offset)
     };
-    maps.iter().find_map(of).ok_or_else(|| {
+    maps.iter().find_map(of)
+}
+
+/// `security.capability` for root of who has these ids (struct vfs_ns_cap_data, Linux 4.14); what is no such value stays,
+/// for the kernel to refuse.
+fn capability(value: &[u8], users: &[Map]) -> Option<Vec<u8>> {
+    const REVISION: u8 = 3;
+    let mut value = value.to_vec();
+    if let ([_, _, _, 2 | REVISION, ..], 20 | 24) = (value.as_slice(), value.len()) {
+        value[3] = REVISION;
+        value.truncate(20);
+        value.extend(through(0, users)?.to_le_bytes());
+    }
+    Some(value)
+}
+
+/// An ACL with the ids of its entries translated (acl(5); struct posix_acl_xattr_entry); `None` if one is in no map.
+fn acl(value: &[u8], users: &[Map], groups: &[Map]) -> Option<Vec<u8>> {
+    let (head, entries) = value.split_at_checked(4)?;
+    let mut made = head.to_vec();
+    for entry in entries.chunks(8) {
+        let (tag, id) = match entry {
+            [low, high, _, _, id @ ..] => (u16::from_le_bytes([*low, *high]), id),
+            _ => return None,
+        };
+        let maps = match tag {
+            0x02 => users,
+            0x08 => groups,
+            _ => {
+                made.extend(entry);
+                continue;
+            }
+        };
+        let id = u32::from_le_bytes(id.try_into().ok()?);
+        made.extend(&entry[..4]);
+        made.extend(through(id, maps)?.to_le_bytes());
+    }
+    Some(made)
+}
+
+fn shifted(what: &str, id: u32, maps: &[Map]) -> Result<u32> {
+    through(id, maps).ok_or_else(|| {
         Error::new(
             Kind::Unsupported,
             format!("{what} {id} is not in the id map"),
@@ -176,5 +242,56 @@ pub(crate) fn taken(set: kernel::Result<()>) -> kernel::Result<bool> {
         // EPERM: `user.*` on a link or node, or a capability without the right to give it.
         Err(e) if e.is(&[Errno::EPERM.0, Errno::EOPNOTSUPP.0, Errno::EINVAL.0]) => Ok(false),
         Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn maps(inside: u32, outside: u32) -> Vec<Map> {
+        vec![Map {
+            inside,
+            outside,
+            size: 10,
+        }]
+    }
+
+    #[test]
+    fn ids_in_attributes_are_translated() {
+        let owners = Owners::Shifted(maps(0, 100), maps(0, 200));
+        let plain = [&[1, 0, 0, 2][..], &[7; 16]].concat();
+        let wanted = [&[1, 0, 0, 3][..], &[7; 16], &[100, 0, 0, 0]].concat();
+        let told = owners.value_on_disk("security.capability", &plain);
+        assert_eq!(told.as_deref(), Some(&*wanted));
+        assert_eq!(
+            Owners::Kept.value_on_disk("security.capability", &plain),
+            Some(plain.as_slice().into())
+        );
+        let none = Owners::Shifted(maps(1, 100), maps(1, 100));
+        assert_eq!(none.value_on_disk("security.capability", &wanted), None);
+
+        let entry = |tag: u8, id: u8| [tag, 0, 4, 0, id, 0, 0, 0];
+        let acl = |user: u8, group: u8| {
+            let entries = [
+                entry(1, 255),
+                entry(2, user),
+                entry(8, group),
+                entry(32, 255),
+            ];
+            [&[2, 0, 0, 0][..], &entries.concat()].concat()
+        };
+        let name = "system.posix_acl_access";
+        assert_eq!(
+            owners.value_on_disk(name, &acl(3, 4)).as_deref(),
+            Some(&*acl(103, 204))
+        );
+        for wrong in [&acl(11, 4)[..], &acl(3, 4)[..7], &[]] {
+            assert_eq!(owners.value_on_disk(name, wrong), None, "{wrong:?}");
+        }
+        assert_eq!(
+            owners.value_on_disk("user.x", b"1").as_deref(),
+            Some(&b"1"[..])
+        );
     }
 }

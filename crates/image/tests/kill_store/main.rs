@@ -14,6 +14,7 @@
 mod stage;
 
 use lockstep_image::{Load, Name, Owners, Reference, Store, platform_of_host};
+use lockstep_kernel::namespace::Map;
 use stage::layout::{Layout, gzip, member};
 use stage::tar_file::Tar;
 use stage::{ROOT, Stage, Test, picture};
@@ -35,6 +36,9 @@ const TESTS: &[Test] = &[
     }),
     ("unpacking_again", ROOT, |stage| {
         walk(stage, "layers base:1", true)
+    }),
+    ("a_copy_with_other_owners", ROOT, |stage| {
+        walk(stage, "shifted base:1", true)
     }),
     ("remove", ROOT, |stage| walk(stage, "remove base:1", true)),
     ("tag", ROOT, |stage| walk(stage, "tag base:1 more:2", true)),
@@ -65,6 +69,7 @@ fn run(store: &Path, verb: &[&str]) -> lockstep_image::Result<()> {
         ["layers", image] => store
             .layers(&store.resolve(&name(image)?)?, &Owners::Kept)
             .map(drop),
+        ["shifted", image] => shifted(&store, image),
         ["remove", image] => store.remove(&name(image)?, false).map(drop),
         ["tag", image, new] => store
             .tag(&store.resolve(&name(image)?)?, &name(new)?)
@@ -72,6 +77,18 @@ fn run(store: &Path, verb: &[&str]) -> lockstep_image::Result<()> {
         ["prune"] => store.prune(true).map(drop),
         other => panic!("unknown verb {other:?}"),
     }
+}
+
+/// Unpacks an image beside its first copy.
+fn shifted(store: &Store, image: &str) -> lockstep_image::Result<()> {
+    let map = vec![Map {
+        inside: 0,
+        outside: 3_000_000,
+        size: 1000,
+    }];
+    let owners = Owners::Shifted(map.clone(), map);
+    let image = store.resolve(&image.parse()?)?;
+    store.layers(&image, &owners).map(drop)
 }
 
 fn load(store: &Store, source: &str) -> lockstep_image::Result<()> {
@@ -109,6 +126,9 @@ impl Walk<'_> {
         let store = Store::open(&self.store()).expect("a store");
         if let Some(base) = &self.base {
             load(&store, base).expect("loaded");
+            if self.verb[0] == "remove" {
+                shifted(&store, "base:1").expect("a second copy");
+            }
             if self.verb[0] == "layers" {
                 let layers = self.store().join("layers");
                 std::fs::remove_dir_all(&layers).expect("removed");

@@ -36,7 +36,7 @@ pub(crate) fn create(
     let typed = &*super::image::typed(args)?;
     let caller = crate::caller::with(args, front.caller()?.clone())?;
     let store = front.store()?;
-    let images = Images::new(&store.at, &caller);
+    let images = Images::new(&store.at, &caller).with_ids(resolve::image_ids(args, &caller)?);
     // Of a container that is not only made: the helpers work while its image is looked for.
     if args.knows("detach") && crate::users::are_begun(args, &caller)? {
         // Where it is refused, who needs it says so.

@@ -72,7 +72,7 @@ fn imagine(front: &Front, args: &Arguments, there: Option<&Saved>) -> Result<Ima
     // Images are this host's, whoever asks.
     let here = front.caller()?.clone();
     let at = front.locations()?;
-    let images = Images::new(&at, &here);
+    let images = Images::new(&at, &here).with_ids(resolve::image_ids(args, &here)?);
     let image = super::open_image(typed, &images)?;
     let layers = match &image {
         Opened::Plain(_) => Vec::new(),

@@ -51,7 +51,7 @@ pub(crate) use limit::cgroup as limits;
 pub(crate) use mount::Mounts;
 pub(crate) use process::size;
 pub(crate) use user::{Accounts, without_groups};
-pub(crate) use userns::{default_maps, wants_block, wants_default_ids};
+pub(crate) use userns::{ImageIds, Maps, default_maps, image_ids, wants_block, wants_default_ids};
 
 /// The version of the specification that configurations are written in.
 const OCI_VERSION: &str = "1.2.0";

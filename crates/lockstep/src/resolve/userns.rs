@@ -79,7 +79,92 @@ fn decide(input: &Input<'_>, out: &mut Resolved) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a map that the files of a user's container are not made for.
+/// Users and groups.
+pub(crate) type Maps = (Vec<IdMapping>, Vec<IdMapping>);
+
+/// For which ids a user's image has to be unpacked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ImageIds {
+    /// Those of containers that choose none; root's are id-mapped when they are mounted.
+    Default,
+    /// By these maps from the container's ids to those of [`default_maps`]' namespace.
+    Shifted(Maps),
+    /// There is no image for such a container, and why.
+    None(&'static str),
+}
+
+/// What a command line says of it.
+pub(crate) fn image_ids(
+    args: &crate::argv::Arguments,
+    caller: &Caller,
+) -> Result<ImageIds, Failure> {
+    // Who shares a user namespace is held to it where that is looked up.
+    let shared = !super::neighbours(args)?.is_empty();
+    if caller.maps_any_id() || shared || wants_default_ids(args)? {
+        return Ok(ImageIds::Default);
+    }
+    let mode = args.text("userns")?.unwrap_or_default();
+    let by_hand = (args.texts("uidmap")?, args.texts("gidmap")?);
+    let maps = match mode.split_once(':').unwrap_or((mode, "")) {
+        _ if !by_hand.0.is_empty() || !by_hand.1.is_empty() => typed_maps(&by_hand.0, &by_hand.1)?,
+        ("keep-id", options) => kept_maps(caller, kept_ids(caller, options)?),
+        ("nomap", _) => return Ok(ImageIds::None(NOT_IN_IT)),
+        _ => {
+            let why = "the files of a user's image have owners for one map, and that of another's namespace is not known";
+            return Ok(ImageIds::None(why));
+        }
+    };
+    let default = default_maps(caller);
+    if maps == default {
+        return Ok(ImageIds::Default);
+    }
+    if inside_of(&maps.0, caller.uid).is_none() || inside_of(&maps.1, caller.gid).is_none() {
+        return Ok(ImageIds::None(NOT_IN_IT));
+    }
+    let shifted = within(&maps.0, &default.0).zip(within(&maps.1, &default.1));
+    Ok(match shifted {
+        Some(maps) => ImageIds::Shifted(maps),
+        None => {
+            ImageIds::None("the files of a user's image cannot have ids that are not the user's")
+        }
+    })
+}
+
+const NOT_IN_IT: &str = "the files of a user's image are where your own id alone gets to, and it is not in the container then";
+
+/// The container's id for one of the host's.
+fn inside_of(maps: &[IdMapping], host: u32) -> Option<u32> {
+    maps.iter().find_map(|map| {
+        let offset = host.checked_sub(map.host_id)?;
+        (offset < map.size).then_some(map.container_id + offset)
+    })
+}
+
+/// Maps to ids of the host as maps to the ids that another map has for them; `None` where it has not all of them.
+fn within(maps: &[IdMapping], other: &[IdMapping]) -> Option<Vec<IdMapping>> {
+    let mut lines = Vec::new();
+    for map in maps {
+        let mut done = 0;
+        while done < map.size {
+            let host = map.host_id.checked_add(done)?;
+            let there = other.iter().find(|line| {
+                host.checked_sub(line.host_id)
+                    .is_some_and(|offset| offset < line.size)
+            })?;
+            let offset = host - there.host_id;
+            let count = (map.size - done).min(there.size - offset);
+            lines.push(line(
+                map.container_id.checked_add(done)?,
+                there.container_id.checked_add(offset)?,
+                count,
+            ));
+            done += count;
+        }
+    }
+    Some(lines)
+}
+
+/// Refuses a map for which the files of a user's container cannot be made.
 fn made_for_it(input: &Input<'_>, users: &[IdMapping]) -> Result<(), Failure> {
     let args = input.args;
     if input.caller.maps_any_id() || wants_default_ids(args)? {
@@ -92,33 +177,30 @@ fn made_for_it(input: &Input<'_>, users: &[IdMapping]) -> Result<(), Failure> {
             _ => ("gidmap", args.texts("gidmap")?.join(" ")),
         },
     };
-    let has = |map: &IdMapping| {
-        let offset = input.caller.uid.checked_sub(map.host_id);
-        offset.is_some_and(|offset| offset < map.size)
-    };
     let (why, hint) = match &input.image.source {
-        super::Source::Layers(_) => (
-            "the files of a user's image have owners for one map, that of containers that choose none",
-            "there --user 0 has your own id already; host: takes any map, and a user's rootfs:DIR one with your id in it",
-        ),
-        super::Source::Directory(_) if !users.is_empty() && !users.iter().any(has) => (
-            "what the container gets of its own belongs to your id, which is not in it then",
-            "it works with host:",
-        ),
+        super::Source::Layers(_) => match image_ids(args, input.caller)? {
+            ImageIds::None(why) => (
+                why,
+                "--userns keep-id and maps with your id in it take a user's image and rootfs:DIR; host: takes any map",
+            ),
+            _ => return Ok(()),
+        },
+        super::Source::Directory(_)
+            if !users.is_empty() && inside_of(users, input.caller.uid).is_none() =>
+        {
+            (
+                "what the container gets of its own belongs to your id, which is not in it then",
+                "it works with host:",
+            )
+        }
         _ => return Ok(()),
     };
     Err(Failure::new(format!("--{option} {value} is refused: {why}")).hint(hint))
 }
 
 /// The maps of a user's container that chooses none, which the files of the user's images are made for.
-pub(crate) fn default_maps(caller: &Caller) -> (Vec<IdMapping>, Vec<IdMapping>) {
-    match caller.has_subordinates() {
-        false => (vec![line(0, caller.uid, 1)], vec![line(0, caller.gid, 1)]),
-        true => (
-            with_subordinates(0, caller.uid, &caller.subuids),
-            with_subordinates(0, caller.gid, &caller.subgids),
-        ),
-    }
+pub(crate) fn default_maps(caller: &Caller) -> Maps {
+    kept_maps(caller, (0, 0))
 }
 
 /// How many ids of its block a container is to have.
@@ -210,6 +292,26 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
         return Err(Failure::new("--userns keep-id is for ordinary users")
             .hint("root's containers never have the host's root inside; use --uidmap"));
     }
+    let (uid, gid) = kept_ids(caller, options)?;
+    // What becomes the program is root of its user namespace until then (setresgid(2): EINVAL).
+    if !caller.has_subordinates() && (uid, gid) != (0, 0) {
+        return Err(Failure::new(format!(
+            "--userns {} is refused: without subordinate ids there is one id, and it has to be the container's root",
+            input.args.text("userns")?.unwrap_or_default()
+        ))
+        .hint("leave it out, or have subordinate ids: lockstep doctor says how"));
+    }
+    let (users, groups) = kept_maps(caller, (uid, gid));
+    set(out, &users, &groups);
+    out.process().user.uid = uid;
+    out.process().user.gid = gid;
+    let text = format!("{uid} is {} of the host", caller.uid);
+    out.note("user namespace", text, Origin::Flag, "--userns");
+    Ok(())
+}
+
+/// Which user and group the caller is inside with `keep-id`.
+fn kept_ids(caller: &Caller, options: &str) -> Result<(u32, u32), Failure> {
     let (mut uid, mut gid) = (caller.uid, caller.gid);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         let takes = "keep-id[:uid=UID,gid=GID]";
@@ -223,31 +325,21 @@ fn keep_id(input: &Input<'_>, out: &mut Resolved, options: &str) -> Result<(), F
             _ => return Err(wrong("userns", options, takes)),
         }
     }
+    Ok((uid, gid))
+}
+
+/// The caller's ids at these ones, and the subordinate ids around them, if there are any.
+fn kept_maps(caller: &Caller, (uid, gid): (u32, u32)) -> Maps {
     match caller.has_subordinates() {
-        // What becomes the program is root of its user namespace until then (setresgid(2): EINVAL).
-        false if (uid, gid) != (0, 0) => {
-            return Err(Failure::new(format!(
-                "--userns {} is refused: without subordinate ids there is one id, and it has to be the container's root",
-                input.args.text("userns")?.unwrap_or_default()
-            ))
-            .hint("leave it out, or have subordinate ids: lockstep doctor says how"));
-        }
-        false => set(
-            out,
-            &[line(uid, caller.uid, 1)],
-            &[line(gid, caller.gid, 1)],
+        false => (
+            vec![line(uid, caller.uid, 1)],
+            vec![line(gid, caller.gid, 1)],
         ),
-        true => {
-            let users = with_subordinates(uid, caller.uid, &caller.subuids);
-            let groups = with_subordinates(gid, caller.gid, &caller.subgids);
-            set(out, &users, &groups);
-        }
+        true => (
+            with_subordinates(uid, caller.uid, &caller.subuids),
+            with_subordinates(gid, caller.gid, &caller.subgids),
+        ),
     }
-    out.process().user.uid = uid;
-    out.process().user.gid = gid;
-    let text = format!("{uid} is {} of the host", caller.uid);
-    out.note("user namespace", text, Origin::Flag, "--userns");
-    Ok(())
 }
 
 /// The caller's own id is not in the container at all.
@@ -282,6 +374,21 @@ fn by_hand(
             "--userns and --uidmap or --gidmap exclude each other",
         ));
     }
+    let (uids, gids) = typed_maps(users, groups)?;
+    if input.caller.uid == 0 && uids.iter().any(|map| map.host_id == 0) {
+        out.warn("--uidmap: root of the host is a user of the container");
+    }
+    out.note(
+        "user namespace",
+        users.join(" "),
+        Origin::Flag,
+        "--uidmap, --gidmap",
+    );
+    set(out, &uids, &gids);
+    Ok(())
+}
+
+fn typed_maps(users: &[&str], groups: &[&str]) -> Result<Maps, Failure> {
     let parse = |option: &str, texts: &[&str]| {
         texts
             .iter()
@@ -296,17 +403,7 @@ fn by_hand(
     if gids.is_empty() {
         gids.clone_from(&uids);
     }
-    if input.caller.uid == 0 && uids.iter().any(|map| map.host_id == 0) {
-        out.warn("--uidmap: root of the host is a user of the container");
-    }
-    out.note(
-        "user namespace",
-        users.join(" "),
-        Origin::Flag,
-        "--uidmap, --gidmap",
-    );
-    set(out, &uids, &gids);
-    Ok(())
+    Ok((uids, gids))
 }
 
 fn mapping(option: &str, text: &str) -> Result<IdMapping, Failure> {
@@ -405,6 +502,25 @@ mod tests {
         assert_eq!(shown(&beyond), [(0, 100_000, 65_536), (70_000, 1000, 1)]);
         let two = with_subordinates(5, 9, &[(10, 2), (20, 10)]);
         assert_eq!(shown(&two), [(0, 10, 2), (2, 20, 3), (5, 9, 1), (6, 23, 7)]);
+    }
+
+    #[test]
+    fn a_map_is_seen_from_within_another() {
+        let default = with_subordinates(0, 1000, &[(100_000, 65_536)]);
+        let kept = with_subordinates(1000, 1000, &[(100_000, 65_536)]);
+        let seen = |maps: &[IdMapping]| within(maps, &default).map(|lines| shown(&lines));
+        assert_eq!(
+            seen(&kept),
+            Some(vec![(0, 1, 1000), (1000, 0, 1), (1001, 1001, 64_536)])
+        );
+        assert_eq!(seen(&[line(7, 165_535, 1)]), Some(vec![(7, 65_536, 1)]));
+        for foreign in [
+            line(0, 1001, 1),
+            line(0, 100_000, 65_537),
+            line(0, u32::MAX, 2),
+        ] {
+            assert_eq!(seen(&[foreign]), None);
+        }
     }
 
     #[test]

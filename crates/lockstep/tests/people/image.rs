@@ -12,6 +12,7 @@ crate::cases![
     owners_are_mapped,
     as_a_user_with_one_id,
     as_a_user_with_subordinate_ids,
+    other_maps_have_copies_of_their_own,
     what_another_id_wrote_goes_too,
     in_and_out_of_the_store,
     one_is_inspected,
@@ -280,9 +281,8 @@ fn as_a_user_with_subordinate_ids(t: &Stage) {
     let made = std::fs::metadata(format!("{directory}/upper/home/app/made")).expect("the change");
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 700_499);
     for [option, map] in [
-        ["--userns", "keep-id"],
-        ["--userns", "keep-id:uid=7,gid=7"],
         ["--userns", "nomap"],
+        ["--userns", "ns:/proc/self/ns/user"],
         ["--uidmap", "0:700000:1000"],
         ["--gidmap", "0:700000:1000"],
     ] {
@@ -297,6 +297,64 @@ fn as_a_user_with_subordinate_ids(t: &Stage) {
         ),
         USER
     );
+}
+
+/// The owners that an image names are right in every map, and nothing of a copy outlives its image.
+fn other_maps_have_copies_of_their_own(t: &Stage) {
+    t.need(
+        Path::new("/usr/bin/newuidmap").exists(),
+        "no newuidmap(1) (uidmap)",
+    );
+    let image = layout(t);
+    let user = |args: &[&str]| user(t, Some(700_000), args);
+    let copies = || {
+        let layers = t.dir.join("user-data/images/layers");
+        let keys = std::fs::read_dir(layers).expect("layers").flatten();
+        let mut all: Vec<String> = keys
+            .filter(|key| std::fs::read_dir(key.path()).is_ok_and(|copy| copy.count() > 0))
+            .map(|key| key.file_name().to_string_lossy().into_owned())
+            .collect();
+        all.sort();
+        all
+    };
+    let owners = "stat -c '%u %g' / /bin/busybox /home/app";
+    let theirs = "0 0\n0 0\n500 500";
+    let script = format!("id -u; {owners}; touch /etc/new && chown 500 /etc/new");
+    let keep = ["run", "--name", "k", "--userns", "keep-id", "-u", "0"];
+    let seen = user(&[&keep[..], &[&image, "sh", "-c", &script]].concat()).text();
+    assert_eq!(seen, format!("0\n{theirs}"));
+    assert_eq!(copies().len(), 1, "{:?}", copies());
+    let directory = user(&["inspect", "--format", "{{.Lockstep.Directory}}", "k"]).text();
+    let made = std::fs::metadata(format!("{directory}/upper/etc/new")).expect("the change");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 700_500);
+    assert_eq!(user(&["start", "-a", "k"]).code, 0);
+    let other = [
+        "--uidmap",
+        "0:700000:1000",
+        "--uidmap",
+        &format!("1000:{USER}:1"),
+    ];
+    for (options, id) in [
+        (&["--userns", "keep-id", "-u", &USER.to_string()][..], USER),
+        (&["--userns", "keep-id:uid=7,gid=7", "-u", "7"], 7),
+        (&[&other[..], &["-u", "1000"]].concat(), 1000),
+        (&[], 500),
+        (&["--userns", "keep-id:uid=0,gid=0", "-u", "500"], 500),
+    ] {
+        let script = format!("id -u; {owners}");
+        let seen = user(&[&["run", "--rm"], options, &[&image, "sh", "-c", &script]].concat());
+        assert_eq!(seen.text(), format!("{id}\n{theirs}"), "{options:?}");
+    }
+    let kinds: Vec<String> = copies();
+    let kinds: Vec<&str> = kinds
+        .iter()
+        .filter_map(|key| key.split('-').next())
+        .collect();
+    assert_eq!(kinds, ["kept", "shifted", "shifted", "shifted"]);
+    user(&["rm", "k"]).text();
+    let id = user(&["images", "-q"]).text();
+    user(&["rmi", &id]).text();
+    assert!(copies().is_empty(), "{:?}", copies());
 }
 
 /// Where the user alone could not: a directory of a subordinate id, which lets nobody else in.
