@@ -17,6 +17,8 @@ cases! {
     huge_pages_over_the_limit_are_refused,
     a_program_over_its_quota_waits,
     a_weight_is_a_share_of_the_processor,
+    an_idle_group_gets_what_is_left,
+    unused_quota_is_saved_up,
     processors_outside_the_set_are_not_used,
     reading_is_slowed_down,
     writing_is_slowed_down,
@@ -151,37 +153,60 @@ fn a_program_over_its_quota_waits(t: &Test) {
     );
 }
 
-fn a_weight_is_a_share_of_the_processor(t: &Test) {
+/// What the first of two that want all of one processor gets of it, as a multiple of what the second gets.
+fn ratio(t: &Test, limits: [Value; 2]) -> f64 {
     let tree = machine(t, "cpu");
-    let used = |shares: [u64; 2]| {
-        // On one processor, of which both want all.
-        let busy = shares.map(|shares| {
-            let limits = json!({"cpu": {"shares": shares, "cpus": "1"}});
-            with(t.sh("while :; do :; done"), Some(limits)).started()
-        });
-        let usage = || {
-            busy.each_ref()
-                .map(|c| stat(c, &tree, "cpu.stat", "usage_usec "))
-        };
-        let before = usage();
-        assert!(wait_until(
-            || usage().iter().sum::<u64>() > before.iter().sum::<u64>() + 2_000_000
-        ));
-        let after = usage();
-        for c in &busy {
-            c.call("delete", &["--force"]).ok();
-        }
-        (after[0] - before[0]) as f64 / (after[1] - before[1]) as f64
+    let busy = limits.map(|mut limits| {
+        limits["cpus"] = json!("1");
+        with(t.sh("while :; do :; done"), Some(json!({"cpu": limits}))).started()
+    });
+    let usage = || {
+        busy.each_ref()
+            .map(|c| stat(c, &tree, "cpu.stat", "usage_usec "))
     };
-    let (unequal, equal) = (used([8192, 1024]), used([1024, 1024]));
+    let before = usage();
+    let used = |now: [u64; 2]| [now[0] - before[0], now[1] - before[1]];
+    assert!(wait_until(|| used(usage()).iter().sum::<u64>() > 2_000_000));
+    let [first, second] = used(usage());
+    for c in &busy {
+        c.call("delete", &["--force"]).ok();
+    }
+    first as f64 / second as f64
+}
+
+fn a_weight_is_a_share_of_the_processor(t: &Test) {
+    let shares = |shares: u64| json!({"shares": shares});
+    let unequal = ratio(t, [shares(8192), shares(1024)]);
     assert!(
         unequal > 3.0,
         "eight times the shares got {unequal} times the time"
     );
+    let equal = ratio(t, [shares(1024), shares(1024)]);
     assert!(
         (0.5..2.0).contains(&equal),
         "the same shares got {equal} times the time"
     );
+}
+
+fn an_idle_group_gets_what_is_left(t: &Test) {
+    let least = ratio(t, [json!({"shares": 1024}), json!({"idle": 1})]);
+    assert!(least > 10.0, "{least} times the time of an idle group");
+}
+
+fn unused_quota_is_saved_up(t: &Test) {
+    let tree = machine(t, "cpu");
+    // Nothing for a while, and then more than the quota of a period.
+    let script = "while :; do sleep 0.3; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; done";
+    let saving = |burst: u64| {
+        let limits = json!({"cpu": {"quota": 20_000, "period": 50_000, "burst": burst}});
+        with(t.sh(script), Some(limits)).started()
+    };
+    let bursts = |c: &Container<'_>| stat(c, &tree, "cpu.stat", "nr_bursts ");
+    let (saver, spender) = (saving(20_000), saving(0));
+    assert!(wait_until(|| bursts(&saver) > 0));
+    let periods = || stat(&spender, &tree, "cpu.stat", "nr_throttled ");
+    assert!(wait_until(|| periods() > 2));
+    assert_eq!(bursts(&spender), 0, "without a burst");
 }
 
 fn processors_outside_the_set_are_not_used(t: &Test) {

@@ -1,7 +1,8 @@
 //! Each field of `docs/spec-conformance.md` forgotten once: one of its tests has to notice.
 //!
 //! A row says that a test asserts the effect of a field. That is true if the test fails when the runtime never
-//! sees the field, which is tried here, field by field (`cargo xtask test --group forget`). A refusal for want of
+//! sees the field, which is tried here, field by field (`cargo xtask test --group forget`; what a virtual machine has by
+//! `cargo xtask vm KIND -- spec forgotten::vm::`). A refusal for want of
 //! the field shows no effect, and neither does a test of refusals; they count where the page claims no more.
 
 use std::any::Any;
@@ -14,6 +15,15 @@ use crate::harness::{Case, Ending, Field, Sample, Test, announce_skip, cases, pe
 
 cases! {
     exempt_names_are_of_the_page,
+}
+
+/// What the names of trials begin with, which an argument of the test binary asks for.
+const TRIALS: &str = "forgotten::";
+
+/// Whether the trials are asked for, and not the tests.
+pub(crate) fn asked() -> bool {
+    let named = |argument: String| argument.starts_with(TRIALS);
+    std::env::var_os("LOCKSTEP_TEST_FORGET").is_some() || std::env::args().any(named)
 }
 
 /// Names of the page that are not forgotten, by reason.
@@ -99,7 +109,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for row in rows().iter().filter(|row| row.class != "untestable") {
         for field in row.fields.iter().filter(|field| !exempt(field)) {
-            let name = format!("forget::{}", field.replace(' ', ""));
+            let name = format!("{TRIALS}{}::{}", row.class, field.replace(' ', ""));
             if Sample::takes_point(&name) {
                 let (row, field) = (row.clone(), Field::parse(field));
                 trials.push(Trial::test(name.clone(), move || {

@@ -49,6 +49,7 @@ mod selinux;
 mod service;
 mod state;
 mod systemd;
+mod systemd_user;
 mod terminal;
 mod update;
 mod wrong;
@@ -56,7 +57,7 @@ mod wrong;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::var_os("LOCKSTEP_TEST_FORGET").is_some() {
+    if forget::asked() {
         harness::run_trials(forget::trials())
     } else {
         harness::run(groups())
@@ -103,6 +104,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("service", service::cases()),
         ("state", state::cases()),
         ("systemd", systemd::cases()),
+        ("systemd_user", systemd_user::cases()),
         ("terminal", terminal::cases()),
         ("update", update::cases()),
         ("wrong", wrong::cases()),

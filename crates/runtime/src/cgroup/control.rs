@@ -9,7 +9,7 @@ use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::Version;
 
-use super::{Cgroup, DirState, Error, FORBIDDEN, GONE, TEXT_MAX};
+use super::{Cgroup, DirState, Error, FORBIDDEN, GONE, TEXT_MAX, systemd};
 
 /// How long all processes may take to stop. A task in uninterruptible sleep holds it up.
 const FREEZE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,19 +43,29 @@ impl Cgroup {
     }
 
     /// Moves a process into the unified directory. Where the container's own cgroup has children with
-    /// controllers, v2 takes no process there (`EBUSY`), only in the leaf of its `init`.
+    /// controllers, v2 takes no process there (`EBUSY`), only in the leaf of its `init`. A user may move none out of
+    /// a session, which is not the user's (`EACCES`): the manager of the unit is asked to.
     pub fn join_unified(&mut self, pid: i32, init: Option<i32>) -> Result<(), Error> {
         let Some(dir) = self.unified_dir().cloned() else {
             return Ok(());
         };
-        let pid = pid.to_string();
-        match join_dir(&dir, &pid) {
+        let result = join_dir(&dir, &pid.to_string());
+        if let (Err(error), Some(unit)) = (&result, &self.state.unit)
+            && forbidden(error)
+        {
+            let leaf = init.map(|init| leaf(&dir, init)).transpose()?.flatten();
+            let below = leaf
+                .as_ref()
+                .and_then(|leaf| leaf.path.strip_prefix(&dir.path));
+            return systemd::attach(unit, below.unwrap_or_default(), pid);
+        }
+        match result {
             Err(error) if self.may_leave(&dir) && forbidden(&error) => {
                 self.give_up(&[dir.label]);
                 Ok(())
             }
             Err(error) => match init.filter(|_| busy(&error)).map(|init| leaf(&dir, init)) {
-                Some(leaf) => leaf?.map_or(Err(error), |leaf| join_dir(&leaf, &pid)),
+                Some(leaf) => leaf?.map_or(Err(error), |leaf| join_dir(&leaf, &pid.to_string())),
                 None => Err(error),
             },
             Ok(()) => Ok(()),

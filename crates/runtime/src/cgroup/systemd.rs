@@ -209,10 +209,12 @@ pub(super) fn start(unit: &Unit) -> Result<Started, Error> {
     if let Err(failure) = &result
         && is(failure, "UnitExists")
     {
-        // Left behind as failed: its name is free after a reset. One that runs refuses again.
+        // Left behind as failed: its name is free after a reset. One that runs refuses again. One that was just ending
+        // is gone by now.
         let body = Body::default().text(&unit.name);
-        if connection.call(manager("ResetFailedUnit"), &body).is_ok() {
-            result = transient(&mut connection, unit, &properties);
+        match connection.call(manager("ResetFailedUnit"), &body) {
+            Err(reset) if !is(&reset, "NoSuchUnit") => {}
+            _ => result = transient(&mut connection, unit, &properties),
         }
     }
     result
@@ -317,6 +319,20 @@ pub(super) fn stop(unit: &UnitState) -> Result<(), Error> {
         &Body::default().text(&unit.name),
     ));
     Ok(())
+}
+
+/// Has the manager move a process into the unit, or into the cgroup `below` it: a user's manager may not do so itself
+/// where the process is in a session, but the system's, which it asks, may (systemd 238).
+pub(super) fn attach(unit: &UnitState, below: &str, pid: i32) -> Result<(), Error> {
+    let fail = |failure: &Failure| {
+        let what = format!("move process {pid} into the unit {}", unit.name);
+        failed(&what, failure).because("/linux/cgroupsPath")
+    };
+    let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
+    let pid = u32::try_from(pid).unwrap_or(0);
+    let body = Body::default().text(&unit.name).text(below).pids(&[pid]);
+    let moved = connection.call(manager("AttachProcessesToUnit"), &body);
+    moved.map(drop).map_err(|f| fail(&f))
 }
 
 /// Tells systemd new limits of a running unit, and returns when it has written its files.

@@ -72,6 +72,13 @@ impl Body {
         self
     }
 
+    /// `au`
+    pub(in crate::cgroup) fn pids(mut self, pids: &[u32]) -> Self {
+        self.signature.push_str("au");
+        self.raw_array(4, |body| pids.iter().for_each(|&pid| body.raw_number(pid)));
+        self
+    }
+
     /// `a(sv)`
     pub(in crate::cgroup) fn properties(mut self, properties: &[Property]) -> Self {
         self.signature.push_str("a(sv)");
