@@ -96,6 +96,10 @@ features! {
     MountSetattr, "mount_setattr", 5 . 12;
     IdmappedMounts, "id-mapped mounts", 5 . 12;
     TimeNamespace, "time namespace", 5 . 6;
+    CgroupNamespace, "cgroup namespace", 4 . 6;
+    CgroupV2, "memory, io and pids controllers of cgroup v2", 4 . 5;
+    CgroupV2Cpu, "cpu controller of cgroup v2", 4 . 15;
+    CgroupV2Cpuset, "cpuset controller of cgroup v2", 5 . 0;
     CgroupV2Devices, "BPF_CGROUP_DEVICE", 4 . 15;
     CgroupV2Freezer, "cgroup.freeze", 5 . 2;
     CgroupV2Hugetlb, "hugetlb controller of cgroup v2", 5 . 6;
@@ -110,6 +114,9 @@ features! {
     MempolicyNumaBalancing, "MPOL_F_NUMA_BALANCING", 5 . 12;
     OverlayUserXattr, "overlay userxattr", 5 . 11;
     OverlayVolatile, "overlay volatile", 5 . 10;
+    BpfRawTracepoint, "BPF_PROG_TYPE_RAW_TRACEPOINT", 4 . 17;
+    BpfTracing, "BPF_TRACE_RAW_TP, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT", 5 . 5;
+    BpfLsm, "BPF_LSM_MAC", 5 . 7;
     // Above the floor.
     MountAttrNosymfollow, "MOUNT_ATTR_NOSYMFOLLOW", 5 . 14;
     IdmappedOverlayLayers, "overlay on id-mapped layers", 5 . 19;
@@ -122,6 +129,7 @@ features! {
     CpuBurst, "cpu.max.burst", 5 . 14;
     CpuIdle, "cpu.idle", 5 . 15;
     MemoryPeak, "memory.peak", 5 . 19;
+    BpfKprobeMulti, "BPF_TRACE_KPROBE_MULTI", 5 . 18;
     SeccompWaitKillable, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 5 . 19;
     Landlock1, "Landlock ABI 1", 5 . 13;
     Landlock2, "Landlock ABI 2", 5 . 19;

@@ -6,6 +6,7 @@
 
 pub mod arch;
 pub mod bpf;
+pub mod btf;
 pub mod call;
 pub mod capability;
 pub mod errno;

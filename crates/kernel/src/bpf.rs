@@ -1,10 +1,12 @@
-//! Device filters of cgroup v2 by bpf(2): load, attach, replace, detach.
+//! Device filters of cgroup v2 by bpf(2): load, attach, replace, detach. [`watcher`] tries what else is there.
 //!
-//! Four commands of one system call; a BPF library would be larger than the runtime.
+//! A few commands of one system call; a BPF library would be larger than the runtime.
 
 use crate::call::{self, Result};
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+pub mod watcher;
 
 // Commands, types and flags of linux/bpf.h.
 const BPF_PROG_LOAD: libc::c_int = 5;
@@ -22,6 +24,7 @@ const BPF_F_REPLACE: u32 = 1 << 2;
 const MAX_PROGRAMS: usize = 64;
 
 #[repr(C)]
+#[derive(Default)]
 struct Load {
     prog_type: u32,
     insn_cnt: u32,
@@ -104,65 +107,6 @@ pub fn load_device_filter(name: &str, program: &[u64]) -> Result<OwnedFd> {
     // to live until the call returns.
     let raw = unsafe { bpf(BPF_PROG_LOAD, &mut attr, text) }?;
     Ok(owned(raw))
-}
-
-/// Programs that watch, or that decide beside the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watcher {
-    /// BPF_PROG_TYPE_RAW_TRACEPOINT (Linux 4.17).
-    RawTracepoint,
-    /// BPF_PROG_TYPE_TRACING at the end of a kernel function, BPF_TRACE_FEXIT (Linux 5.5).
-    FunctionExit,
-    /// BPF_PROG_TYPE_LSM, BPF_LSM_MAC (Linux 5.7).
-    Lsm,
-}
-
-/// Tries whether this process may load such a program; none is left. CAP_BPF and CAP_PERFMON are needed, and some kernels
-/// refuse the last two to everybody. That one of them would be loaded does not say that it can be attached: a kernel
-/// without the types of its functions, or without BPF among its security modules, gives the same `EINVAL` as one with.
-pub fn try_loading(watcher: Watcher) -> Result<()> {
-    #[repr(C)]
-    struct LoadFor {
-        load: Load,
-        prog_ifindex: u32,
-        expected_attach_type: u32,
-    }
-    let (name, prog_type, attach) = match watcher {
-        Watcher::RawTracepoint => ("RAW_TRACEPOINT", 17, 0),
-        Watcher::FunctionExit => ("TRACING", 26, 25),
-        Watcher::Lsm => ("LSM", 29, 27),
-    };
-    // r0 = 0; exit
-    let instructions = [0xb7_u64.to_le_bytes(), 0x95_u64.to_le_bytes()];
-    let license = c"GPL";
-    let mut attr = LoadFor {
-        load: Load {
-            prog_type,
-            insn_cnt: 2,
-            insns: instructions.as_ptr() as u64,
-            license: license.as_ptr() as u64,
-            log_level: 0,
-            log_size: 0,
-            log_buf: 0,
-            kern_version: 0,
-            prog_flags: 0,
-            prog_name: *b"lockstep_try\0\0\0\0",
-        },
-        prog_ifindex: 0,
-        expected_attach_type: attach,
-    };
-    let text = || format!("bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_{name}, 2)");
-    // SAFETY: the attribute has the kernel's layout; the instructions and the licence that it points to live until the
-    // call returns.
-    match unsafe { bpf(BPF_PROG_LOAD, &mut attr, text) } {
-        Ok(raw) => {
-            drop(owned(raw));
-            Ok(())
-        }
-        // EINVAL: that no function is named is all that is wrong with it, and is asked behind the permission.
-        Err(e) if attach != 0 && e.is(&[libc::EINVAL]) => Ok(()),
-        Err(e) => Err(e),
-    }
 }
 
 /// BPF_PROG_ATTACH with `BPF_F_ALLOW_MULTI`: the program holds beside those of the parents and of

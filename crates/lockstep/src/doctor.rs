@@ -107,7 +107,7 @@ pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
         list => fact("lsm", list),
     });
     facts.extend(modules()?);
-    facts.push(right::tier());
+    facts.extend(right::tier());
     let missing = facts.iter().any(|fact| fact.missing);
     let text = match args.flag("json") {
         // Planning takes a host, and there is none to be told.

@@ -10,6 +10,7 @@
     reason = "a test arranges the world that the product may not touch"
 )]
 
+mod bpf;
 mod content;
 mod durable;
 mod process;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let scratch = std::env::temp_dir();
     mount_tmpfs(&scratch, 64 << 20);
     let groups = [
+        ("bpf", bpf::CASES),
         ("content", content::CASES),
         ("durable", durable::CASES),
         ("process", process::CASES),

@@ -98,6 +98,15 @@ fn signals_and_abstract_sockets(t: &Test) {
     }
 }
 
+/// What `state` says of the domain, for whoever did not read the warning.
+pub(crate) fn lost_of(state: &Value) -> String {
+    let all = state["downgrades"].as_array().cloned().unwrap_or_default();
+    let key = format!("/annotations/{KEY}");
+    let of_domain = all.iter().find(|lost| lost["because"] == *key);
+    let lost = of_domain.unwrap_or_else(|| panic!("no downgrade of {key}: {state}"));
+    lost["lost"].to_string()
+}
+
 /// As far as it goes by default, and then the rest is named; not at all where that is asked for.
 fn what_the_kernel_lacks_is_named(t: &Test) {
     let abi = abi(t);
@@ -129,7 +138,11 @@ fn what_the_kernel_lacks_is_named(t: &Test) {
                 .contains(&format!("Landlock ABI {abi} of this kernel is without")),
             "{soft:?}"
         );
+        let domain = json!({"ruleset": ruleset});
+        let state = within(t.sleeper(), domain).started().state();
+        let value = lost_of(&state);
         for name in lost {
+            assert!(value.contains(name), "{name}: {state}");
             assert!(soft.stderr.contains(name), "{name}: {soft:?}");
             let refusal = &hard.stderr;
             assert!(

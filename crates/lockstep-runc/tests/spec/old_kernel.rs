@@ -5,6 +5,7 @@ use lockstep_abi::arch::Arch;
 use lockstep_abi::syscall;
 use serde_json::json;
 
+use super::landlock::lost_of;
 use crate::harness::{Bundle, Host, Output, Test, View, cases};
 
 cases! {
@@ -183,22 +184,26 @@ fn delete(t: &Test) {
 /// A layer that is asked for as best effort is lost visibly, and refused where it is not.
 fn landlock(t: &Test) {
     t.probe();
-    let domain = |hard: bool| {
+    let domain = |args: &[&str], hard: bool| {
         let domain = json!({"disableBestEffort": hard, "ruleset": {"handledAccessFS": ["execute"]},
             "rules": {"pathBeneath": [{"allowedAccess": ["execute"], "paths": ["/bin"]}]}});
         let annotations = json!({"org.lockstep.landlock": domain.to_string()});
-        t.sh("echo ran")
+        t.args(args)
             .set("/annotations", annotations)
             .view(View::Withheld {
                 number: number("landlock_create_ruleset"),
                 errno: ENOSYS,
             })
-            .run()
     };
-    domain(false)
+    let state = domain(&["sleep", "1000"], false).started().state();
+    assert!(lost_of(&state).contains("not enforced"), "{state}");
+    domain(&["true"], false)
+        .run()
         .ok()
         .warns("/annotations/org.lockstep.landlock: not enforced: this kernel has no Landlock");
-    domain(true).fails_with(&["Landlock", "/annotations/org.lockstep.landlock"]);
+    domain(&["true"], true)
+        .run()
+        .fails_with(&["Landlock", "/annotations/org.lockstep.landlock"]);
 }
 
 /// Where it may not mount, the runtime copies itself; where it may do neither, it does not start.

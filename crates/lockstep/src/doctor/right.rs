@@ -2,8 +2,8 @@
 
 use lockstep_abi::capability::{CapSet as Set, Capability};
 use lockstep_abi::rlimit;
-use lockstep_kernel::bpf::{self, Watcher};
-use lockstep_kernel::{file, schedule, seccomp, socket};
+use lockstep_kernel::bpf::watcher::{Attempt, Watcher};
+use lockstep_kernel::{schedule, seccomp, socket};
 use lockstep_plan::Host;
 
 use super::{Fact, USER_NOTIF, fact, lacking};
@@ -51,66 +51,139 @@ pub(super) fn facts(host: &Host) -> Result<[Fact; 2], Failure> {
 
 /// How much of what containers do can be seen and decided here, each tier by trying what it stands on; a tier has those
 /// below it: T0 seccomp notification, T1 audit records, T2 BPF tracepoints, T3 BPF at kernel functions, T4 BPF as a
-/// security module.
-pub(super) fn tier() -> Fact {
-    type Attempt = fn() -> Result<(), String>;
-    let tiers: [(&str, Attempt); 4] = [
-        ("audit records", || {
-            socket::audit_records().map(drop).map_err(|e| e.to_string())
-        }),
-        ("BPF tracepoints", || loads(Watcher::RawTracepoint)),
-        ("BPF at kernel functions", || {
-            loads(Watcher::FunctionExit)?;
-            // Functions are named by their types, which a kernel may be built without.
-            file::stat(file::CWD, "/sys/kernel/btf/vmlinux", true)
-                .map(drop)
-                .map_err(|e| e.to_string())
-        }),
-        ("BPF as a security module", || {
-            loads(Watcher::Lsm)?;
-            called(&super::first_line("/sys/kernel/security/lsm"))
-        }),
-    ];
-    let mut reached = match seccomp::action_available(USER_NOTIF) {
-        true => vec!["seccomp notification"],
-        false => return fact("tier", "none: no seccomp notification"),
+/// security module. Then every way in which BPF can watch, and what became of trying it.
+pub(super) fn tier() -> [Fact; 2] {
+    let watchers = Watcher::ALL.map(|watcher| (watcher, watcher.attempt()));
+    let notified = match seccomp::action_available(USER_NOTIF) {
+        true => Ok(()),
+        false => Err("a kernel of 5.0 or later with CONFIG_SECCOMP_FILTER has it".to_owned()),
     };
+    let audited = socket::audit_records().map(drop);
+    let first = [
+        ("seccomp notification", notified),
+        ("audit records", audited.map_err(|e| e.to_string())),
+    ];
+    let tiers = first.into_iter().chain(of_bpf(&watchers));
+    [fact("tier", reached(tiers)), fact("bpf", each(&watchers))]
+}
+
+type Tried = [(Watcher, Attempt)];
+
+/// What each tier of BPF stands on.
+fn of_bpf(tried: &Tried) -> [(&'static str, Result<(), String>); 3] {
+    let called = |wanted: &[Watcher]| {
+        let mut of_these = tried.iter().filter(|(watcher, _)| wanted.contains(watcher));
+        of_these
+            .find_map(|(_, attempt)| refusal(attempt))
+            .map_or(Ok(()), Err)
+    };
+    [
+        (
+            "BPF tracepoints",
+            called(&[Watcher::RawTracepoint, Watcher::TypedTracepoint]),
+        ),
+        (
+            "BPF at kernel functions",
+            called(&[Watcher::FunctionEntry, Watcher::FunctionExit]),
+        ),
+        ("BPF as a security module", called(&[Watcher::Lsm])),
+    ]
+}
+
+fn refusal(attempt: &Attempt) -> Option<String> {
+    match attempt {
+        Attempt::Called => None,
+        Attempt::NeverCalled => Some(
+            "it is loaded and never called: lsm=...,bpf on the kernel's command line turns it on"
+                .to_owned(),
+        ),
+        Attempt::Refused(error) => Some(error.to_string()),
+    }
+}
+
+/// The highest tier with those below it, and what keeps the next one away.
+fn reached(tiers: impl Iterator<Item = (&'static str, Result<(), String>)>) -> String {
+    let mut reached: Vec<&str> = Vec::new();
     for (what, attempt) in tiers {
-        match attempt() {
-            Ok(()) => reached.push(what),
-            Err(why) => {
-                let (tier, reached) = (reached.len() - 1, reached.join(", "));
-                return fact("tier", format!("T{tier}: {reached}; not {what}: {why}"));
+        match (attempt, reached.len()) {
+            (Ok(()), _) => reached.push(what),
+            (Err(why), 0) => return format!("none: no {what}: {why}"),
+            (Err(why), have) => {
+                let reached = reached.join(", ");
+                return format!("T{}: {reached}; not {what}: {why}", have - 1);
             }
         }
     }
-    fact("tier", format!("T4: {}", reached.join(", ")))
+    format!("T4: {}", reached.join(", "))
 }
 
-fn loads(watcher: Watcher) -> Result<(), String> {
-    bpf::try_loading(watcher).map_err(|e| e.to_string())
-}
-
-/// Whether programs that load as a security module are called: the module is in the `list` of those that are on.
-fn called(list: &str) -> Result<(), String> {
-    match list {
-        "" => Err("securityfs is not mounted, so nobody says whether it is on".into()),
-        _ if list.split(',').any(|module| module == "bpf") => Ok(()),
-        _ => Err(format!(
-            "bpf is not among the modules that are on ({list}): lsm=...,bpf on the kernel's command line"
-        )),
+/// Those that were called, and the others with the reason that they share.
+fn each(tried: &Tried) -> String {
+    let mut groups: Vec<(Option<String>, Vec<&str>)> = Vec::new();
+    for (watcher, attempt) in tried {
+        let why = refusal(attempt);
+        match groups.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(watcher.name()),
+            None => groups.push((why, vec![watcher.name()])),
+        }
     }
+    let texts = groups.iter().map(|(why, names)| match why {
+        None => names.join(", "),
+        Some(why) => format!("not {} ({why})", names.join(", ")),
+    });
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lockstep_kernel::Error;
+
+    fn told(attempt: impl Fn(Watcher) -> Attempt) -> (String, String) {
+        let tried = Watcher::ALL.map(|watcher| (watcher, attempt(watcher)));
+        let first = [("seccomp notification", Ok(())), ("audit records", Ok(()))];
+        let tiers = first.into_iter().chain(of_bpf(&tried));
+        (reached(tiers), each(&tried))
+    }
+
+    fn refused(call: &str) -> Attempt {
+        Attempt::Refused(Error {
+            call: call.to_owned(),
+            errno: 1,
+        })
+    }
 
     #[test]
-    fn a_module_that_is_off_is_no_tier() {
-        assert_eq!(called("lockdown,capability,landlock,bpf"), Ok(()));
-        for off in ["", "lockdown,capability,bpfilter"] {
-            assert!(called(off).is_err(), "{off}");
-        }
+    fn a_tier_is_what_is_called() {
+        let (tier, bpf) = told(|_| Attempt::Called);
+        assert!(tier.starts_with("T4: "), "{tier}");
+        assert_eq!(bpf.split(", ").count(), Watcher::ALL.len());
+        let (tier, bpf) = told(|watcher| match watcher {
+            Watcher::Lsm => Attempt::NeverCalled,
+            _ => Attempt::Called,
+        });
+        assert!(
+            tier.starts_with("T3: ") && tier.contains("lsm=...,bpf"),
+            "{tier}"
+        );
+        assert!(bpf.contains("fexit; not lsm (it is loaded"), "{bpf}");
+        let (tier, bpf) = told(|watcher| match watcher {
+            Watcher::FunctionEntry | Watcher::FunctionExit | Watcher::Lsm => refused("bpf(X)"),
+            _ => Attempt::Called,
+        });
+        assert!(
+            tier.starts_with("T2: ") && tier.contains("bpf(X) = EPERM"),
+            "{tier}"
+        );
+        assert!(
+            bpf.contains("not fentry, fexit, lsm (bpf(X) = EPERM"),
+            "{bpf}"
+        );
+        let (tier, _) = told(|_| refused("bpf(Y)"));
+        assert!(
+            tier.starts_with("T1: ") && tier.contains("not BPF tracepoints"),
+            "{tier}"
+        );
+        assert!(reached([("a", Err("b".to_owned()))].into_iter()).starts_with("none: no a: b"));
     }
 }

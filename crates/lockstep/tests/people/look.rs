@@ -23,6 +23,7 @@ crate::cases![
     inspect_has_what_was_given,
     those_that_fit_are_pruned,
     doctor_answers,
+    doctor_names_what_refuses_user_namespaces,
     help_names_every_verb,
     hostile_text_is_escaped,
 ];
@@ -570,6 +571,29 @@ fn why_names_who_asked(t: &Stage) {
     assert_eq!(t.call(&["ps", "-aq"]).text(), "");
 }
 
+/// A limit of a namespace above, which touches nobody else's. The other switches are tried on invented hosts.
+fn doctor_names_what_refuses_user_namespaces(t: &Stage) {
+    let doctor = t.command(&["doctor"]);
+    let answer = |before: &str| {
+        let script = format!("{before} exec \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-U", "-r", "sh", "-c", &script, "sh"]);
+        command.arg(doctor.get_program()).args(doctor.get_args());
+        output(command, b"").stdout
+    };
+    let refused = answer("echo 0 > /proc/sys/user/max_user_namespaces;");
+    assert!(
+        refused.contains("- user namespace   refused: ")
+            && refused.contains("sysctl -w user.max_user_namespaces="),
+        "{refused}"
+    );
+    let allowed = answer("");
+    assert!(
+        allowed.contains("  user namespace   can be made"),
+        "{allowed}"
+    );
+}
+
 fn doctor_answers(t: &Stage) {
     // A store that cannot be opened is an answer, and not the only one.
     std::fs::write(t.dir.join("file"), "").expect("a file");
@@ -609,6 +633,10 @@ fn doctor_answers(t: &Stage) {
             .collect::<String>()
     };
     assert!(said("tier").contains("seccomp notification"), "{facts}");
+    // Called or refused, each is named.
+    for way in ["tracepoint", "raw_tracepoint", "fexit", "lsm"] {
+        assert!(said("bpf").contains(way), "{facts}");
+    }
     assert!(said("cgroups").contains("memory"), "{facts}");
     assert!(said("user ids").contains("65535"), "{facts}");
     // What it says is so.
