@@ -101,6 +101,7 @@ features! {
     CgroupV2Cpu, "cpu controller of cgroup v2", 4 . 15;
     CgroupV2Cpuset, "cpuset controller of cgroup v2", 5 . 0;
     CgroupV2Devices, "BPF_CGROUP_DEVICE", 4 . 15;
+    CgroupV2DevicesReplace, "BPF_F_REPLACE", 5 . 6;
     CgroupV2Freezer, "cgroup.freeze", 5 . 2;
     CgroupV2Hugetlb, "hugetlb controller of cgroup v2", 5 . 6;
     SeccompLog, "SECCOMP_RET_LOG, SECCOMP_RET_KILL_PROCESS", 4 . 14;
