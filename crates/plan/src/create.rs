@@ -244,8 +244,7 @@ fn birth(
     }
     // Before the maps: an ordinary user's process becomes untraceable with them, and its /proc files the host root's.
     if namespaces.new & NEWTIME != 0 {
-        plan.init("/linux/namespaces", Op::Unshare { flags: NEWTIME });
-        namespace::time_offsets(plan, linux);
+        namespace::time(plan, linux);
     }
     if namespaces.new_user() {
         plan.supervisor(

@@ -113,7 +113,7 @@ impl Namespaces {
     }
 
     /// Those that clone3(2) makes. A cgroup namespace shows the cgroup that its maker is in, so it is left
-    /// for later, when the cgroups are joined; a time namespace is entered by the next execve (Linux 6.0).
+    /// for later, when the cgroups are joined; a time namespace takes its offsets before anybody is in it.
     pub fn at_clone(&self) -> u64 {
         self.new & !(NEWCGROUP | NEWTIME)
     }
@@ -159,8 +159,9 @@ pub fn clone(plan: &mut Plan, namespaces: &Namespaces, owner: Option<u32>) {
     );
 }
 
-/// Plans the clocks of a new time namespace.
-pub fn time_offsets(plan: &mut Plan, linux: &Linux) {
+/// Plans a new time namespace: unshare(2) makes it for children alone, and only since Linux 6.2 does execve(2) enter it.
+pub fn time(plan: &mut Plan, linux: &Linux) {
+    plan.init("/linux/namespaces", Op::Unshare { flags: NEWTIME });
     let mut offsets = Vec::new();
     for (clock, offset) in &linux.time_offsets {
         let clock = if clock == "monotonic" {
@@ -177,11 +178,30 @@ pub fn time_offsets(plan: &mut Plan, linux: &Linux) {
     if !offsets.is_empty() {
         plan.init("/linux/timeOffsets", Op::TimeOffsets { offsets });
     }
+    plan.init("/linux/namespaces", Op::EnterTime);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_namespace_is_entered_after_its_offsets() {
+        let text = r#"{"timeOffsets":{"monotonic":{"secs":3}}}"#;
+        let linux = serde_json::from_str(text).expect("linux");
+        let mut plan = Plan::default();
+        time(&mut plan, &linux);
+        let ops: Vec<_> = plan.steps.iter().map(|step| &step.op).collect();
+        let offsets = vec![("monotonic", 3, 0)];
+        assert_eq!(
+            ops,
+            [
+                &Op::Unshare { flags: NEWTIME },
+                &Op::TimeOffsets { offsets },
+                &Op::EnterTime
+            ]
+        );
+    }
 
     #[test]
     fn only_a_new_user_namespace_can_be_taken() {

@@ -123,10 +123,12 @@ pub enum Op {
     NewSession,
     /// Leave further namespaces after the cgroups are joined.
     Unshare { flags: u64 },
-    /// Clock offsets of the time namespace that the next execve enters: (clock id, seconds, nanoseconds).
+    /// Clock offsets of the new time namespace: (clock id, seconds, nanoseconds).
     TimeOffsets {
         offsets: Vec<(&'static str, i64, u32)>,
     },
+    /// Enter the new time namespace, whose offsets are fixed then.
+    EnterTime,
     /// Bring the loopback device up.
     LoopbackUp,
     /// Propagation of every mount of this namespace before mounting begins.

@@ -23,6 +23,7 @@ use lockstep_kernel::{
 };
 use lockstep_oci::runtime::Hooks;
 use lockstep_oci::state::{State, Status};
+use lockstep_plan::namespace::NEWTIME;
 use lockstep_plan::{Actor, Barrier, Downgrade, Op, Outcome, Plan, Required, Slot};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -108,6 +109,7 @@ impl Init<'_> {
             Op::NewSession => new_session(),
             Op::Unshare { flags } => unshare(*flags),
             Op::TimeOffsets { offsets } => self.time_offsets(offsets),
+            Op::EnterTime => self.enter_time(),
             Op::LoopbackUp => loopback_up(),
             Op::HostPropagation { flags } => mount::host_propagation(*flags),
             Op::AttachRoot { source, at } => self.attach_root(source, at),
@@ -262,6 +264,18 @@ impl Init<'_> {
             .collect();
         file::write(self.proc, "self/timens_offsets", text.as_bytes())
             .during(|| "time offsets".into())
+    }
+
+    fn enter_time(&self) -> Result<()> {
+        let during = || "entering the time namespace".into();
+        let new = file::openat(
+            self.proc,
+            "self/ns/time_for_children",
+            file::OFlags::RDONLY,
+            0,
+        );
+        let new = new.during(during)?;
+        namespace::setns(new.as_fd(), NEWTIME).during(during)
     }
 
     /// The root descriptor; attached before anything that asks for it.

@@ -81,6 +81,9 @@ pub(super) fn joining(op: &Op) -> Option<Call> {
                 call.text(&format!("{clock} {seconds} {nanoseconds}"))
             },
         ),
+        Op::EnterTime => call("setns")
+            .text("time_for_children")
+            .with("CLONE_NEWTIME"),
         Op::LoopbackUp => call("netlink")
             .text("RTM_NEWLINK")
             .text("lo")
