@@ -129,11 +129,16 @@ impl Job {
              LOCKSTEP_SKIPS=$(mktemp); export LOCKSTEP_SKIPS INSTA_UPDATE=no RUST_BACKTRACE=0\n\
              worst=0\n",
         );
-        // Both are there on this machine.
+        // What tests were compiled with: CARGO_TARGET_TMPDIR, and the manifest's place. Both are there on this machine.
         script.push_str(&format!(
             "mkdir -p {1}; [ -e {0}/README.md ] || ln -s \"$PWD\"/sources/* {0}\n",
             quoted(&root.display().to_string()),
-            quoted(&target.join("tmp").display().to_string()),
+            quoted(
+                &target
+                    .join("x86_64-unknown-linux-gnu/tmp")
+                    .display()
+                    .to_string()
+            ),
         ));
         if !sample.is_empty() {
             script.push_str(&format!(

@@ -116,6 +116,8 @@ impl Stream {
         let said = std::mem::take(&mut self.said);
         let mut counts = Counts::of_output(&said);
         let skips = std::mem::take(&mut self.skips);
+        // Each of them has said so itself.
+        counts.skipped = 0;
         let names: Vec<&str> = skips.iter().map(|(name, _)| name.as_str()).collect();
         counts.take_skips(&said, &names);
         let ran = Ran {
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn a_binary_is_its_counts_and_its_skips() {
         let stream = read(&[
-            "::up 3\n::begin a b\ntest x ... ok\ntest y ... ok\ntest result: ok. 2 passed; 0 failed; 0 ignored\n",
+            "::up 3\n::begin a b\ntest x ... ok\ntest y ... ok\ntest result: ok. 2 passed; 0 failed; 1 ignored\n",
             "::skip y\tno such thing\n::end a b 0 7\n::begin c\n::end c 0 1\n::done 0\n",
         ]);
         let ran = &stream.ran[0];

@@ -35,7 +35,9 @@ fn terminal_of_run_swapped(test: &Test) {
                 );
                 let running = bundle.run_in_background();
                 // Made by the runtime, just before the terminal: the rest happens while it pauses, where it does.
-                wait_until(|| volume.join("pts").exists());
+                if !wait_until(|| volume.join("pts").exists()) {
+                    panic!("no terminals: {:?}", running.wait());
+                }
                 std::thread::sleep(std::time::Duration::from_millis(100));
                 std::fs::rename(volume.join("pts"), volume.join("old")).expect("own directory");
                 test.file("terminals/pts/0", "attacker");

@@ -337,9 +337,9 @@ pub(crate) fn kill(pid: u32, signal: &str) {
     );
 }
 
-/// Waits up to ten seconds for something to become true; whether it did.
+/// Waits up to a minute for something to become true, for an emulated machine takes long; whether it did.
 pub(crate) fn until(mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         if holds() {
             return true;

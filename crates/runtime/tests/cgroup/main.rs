@@ -20,7 +20,9 @@ mod stage;
 mod systemd;
 mod systemd_bundle;
 
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use lockstep_plan::cgroup::Mode;
@@ -41,10 +43,21 @@ const TESTS: &[&[Test]] = &[
     systemd::TESTS,
 ];
 
+/// Where a hybrid has version 2.
+const UNIFIED: &str = "/sys/fs/cgroup/unified";
+
 /// How each layout is arranged inside a private mount namespace.
 const LAYOUTS: &[(&str, Mode, &str)] = &[
-    ("hybrid", Mode::Hybrid, ":"),
-    ("v1", Mode::V1, "umount /sys/fs/cgroup/unified"),
+    (
+        "hybrid",
+        Mode::Hybrid,
+        "cd /sys/fs/cgroup/unified 2>/dev/null || exit 0; mountpoint -q . || mount -t cgroup2 cgroup2 .",
+    ),
+    (
+        "v1",
+        Mode::V1,
+        "! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified",
+    ),
     (
         "v2",
         Mode::V2,
@@ -76,13 +89,15 @@ fn outside(arguments: &[String]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let myself = std::env::current_exe().expect("own path");
+    // On a machine of version 1 alone a hybrid is made, in the namespace of its tests.
+    let made = Path::new("/sys/fs/cgroup/memory").is_dir() && fs::create_dir(UNIFIED).is_ok();
     let mut failed = false;
     // A systemd in the v1 view mounts the unified hierarchy by itself, and would stand in its root.
     let with_systemd = [&LAYOUTS[0], &LAYOUTS[2]];
     let views = LAYOUTS.iter().map(|layout| ("--inside", layout));
     for (mode, (name, _, arrange)) in views.chain(with_systemd.map(|layout| ("--systemd", layout)))
     {
-        let script = format!("{arrange} || exit 77; exec \"$@\"");
+        let script = format!("({arrange}) || exit 77; exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
         command.arg(&myself).args([mode, name]).args(filter);
@@ -92,6 +107,9 @@ fn outside(arguments: &[String]) -> ExitCode {
             Some(77) => stage::skip(name, "this layout cannot be arranged here"),
             _ => failed = true,
         }
+    }
+    if made {
+        fs::remove_dir(UNIFIED).expect("an empty directory");
     }
     if failed {
         ExitCode::FAILURE

@@ -42,6 +42,9 @@ impl Stage {
         match self.layout.find(controller) {
             Some(_) => Ok(()),
             None => Err(match self.layout.mode {
+                Mode::V2 if matches!(controller, "blkio" | "devices") => {
+                    "the test is of version 1's controller"
+                }
                 Mode::V2 => "this kernel's v2 hierarchy has not the controller",
                 _ => "this kernel has not the controller",
             }),
