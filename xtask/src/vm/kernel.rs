@@ -75,8 +75,10 @@ fn make(package: &str, folder: &Path) -> Result<(), Failure> {
             .args(["download", package])
             .current_dir(folder),
     )?;
-    let unpack = "set -e; dpkg-deb -x *.deb tree; rm *.deb; rm -rf tree/usr; depmod -b tree \"$(ls tree/lib/modules)\"";
-    output(Command::new("sh").args(["-c", unpack]).current_dir(folder))?;
+    // This kernel reads no compressed modules, whatever kmod of another release hands to it.
+    let unpack = "dpkg-deb -x *.deb tree; rm *.deb; rm -rf tree/usr; \
+         find tree/lib/modules -name '*.ko.xz' -exec xz -d {} +; depmod -b tree \"$(ls tree/lib/modules)\"";
+    output(Command::new("sh").args(["-ec", unpack]).current_dir(folder))?;
     uncompress(folder)?;
     initramfs(folder)
 }

@@ -33,6 +33,10 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("block_io_values_are_in_force", block_io_values_are_in_force),
     (
+        "a_block_io_weight_is_in_force",
+        a_block_io_weight_is_in_force,
+    ),
+    (
         "a_refused_update_changes_nothing",
         a_refused_update_changes_nothing,
     ),
@@ -111,7 +115,7 @@ fn memory_and_swap_move_in_both_directions(stage: &Stage) -> Result<(), Skip> {
     container
         .update(&pair(64), r#"{"memory":{"limit":-1}}"#)
         .unwrap();
-    let unlimited = match is_v2(stage, "memory") {
+    let unlimited = match stage.is_v2("memory") {
         true => "max",
         false => "9223372036854771712",
     };
@@ -120,14 +124,9 @@ fn memory_and_swap_move_in_both_directions(stage: &Stage) -> Result<(), Skip> {
     Ok(())
 }
 
-pub(crate) fn is_v2(stage: &Stage, controller: &str) -> bool {
-    let found = stage.layout.find(controller).expect("asked for before");
-    stage.layout.hierarchies[found].version == Version::V2
-}
-
 /// The limit of memory, and of memory and swap together on version 1, of swap alone on version 2.
 fn memory_and_swap(stage: &Stage, container: &crate::stage::Container<'_>) -> (String, String) {
-    let files = match is_v2(stage, "memory") {
+    let files = match stage.is_v2("memory") {
         true => ["memory.max", "memory.swap.max"],
         false => ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"],
     };
@@ -137,7 +136,7 @@ fn memory_and_swap(stage: &Stage, container: &crate::stage::Container<'_>) -> (S
 
 /// What the second is where twice the memory was asked for both together.
 fn both(stage: &Stage, bytes: u64) -> String {
-    let swap = if is_v2(stage, "memory") {
+    let swap = if stage.is_v2("memory") {
         bytes
     } else {
         2 * bytes
@@ -147,7 +146,7 @@ fn both(stage: &Stage, bytes: u64) -> String {
 
 fn a_bad_pair_says_what_is_in_force(stage: &Stage) -> Result<(), Skip> {
     stage.needs("memory")?;
-    if is_v2(stage, "memory") {
+    if stage.is_v2("memory") {
         return Err("version 2 counts memory and swap apart");
     }
     let old = r#"{"memory":{"limit":16777216,"swap":16777216}}"#;
@@ -207,7 +206,7 @@ fn cpu_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
     stage.needs("cpu")?;
     let old = r#"{"cpu":{"shares":512,"quota":40000,"period":50000,"burst":30000}}"#;
     let mut container = stage.container(old);
-    if is_v2(stage, "cpu") {
+    if stage.is_v2("cpu") {
         let values = |c: &crate::stage::Container<'_>| {
             ["cpu.weight", "cpu.max", "cpu.max.burst"].map(|file| c.read("cpu", file))
         };
@@ -245,10 +244,13 @@ fn cpu_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
 
 fn real_time_bandwidth_is_the_parents(stage: &Stage) -> Result<(), Skip> {
     stage.needs("cpu")?;
-    if is_v2(stage, "cpu") {
+    if stage.is_v2("cpu") {
         return Err("version 2 has no real-time bandwidth");
     }
     let text = r#"{"cpu":{"realtimePeriod":200000,"realtimeRuntime":1000}}"#;
+    if !stage.has_file("cpu", "cpu.rt_period_us") {
+        return Err("no realtime groups (CONFIG_RT_GROUP_SCHED)");
+    }
     // Only the root has some to give: our common directory was made without.
     let container = stage.container_at(&format!("/{}-rt", stage.base), text);
     assert_eq!(container.read("cpu", "cpu.rt_period_us"), "200000");
@@ -267,6 +269,9 @@ fn real_time_bandwidth_is_the_parents(stage: &Stage) -> Result<(), Skip> {
     Ok(())
 }
 
+/// Only where the scheduler with groups is in the kernel (CONFIG_BFQ_GROUP_IOSCHED).
+const WEIGHT: &str = "blkio.bfq.weight";
+
 /// The number of a block device.
 fn block_device() -> Result<String, Skip> {
     let devices = fs::read_dir("/sys/block").expect("block devices");
@@ -283,9 +288,15 @@ fn a_refused_update_changes_nothing(stage: &Stage) -> Result<(), Skip> {
     stage.needs("pids")?;
     let number = block_device()?;
     let (major, minor) = number.split_once(':').unwrap();
+    let weighs = stage.has_file("blkio", WEIGHT);
     let rates = |read: u32, more: &str| {
+        let weight = if weighs {
+            format!(r#""weight":{read},"#)
+        } else {
+            String::new()
+        };
         format!(
-            r#"{{"pids":{{"limit":{read}}},"blockIO":{{"weight":{read},"throttleReadBpsDevice":[
+            r#"{{"pids":{{"limit":{read}}},"blockIO":{{{weight}"throttleReadBpsDevice":[
                 {{"major":{major},"minor":{minor},"rate":{read}}}]{more}}}}}"#
         )
     };
@@ -293,11 +304,14 @@ fn a_refused_update_changes_nothing(stage: &Stage) -> Result<(), Skip> {
     let files = |container: &crate::stage::Container<'_>| {
         [
             ("pids", "pids.max"),
-            ("blkio", "blkio.bfq.weight"),
             ("blkio", "blkio.throttle.read_bps_device"),
             ("blkio", "blkio.throttle.write_bps_device"),
+            ("blkio", WEIGHT),
         ]
+        .iter()
+        .filter(|(_, file)| *file != WEIGHT || weighs)
         .map(|(controller, file)| container.read(controller, file))
+        .collect::<Vec<_>>()
     };
     let before = files(container);
     let refused = format!(
@@ -323,13 +337,11 @@ fn block_io_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
     let number = block_device()?;
     let (major, minor) = number.split_once(':').unwrap();
     let container = stage.container(&format!(
-        r#"{{"blockIO":{{"weight":321,"throttleReadBpsDevice":[
+        r#"{{"blockIO":{{"throttleReadBpsDevice":[
             {{"major":{major},"minor":{minor},"rate":1048576}}]}}}}"#
     ));
     let rate = container.read("blkio", "blkio.throttle.read_bps_device");
     assert_eq!(rate, format!("{number} 1048576"));
-    let weight = container.read("blkio", "blkio.bfq.weight");
-    assert!(weight.contains("321"), "{weight}");
     let missing = r#"{"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":1,"rate":1}]}}"#;
     let plan = stage.plan_at(&stage.path(), missing);
     let mut cgroup = Cgroup::create(&plan, &stage.layout).unwrap();
@@ -342,11 +354,29 @@ fn block_io_values_are_in_force(stage: &Stage) -> Result<(), Skip> {
     Ok(())
 }
 
+fn a_block_io_weight_is_in_force(stage: &Stage) -> Result<(), Skip> {
+    stage.needs("blkio")?;
+    if !stage.has_file("blkio", WEIGHT) {
+        return Err("no weight file (CONFIG_BFQ_GROUP_IOSCHED)");
+    }
+    let container = stage.container(r#"{"blockIO":{"weight":321}}"#);
+    let weight = container.read("blkio", WEIGHT);
+    assert!(weight.contains("321"), "{weight}");
+    Ok(())
+}
+
 fn huge_pages_are_limited(stage: &Stage) -> Result<(), Skip> {
     stage.needs("hugetlb")?;
     let container = stage.container(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#);
-    assert_eq!(container.read("hugetlb", "hugetlb.2MB.max"), "4194304");
-    assert_eq!(container.read("hugetlb", "hugetlb.2MB.rsvd.max"), "4194304");
+    let limit = if stage.is_v2("hugetlb") {
+        "max"
+    } else {
+        "limit_in_bytes"
+    };
+    for file in ["hugetlb.2MB", "hugetlb.2MB.rsvd"] {
+        let file = format!("{file}.{limit}");
+        assert_eq!(container.read("hugetlb", &file), "4194304", "{file}");
+    }
     let wrong = r#"{"hugepageLimits":[{"pageSize":"3MB","limit":0}]}"#;
     let plan = stage.plan_at(&stage.path(), wrong);
     let mut cgroup = Cgroup::create(&plan, &stage.layout).unwrap();
@@ -507,21 +537,17 @@ fn statistics_count(stage: &Stage) -> Result<(), Skip> {
         assert!(used > Some(4096));
         // Of version 2 since Linux 5.19; without it the figure is left out.
         let peak = format!("{}/memory.peak", container.dir("memory"));
-        let is_known = !is_v2(stage, "memory") || std::path::Path::new(&peak).exists();
+        let is_known = !stage.is_v2("memory") || std::path::Path::new(&peak).exists();
         let highest = json["memory"]["usage"]["max"].as_u64();
         assert_eq!(highest.is_some(), is_known, "{json}");
         assert!(!is_known || highest >= used, "{json}");
         // As runc reports "max" of version 2.
-        let unlimited = match is_v2(stage, "memory") {
+        let unlimited = match stage.is_v2("memory") {
             true => u64::MAX,
             false => 9_223_372_036_854_771_712,
         };
         assert_eq!(json["memory"]["usage"]["limit"].as_u64(), Some(unlimited));
-        let resident = if is_v2(stage, "memory") {
-            "anon"
-        } else {
-            "rss"
-        };
+        let resident = if stage.is_v2("memory") { "anon" } else { "rss" };
         assert!(json["memory"]["raw"][resident].as_u64().is_some());
     }
     let set = stage

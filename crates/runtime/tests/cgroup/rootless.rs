@@ -7,7 +7,6 @@ use lockstep_oci::runtime::Resources;
 use lockstep_plan::cgroup::{self as plan, Devices};
 use lockstep_runtime::cgroup::{self, Cgroup};
 
-use crate::limits::is_v2;
 use crate::stage::Stage;
 use crate::{Skip, Test};
 
@@ -17,7 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     }),
     ("rootless_limit_is_refused", |stage| {
         stage.needs("memory")?;
-        let file = match is_v2(stage, "memory") {
+        let file = match stage.is_v2("memory") {
             true => "memory.max",
             false => "memory.limit_in_bytes",
         };

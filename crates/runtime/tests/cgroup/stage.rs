@@ -51,6 +51,18 @@ impl Stage {
         }
     }
 
+    /// Whether a controller, which is there, is on version 2.
+    pub(crate) fn is_v2(&self, controller: &str) -> bool {
+        let found = self.layout.find(controller).expect("asked for before");
+        self.layout.hierarchies[found].version == Version::V2
+    }
+
+    /// Whether this kernel's controller has a control file, in a cgroup that is not the root.
+    pub(crate) fn has_file(&self, controller: &str, file: &str) -> bool {
+        let container = self.container("{}");
+        Path::new(&format!("{}/{file}", container.dir(controller))).exists()
+    }
+
     pub(crate) fn needs_unified(&self) -> Result<(), Skip> {
         self.unified()
             .map(drop)
