@@ -55,6 +55,10 @@ pub enum Route {
     Page,
 }
 
+/// What a kernel answers that does not know a way: before Linux 6.13 fsconfig(2) takes no descriptor that only stands
+/// for a place (EBADF), and before 6.5 overlay no descriptor at all (EOPNOTSUPP).
+const UNKNOWN_WAY: [Errno; 3] = [Errno::EINVAL, Errno::EBADF, Errno::EOPNOTSUPP];
+
 /// Longest options of mount(2): a page with the final NUL.
 const PAGE: usize = 4095;
 
@@ -71,7 +75,9 @@ impl<L: AsFd> Overlay<'_, L> {
         for route in [Route::Descriptors, Route::Paths, Route::Page] {
             match self.mount_by(route, point) {
                 // The kernel may not know the way, or refuse this overlay by every way: then the first answer tells.
-                Err(e) if e.is_errno(Errno::EINVAL.0) => drop(refused.get_or_insert(e)),
+                Err(e) if UNKNOWN_WAY.iter().any(|errno| e.is_errno(errno.0)) => {
+                    refused.get_or_insert(e);
+                }
                 other => return other,
             }
         }
@@ -82,7 +88,7 @@ impl<L: AsFd> Overlay<'_, L> {
     ///
     /// # Errors
     ///
-    /// As [`Overlay::mount`]; `EINVAL` if the kernel does not know the way.
+    /// As [`Overlay::mount`]; `EINVAL`, `EBADF` or `EOPNOTSUPP` if the kernel does not know the way.
     pub fn mount_by(&self, route: Route, point: &Path) -> Result<OwnedFd> {
         let mapped = self.mapped()?;
         let layers: Vec<BorrowedFd<'_>> = match &mapped {

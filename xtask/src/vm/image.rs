@@ -98,7 +98,14 @@ pub(crate) fn build(target: &Path, kernels: &[Built]) -> Result<PathBuf, Failure
         include_str!("guest/vm.target"),
         CONTAINER_POLICY,
     ];
-    inputs.extend(kernels.iter().map(|kernel| kernel.package.as_str()));
+    // By their folders, which are named by what is done to a package's modules too.
+    let names = kernels
+        .iter()
+        .filter_map(|kernel| kernel.folder.file_name());
+    let names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    inputs.extend(names.iter().map(String::as_str));
     let folder = cache::folder(target, "root", &inputs, |folder| make(folder, kernels))?;
     Ok(folder.join("root.img"))
 }

@@ -26,8 +26,6 @@ const PACKED: [([u8; 4], &str); 2] = [
 /// A kernel ready to boot.
 pub(crate) struct Built {
     pub(crate) folder: PathBuf,
-    /// Name of the package with the build, which contains its version.
-    pub(crate) package: String,
 }
 
 impl Built {
@@ -55,7 +53,7 @@ pub(crate) fn build(kernel: Kernel, target: &Path) -> Result<Built, Failure> {
         include_str!("guest/first"),
     ];
     let folder = cache::folder(target, &name, &inputs, |folder| make(&package, folder))?;
-    Ok(Built { folder, package })
+    Ok(Built { folder })
 }
 
 /// The package with the build that a meta package depends on now.

@@ -2,6 +2,7 @@
 
 use super::life::{layout, load, written};
 use super::stage::{ALL, ROOT, Stage, Test};
+use lockstep_abi::feature::{Feature, KernelVersion};
 use lockstep_image::overlay::{self, Changes, Overlay, Route};
 use lockstep_image::{Layer, Owners};
 use lockstep_kernel::file::{self, OFlags};
@@ -19,7 +20,21 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_copy_is_what_the_merged_tree_shows", ALL, copied),
 ];
 
-const ROUTES: [Route; 3] = [Route::Descriptors, Route::Paths, Route::Page];
+/// What this kernel's overlay knows, and by mount(2) every one does.
+fn ways() -> Vec<Route> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let kernel = KernelVersion::parse(release.trim()).expect("a version");
+    let mut ways = vec![Route::Page];
+    for (way, feature) in [
+        (Route::Paths, Feature::OverlayAppendedLayers),
+        (Route::Descriptors, Feature::OverlayLayersByDescriptor),
+    ] {
+        if kernel >= feature.since() {
+            ways.insert(0, way);
+        }
+    }
+    ways
+}
 
 fn open(path: &Path) -> OwnedFd {
     file::openat(file::CWD, path, OFlags::RDONLY | OFlags::DIRECTORY, 0).expect("a directory")
@@ -81,7 +96,7 @@ fn mounts() -> usize {
 
 fn routes(stage: &Stage) {
     let layers = layers(stage, &stage.caller.owners());
-    for (n, route) in ROUTES.into_iter().enumerate() {
+    for (n, route) in ways().into_iter().enumerate() {
         let (container, point) = (
             stage.make_dir(&format!("c{n}")),
             stage.make_dir(&format!("p{n}")),
@@ -130,7 +145,7 @@ fn id_mapped(stage: &Stage) {
     let layers = layers(stage, &Owners::Kept);
     let proc = file::open_dir(file::CWD, "/proc").expect("/proc");
     let userns = namespace::detached_user_namespace(&proc, &[MAP], &[MAP]).expect("a namespace");
-    for (n, route) in ROUTES.into_iter().enumerate() {
+    for (n, route) in ways().into_iter().enumerate() {
         let (container, point) = (
             stage.make_dir(&format!("c{n}")),
             stage.make_dir(&format!("p{n}")),

@@ -14,7 +14,8 @@ use super::view::View;
 
 /// It makes the container, so that what is tested does not stand on itself.
 const RUNC: &str = "/usr/sbin/runc";
-const BOOT: Duration = Duration::from_secs(60);
+/// An emulated machine takes long.
+const BOOT: Duration = Duration::from_secs(300);
 
 /// Held by whoever needs the set of control group hierarchies to stay as it is, or changes it: a systemd makes
 /// groups in all that there are.

@@ -5,7 +5,8 @@ use crate::error::{Error, For, Kind, Result};
 use lockstep_abi::errno::Errno;
 use lockstep_abi::inode::{S_IFDIR, S_IFMT};
 use lockstep_abi::mount::{
-    MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_REC, MS_SLAVE,
+    MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_NODEV, MS_REC,
+    MS_SLAVE,
 };
 use lockstep_kernel::file::OFlags;
 use lockstep_kernel::mount::{self, Attributes, Context};
@@ -138,11 +139,46 @@ fn overlay(root: &OverlayRoot, links: Links, label: Option<&str>) -> Result<Owne
         }
         context.mount(MOUNT_ATTR_NODEV)
     };
-    made()
-        .during(|| "overlay of the image's layers".into())
-        .map_err(|e| {
-            e.hint("an overlay in a user namespace needs Linux 5.11, and 6.8 for layers one by one")
-        })
+    let made = match made() {
+        Err(refused) if refused.is(&[Errno::EINVAL.0]) => {
+            // Before Linux 6.8. Where another thing was wrong it still is, and the first answer tells more.
+            overlay_of_a_page(root, opened, label).map_err(|_| refused)
+        }
+        made => made,
+    };
+    made.during(|| "overlay of the image's layers".into())
+        .map_err(|e| e.hint("an overlay in a user namespace needs Linux 5.11, and 6.8 for more than a page of layers"))
+}
+
+/// The same by mount(2), whose options are one page, over the directory of changes; gives it without a place.
+fn overlay_of_a_page(
+    root: &OverlayRoot,
+    mut layers: Vec<OwnedFd>,
+    label: Option<&str>,
+) -> kernel::Result<OwnedFd> {
+    let open = |path: &Path| file::openat(file::CWD, path, OFlags::PATH | OFlags::DIRECTORY, 0);
+    if layers.is_empty() {
+        let opened: kernel::Result<_> = root.layers.iter().map(|layer| open(layer)).collect();
+        layers = opened?;
+    }
+    let (upper, work) = (open(&root.upper)?, open(&root.work)?);
+    let place = |directory: &OwnedFd| format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let lower: Vec<String> = layers.iter().map(place).collect();
+    let mut data = format!(
+        "lowerdir={},upperdir={},workdir={},userxattr,redirect_dir=nofollow,metacopy=off",
+        lower.join(":"),
+        place(&upper),
+        place(&work)
+    );
+    if let Some(label) = label {
+        // In quotes: a label has commas.
+        data += &format!(",context=\"{label}\"");
+    }
+    mount::mount("overlay", &upper, MS_NODEV, &data)?;
+    let mounted = open(&root.upper)?;
+    let made = mount::open_tree(&mounted, Path::new(""), false, false);
+    mount::detach(&mounted)?;
+    made
 }
 
 /// Attributes of a root file system in memory: nothing in it is a device or grants anything.

@@ -16,7 +16,8 @@ use lockstep_plan::cgroup::{self as plan, CgroupPlan, Layout, Mode, systemd_prop
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
 
 const RUNC: &str = "/usr/sbin/runc";
-const BOOT: Duration = Duration::from_secs(60);
+/// An emulated machine takes long.
+const BOOT: Duration = Duration::from_secs(300);
 
 /// Tests for a machine without systemd, which every layout here is.
 pub(crate) const TESTS: &[Test] = &[("without_systemd_the_driver_says_so", without_systemd)];
