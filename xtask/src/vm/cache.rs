@@ -27,13 +27,18 @@ pub(crate) fn folder(
     if wanted.is_dir() {
         return Ok(wanted);
     }
+    let unfinished = all.join(format!("{name}-unfinished"));
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished)?;
+    }
     let prefix = format!("{name}-");
     for entry in std::fs::read_dir(&all)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            std::fs::remove_dir_all(entry.path())?;
+            // Under another name first: what is half removed must not be taken for a whole one.
+            std::fs::rename(entry.path(), &unfinished)?;
+            std::fs::remove_dir_all(&unfinished)?;
         }
     }
-    let unfinished = all.join(format!("{name}-unfinished"));
     std::fs::create_dir_all(&unfinished)?;
     make(&unfinished)?;
     std::fs::rename(&unfinished, &wanted)?;

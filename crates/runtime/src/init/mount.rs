@@ -142,7 +142,7 @@ fn overlay(root: &OverlayRoot, links: Links, label: Option<&str>) -> Result<Owne
     let made = match made() {
         Err(refused) if refused.is(&[Errno::EINVAL.0]) => {
             // Before Linux 6.8. Where another thing was wrong it still is, and the first answer tells more.
-            overlay_of_a_page(root, opened, label).map_err(|_| refused)
+            overlay_of_a_page(root, opened, label).or(Err(refused))
         }
         made => made,
     };
