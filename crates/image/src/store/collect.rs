@@ -146,6 +146,8 @@ impl Store {
                     self.disk.retire(&path)?;
                 }
             }
+            // Of a map that no container has chosen since.
+            self.disk.remove_if_empty(&format!("layers/{key}"))?;
         }
         for name in self.disk.list("locks")? {
             self.disk.remove_file(&format!("locks/{name}"))?;
@@ -194,7 +196,12 @@ impl Store {
             }
         }
         for key in self.disk.list("layers")? {
-            for chain in self.disk.list(&format!("layers/{key}"))? {
+            let chains = match self.disk.list(&format!("layers/{key}")) {
+                // Another command has removed the last of them.
+                Err(e) if e.is_errno(Errno::ENOENT.0) => continue,
+                other => other?,
+            };
+            for chain in chains {
                 usage.layers += self.layer_bytes(&format!("layers/{key}/{chain}"))?;
             }
         }

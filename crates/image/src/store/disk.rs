@@ -161,6 +161,14 @@ impl Disk {
         }
     }
 
+    /// rmdir(2); that something is in it is fine.
+    pub(super) fn remove_if_empty(&self, name: &str) -> Result<()> {
+        match file::rmdir(&self.root, name) {
+            Err(e) if e.is(&[Errno::ENOTEMPTY.0]) => Ok(()),
+            other => other.during(|| self.what(name)),
+        }
+    }
+
     fn new_name<T>(
         &self,
         mut make: impl FnMut(&str) -> lockstep_kernel::Result<T>,
