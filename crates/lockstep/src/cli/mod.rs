@@ -4,6 +4,7 @@
 //! generator includes this directory by path, so it depends on `lockstep_argv` alone. An option that people type and that
 //! cannot be honoured yet is in the table too, with the reason: it is refused by name and never ignored.
 
+mod absent;
 pub(crate) mod config;
 mod exec;
 mod health;
