@@ -358,7 +358,7 @@ fn files_of_ids(t: &Stage) {
     t.call(&again).text();
     assert_eq!(read(&pid), t.pid("n").to_string());
     let refusal = t
-        .call(&["run", "--cgroups=disabled", "host:", "true"])
+        .call(&["run", "--cgroups=split", "host:", "true"])
         .refused(125);
     assert!(refusal.contains("is refused"), "{refusal}");
 }
