@@ -38,6 +38,7 @@ const PACKAGES: &[&str] = &[
     "systemd-sysv",
     "udev",
     "uidmap",
+    "umoci",
 ];
 
 /// The SELinux module that Lockstep comes with.

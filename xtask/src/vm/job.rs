@@ -57,7 +57,11 @@ impl Job {
         let tests = match set {
             Set::Own => own(root, kind)?,
             Set::Whole => whole(root)?,
-            Set::Asked(words) => vec![compile(root, None, words, MINUTES)?],
+            Set::Asked(words) => {
+                let suite = WHOLE.iter().find(|suite| words[0] == suite.target);
+                let minutes = suite.map_or(MINUTES, |suite| suite.minutes);
+                vec![compile(root, None, words, minutes)?]
+            }
         };
         let folder = target.join("vm").join(format!("job-{}", kind.name));
         if folder.exists() {

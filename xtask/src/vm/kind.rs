@@ -64,7 +64,7 @@ pub(crate) const WHOLE: &[Suite] = &[
     suite("lockstep", "programs", 45),
 ];
 
-/// The whole of the runtime's functional tests.
+/// On this machine it takes no emulator.
 const ALL: &[&str] = &["lockstep-runc spec", "lockstep-runtime cgroup"];
 /// Where a security module may refuse what the others allow.
 const LABELLED: &[&str] = &[
@@ -85,9 +85,15 @@ pub(crate) const KINDS: &[Kind] = &[
         words: "lsm=landlock,lockdown,yama,integrity,bpf",
         tests: &[
             "lockstep-kernel calls bpf::",
-            "lockstep-runc spec",
-            "lockstep-runc spec forgotten::vm::linux.resources.",
             "lockstep-runtime cgroup",
+            "lockstep-runc spec cgroup",
+            "lockstep-runc spec update::",
+            "lockstep-runc spec landlock::",
+            "lockstep-runc spec mount::",
+            "lockstep-runc spec idmap::",
+            "lockstep-runc spec namespace::",
+            "lockstep-runc spec seccomp::",
+            "lockstep-runc spec forgotten::vm::linux.resources.",
         ],
     },
     Kind {
