@@ -16,6 +16,8 @@ const MAC_ADMIN: u64 = 1 << 33;
 const DIRECTORIES: &str = "/sys/kernel/security/apparmor/policy/profiles";
 /// The same with their modes, for root alone.
 const PROFILES: &str = "/sys/kernel/security/apparmor/profiles";
+/// Takes policies: from whoever the kernel lets change them, in its namespaces.
+const REPLACE: &str = "/sys/kernel/security/apparmor/.replace";
 /// Where distributions have the parser.
 const PARSERS: [&str; 2] = ["/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"];
 /// What the parser may take, in seconds.
@@ -56,7 +58,10 @@ pub(crate) fn probe_apparmor() -> Result<Apparmor, Failure> {
     }
     let effective = capability::get().doing(|| "capabilities".into())?.effective;
     Ok(match (effective & MAC_ADMIN != 0, parser()) {
-        (true, Some(_)) => Apparmor::Ready,
+        (true, Some(_)) if may_load()? => Apparmor::Ready,
+        (true, Some(_)) => Apparmor::Unavailable(
+            "the kernel takes policies from root of the host alone, or they are locked".into(),
+        ),
         (true, None) => Apparmor::Unavailable("there is no apparmor_parser to load it".into()),
         (false, _) if credential::euid() == 0 => {
             Apparmor::Unavailable("loading it needs CAP_MAC_ADMIN".into())
@@ -65,6 +70,28 @@ pub(crate) fn probe_apparmor() -> Result<Apparmor, Failure> {
             Apparmor::Unavailable("root has not loaded it; its first container does".into())
         }
     })
+}
+
+/// Whether the kernel takes policies from this process. The capability alone does not say: in a user namespace it is one
+/// over that namespace, which owns policies only where AppArmor's own are namespaces too. So it is tried, with a policy of
+/// no profile, which the kernel refuses as such after it has judged the sender.
+fn may_load() -> Result<bool, Failure> {
+    match file::write(file::CWD, REPLACE, b"") {
+        Ok(()) => Ok(true),
+        Err(e) if e.is(&[Errno::EINVAL.0]) => Ok(true),
+        // ENOENT: securityfs is not mounted, as in other containers.
+        Err(e)
+            if e.is(&[
+                Errno::EACCES.0,
+                Errno::EPERM.0,
+                Errno::EROFS.0,
+                Errno::ENOENT.0,
+            ]) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(Failure::call("asking AppArmor who may load profiles", &e)),
+    }
 }
 
 /// The same of SELinux.
@@ -94,10 +121,11 @@ pub(crate) fn is_default_profile(spec: &Spec) -> bool {
 ///
 /// What the parser said. A container is not started without what its configuration names.
 pub(crate) fn load_default_profile() -> Result<(), Failure> {
-    let profile = apparmor::default_profile();
-    if is_loaded(&profile.name)? {
+    if is_loaded(&apparmor::default_name())? {
         return Ok(());
     }
+    let pinned = file::stat(file::CWD, apparmor::PINNED_FILE, true).is_ok();
+    let profile = apparmor::default_profile(pinned);
     let what = || format!("loading AppArmor's profile {}", profile.name);
     let Some(parser) = parser() else {
         return Err(Failure::new(format!(

@@ -69,8 +69,9 @@ const ALL: &[&str] = &["lockstep-runc spec", "lockstep-runtime cgroup"];
 /// Where a security module may refuse what the others allow.
 const LABELLED: &[&str] = &[
     "lockstep-runc spec apparmor::",
-    "lockstep-runc spec selinux::",
+    "lockstep-runc spec selinux",
     "lockstep people modules::",
+    "lockstep people apparmor::",
     "lockstep-runc spec process::",
     "lockstep-runc spec exec::",
     "lockstep-runc spec lifecycle::",

@@ -1,5 +1,7 @@
 //! `process.apparmorProfile`, by what the profile refuses and what it allows.
 
+use lockstep_profile::apparmor::PROGRAM;
+
 use crate::harness::{Host, Output, Test, View, cases, wait_until};
 
 cases! {
@@ -12,6 +14,7 @@ cases! {
     without_the_rule_no_signal_reaches_it,
     stacked,
     under_a_confined_caller,
+    the_program_s_profile_lets_engines_stop,
 }
 
 fn is_on() -> bool {
@@ -198,4 +201,24 @@ fn under_a_confined_caller(t: &Test) {
     // Unless both are asked for.
     let output = run_under(t, &outer, &format!("&{}", inner.name), false).ok();
     assert_eq!(output.lines(), ["1", "0", "1"]);
+}
+
+/// Engines' profiles of containers let signals through from outside of every profile and from their runtimes by name.
+fn the_program_s_profile_lets_engines_stop(t: &Test) {
+    let peers = "peer={unconfined,runc,crun,podman}";
+    let rules = format!("signal (receive) {peers}, signal (send, receive) peer=@{{profile_name}},");
+    let engine_s = Profile::load(t, "", &rules);
+    // Without what the machine's parser does not know yet, and its kernel does not ask for.
+    let text = PROGRAM.replace("abi <abi/4.0>,", "").replace("userns,", "");
+    let bin = Host::get().runtime.parent().expect("a directory");
+    let text = text.replace("/usr/{,local/}bin", &bin.display().to_string());
+    let file = t.file("of-the-program", &text).display().to_string();
+    t.host("apparmor_parser", &["--replace", "--skip-cache", &file]);
+    let bundle = t.sh(TRAP).set("/process/apparmorProfile", &*engine_s.name);
+    let c = bundle.started();
+    assert!(wait_until(|| c.stdout().contains("ready")));
+    let stopped = c.kill("TERM");
+    t.host("apparmor_parser", &["--remove", &file]);
+    stopped.ok();
+    c.wait_stopped();
 }

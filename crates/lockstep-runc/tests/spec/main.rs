@@ -46,6 +46,7 @@ mod rootless;
 mod schema;
 mod seccomp;
 mod selinux;
+mod selinux_refused;
 mod service;
 mod state;
 mod systemd;
@@ -101,6 +102,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("schema", schema::cases()),
         ("seccomp", seccomp::cases()),
         ("selinux", selinux::cases()),
+        ("selinux_refused", selinux_refused::cases()),
         ("service", service::cases()),
         ("state", state::cases()),
         ("systemd", systemd::cases()),

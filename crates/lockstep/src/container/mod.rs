@@ -6,6 +6,7 @@
 mod block;
 mod directory;
 mod health;
+mod level;
 mod lookup;
 mod name;
 mod record;

@@ -185,7 +185,7 @@ pub(crate) const ID_DIGITS: usize = 64;
 
 /// A directory of this user's own. Another user who had made it first could swap what is in it: the state of an
 /// ordinary user may be below /tmp.
-fn own_directory(path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn own_directory(path: &Path) -> Result<OwnedFd, Failure> {
     let what = || path.display().to_string();
     let opened = match file::open_dir(file::CWD, path) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => {
@@ -219,7 +219,7 @@ fn make_with_parents(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> {
+pub(super) fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> {
     let what = || path.join(name).display().to_string();
     match file::open_dir(parent, name) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => {

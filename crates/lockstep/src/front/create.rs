@@ -15,6 +15,7 @@ use crate::argv::Arguments;
 use crate::asker::Asker;
 use crate::container::{Directory, Record, Restart, Store};
 use crate::failure::{Doing, Failure};
+use crate::modules::Selinux;
 use crate::number;
 use crate::resolve::{self, Caller, Image, Input, Resolved, Source, default};
 use crate::stored::Images;
@@ -124,6 +125,23 @@ fn claim_block(
     Ok(())
 }
 
+/// A level of its own where SELinux confines it, or that of the container whose user namespace it shares.
+fn claim_level(
+    store: &Store,
+    args: &Arguments,
+    (eyes, caller): (&Eyes<'_>, &Caller),
+    (directory, block): (&Directory, Option<u32>),
+) -> Result<Option<String>, Failure> {
+    if eyes.selinux()? != Selinux::Ready {
+        return Ok(None);
+    }
+    if let Some(shared) = super::neighbour::level(eyes, args)? {
+        return Ok(Some(shared));
+    }
+    let wanted = resolve::level(block, &directory.id);
+    store.claim_level(&directory.path, wanted, caller).map(Some)
+}
+
 fn fill(
     front: &Front,
     directory: &Directory,
@@ -135,7 +153,9 @@ fn fill(
     let id = &*directory.id;
     let eyes = Eyes::new(image, front, &store.at);
     claim_block(store, args, (&eyes, caller, id), claimed)?;
-    let resolved = prepare(front, &eyes, args, (image, caller), (id, claimed.block))?;
+    let level = claim_level(store, args, (&eyes, caller), (directory, claimed.block))?;
+    let own = (id, claimed.block, level.as_deref());
+    let resolved = prepare(front, &eyes, args, (image, caller), own)?;
     let seed = random::bytes::<3>().doing(|| "a name".into())?;
     let name = store.claim_name(args.text("name")?, id, seed)?;
     claimed.name = Some(name.clone());
@@ -322,7 +342,7 @@ pub(super) fn prepare(
     eyes: &Eyes<'_>,
     args: &Arguments,
     (image, caller): (&Image, &Caller),
-    (id, block): (&str, Option<u32>),
+    (id, block, level): (&str, Option<u32>, Option<&str>),
 ) -> Result<Resolved, Failure> {
     let command = args.words(1)?;
     let resolved = eyes.with(|sight| {
@@ -333,6 +353,7 @@ pub(super) fn prepare(
             caller,
             id,
             block,
+            level,
             sight,
         })
     });

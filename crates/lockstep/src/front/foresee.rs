@@ -85,7 +85,7 @@ fn imagine(front: &Front, args: &Arguments, there: Option<&Saved>) -> Result<Ima
         true => Some(crate::container::FIRST_BLOCK),
         false => neighbour::block(&eyes, args)?.map(|(block, _)| block),
     };
-    let resolved = prepare(front, &eyes, args, (&image, &caller), (NO_ID, block))?;
+    let resolved = prepare(front, &eyes, args, (&image, &caller), (NO_ID, block, None))?;
     Ok(Imagined {
         image,
         caller,

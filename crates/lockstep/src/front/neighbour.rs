@@ -1,5 +1,6 @@
 //! Containers whose namespaces another one shares: what is known of them, and where they are when it is started.
 
+use lockstep_profile::selinux;
 use lockstep_supervisor::{Job, Joined};
 
 use super::{Eyes, Front};
@@ -19,6 +20,7 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
         .iter()
         .any(|mount| mount.destination == "/dev/shm");
     let linux = spec.linux.unwrap_or_default();
+    let label = spec.process.and_then(|process| process.selinux_label);
     let users = Joined::of(&record.job.joined, "user");
     Ok(Neighbour {
         pid: match directory.status()? {
@@ -34,6 +36,7 @@ pub(super) fn find(front: &Front, typed: &str) -> Result<Neighbour, Failure> {
         gid_mappings: linux.gid_mappings,
         owner: record.job.owner,
         block: record.block,
+        level: label.as_deref().and_then(selinux::level),
     })
 }
 
@@ -44,6 +47,14 @@ pub(super) fn block(eyes: &Eyes<'_>, args: &Arguments) -> Result<Option<(u32, St
     };
     let found = eyes.neighbour(typed)?;
     Ok(found.block.map(|block| (block, found.id.clone())))
+}
+
+/// The level that comes with those namespaces: as its ids are the same, SELinux does not keep it from the other either.
+pub(super) fn level(eyes: &Eyes<'_>, args: &Arguments) -> Result<Option<String>, Failure> {
+    match neighbours(args)?.first() {
+        Some((_, typed)) => Ok(eyes.neighbour(typed)?.level.clone()),
+        None => Ok(None),
+    }
 }
 
 /// Finds the namespaces that a container shares, which are others after each start of the containers that they are of.

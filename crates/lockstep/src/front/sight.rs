@@ -114,7 +114,7 @@ impl<'a> Eyes<'a> {
         Ok(self.mounts.get_or_init(|| Rc::new(mounts)).clone())
     }
 
-    fn selinux(&self) -> Result<Selinux, Failure> {
+    pub(super) fn selinux(&self) -> Result<Selinux, Failure> {
         if let Some(found) = self.selinux.get() {
             return Ok(*found);
         }

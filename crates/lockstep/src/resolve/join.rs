@@ -30,6 +30,8 @@ pub(crate) struct Neighbour {
     pub(crate) owner: Option<u32>,
     /// Its block of user ids.
     pub(crate) block: Option<u32>,
+    /// Its level for SELinux.
+    pub(crate) level: Option<String>,
 }
 
 const OPTIONS: [&str; 6] = ["userns", "pid", "ipc", "uts", "network", "net"];

@@ -50,6 +50,7 @@ pub(crate) use join::{Neighbour, named as neighbours, path as joined_path};
 pub(crate) use limit::cgroup as limits;
 pub(crate) use mount::Mounts;
 pub(crate) use process::size;
+pub(crate) use security::level;
 pub(crate) use user::{Accounts, without_groups};
 pub(crate) use userns::{ImageIds, Maps, default_maps, image_ids, wants_block, wants_default_ids};
 
@@ -67,6 +68,8 @@ pub(crate) struct Input<'a> {
     pub(crate) id: &'a str,
     /// First id of its block, where it has one.
     pub(crate) block: Option<u32>,
+    /// Its level for SELinux, once it has claimed one.
+    pub(crate) level: Option<&'a str>,
     pub(crate) sight: &'a Sight<'a>,
 }
 
@@ -268,7 +271,7 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Resolved, Failure> {
     user::apply(input, &mut out)?;
     let granted = capability::apply(input, &mut out)?;
     seccomp::apply(input, &options, granted, &mut out)?;
-    security::apply(input, &options, &mut out)?;
+    security::apply(input, &options, granted, &mut out)?;
     mount::apply(input, (&options, &vendors), &mut out)?;
     path::apply(input, &options, &mut out);
     device::apply(input, &vendors.device_nodes, &mut out)?;

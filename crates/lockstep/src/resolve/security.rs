@@ -1,5 +1,7 @@
 //! `--security-opt`, and what has no other home: no_new_privs, AppArmor, SELinux labels.
 
+use lockstep_abi::capability::CapSet;
+use lockstep_oci::runtime::NamespaceType;
 use lockstep_profile::{apparmor, selinux};
 
 use super::{Input, Resolved, wrong};
@@ -86,6 +88,7 @@ fn paths(text: &str) -> Option<Vec<String>> {
 pub(super) fn apply(
     input: &Input<'_>,
     options: &Options,
+    granted: CapSet,
     out: &mut Resolved,
 ) -> Result<(), Failure> {
     let given = options.no_new_privileges;
@@ -98,7 +101,7 @@ pub(super) fn apply(
         super::origin(given.is_some()),
         change,
     );
-    apparmor_profile(input, options, out)?;
+    apparmor_profile(input, options, granted, out)?;
     labels(input, options, out)?;
     if input.args.flag("privileged") {
         out.note("privileged", "true", Origin::Flag, "--privileged");
@@ -109,6 +112,7 @@ pub(super) fn apply(
 fn apparmor_profile(
     input: &Input<'_>,
     options: &Options,
+    granted: CapSet,
     out: &mut Resolved,
 ) -> Result<(), Failure> {
     let (profile, given) = match options.apparmor.as_deref() {
@@ -137,6 +141,19 @@ fn apparmor_profile(
         change,
     );
     out.process().apparmor_profile = Some(profile);
+    // In a user namespace of its own they would be none over the host in any case.
+    let namespaces = &out.linux().namespaces;
+    let hosts = namespaces.iter().all(|it| it.kind != NamespaceType::User);
+    let refused = apparmor::REFUSED
+        .iter()
+        .filter(|one| granted.contains(**one));
+    let refused: Vec<&str> = refused.map(|one| one.name()).collect();
+    if !given && hosts && !refused.is_empty() {
+        out.warn(format!(
+            "the default AppArmor profile refuses {}, which --security-opt apparmor=unconfined gives back",
+            refused.join(" ")
+        ));
+    }
     Ok(())
 }
 
@@ -160,7 +177,9 @@ fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved) -> Result<()
             }
         }
     }
-    let level = level(input);
+    let level = input
+        .level
+        .map_or_else(|| level(input.block, input.id), str::to_owned);
     let defaults = ["system_u", "system_r", selinux::PROCESS_TYPE, &level];
     let parts = options.label.iter().zip(defaults);
     let parts: Vec<&str> = parts
@@ -180,15 +199,14 @@ fn labels(input: &Input<'_>, options: &Options, out: &mut Resolved) -> Result<()
     Ok(())
 }
 
-/// Two categories that tell this container from others. They are counted by the block of user ids, which is one container's
-/// alone, or belongs to it and those that share its user namespace: these have the same categories, as they have the same
-/// ids, and SELinux does not keep them apart. What has no block takes them out of its id, which is random.
-fn level(input: &Input<'_>) -> String {
+/// The two categories that a container takes where nobody else has them. They are counted by the block of user ids, which
+/// is one container's of its store. What has no block takes them out of its id, which is random.
+pub(crate) fn level(block: Option<u32>, id: &str) -> String {
     use crate::container::{BLOCK_SIZE, FIRST_BLOCK};
-    match input.block {
+    match block {
         Some(first) => selinux::level_of(first.saturating_sub(FIRST_BLOCK) / BLOCK_SIZE),
         None => {
-            let digits = input.id.get(..8).unwrap_or_default();
+            let digits = id.get(..8).unwrap_or_default();
             selinux::level_at_random(u32::from_str_radix(digits, 16).unwrap_or(0))
         }
     }

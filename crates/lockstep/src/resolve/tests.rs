@@ -80,6 +80,7 @@ impl World {
             caller: &self.caller,
             id: "0123456789abcdef",
             block: self.block,
+            level: None,
             sight: &Sight {
                 read: &|path| Err(Failure::new(format!("no file {}", path.display()))),
                 look: &|path| {
@@ -538,6 +539,25 @@ fn labels_and_profiles_are_as_asked() {
         &["--privileged"],
     ] {
         assert_eq!(profile(without), None, "{without:?}");
+    }
+}
+
+#[test]
+fn a_capability_that_the_default_profile_refuses_is_told() {
+    let said = |options: &[&str]| {
+        let resolved = labelled().resolve(options).expect("a configuration");
+        resolved.warnings.join("\n")
+    };
+    let asked = said(&["--userns=host", "--cap-add=sys_module"]);
+    assert!(asked.contains("profile refuses CAP_SYS_MODULE"), "{asked}");
+    let other = "--security-opt=apparmor=unconfined";
+    for without in [
+        &["--userns=host", "--cap-add=sys_module", other][..],
+        &["--userns=host", "--cap-add=sys_admin"],
+        &["--cap-add=sys_module"],
+    ] {
+        let said = said(without);
+        assert!(!said.contains("profile refuses"), "{without:?}: {said}");
     }
 }
 

@@ -11,6 +11,7 @@ mod stage;
 #[path = "../../../lockstep-runc/tests/harness/suite.rs"]
 mod suite;
 
+mod apparmor;
 mod config;
 mod copy;
 mod copy_attack;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         return plan::plan_of(directory, who == "root");
     }
     let groups = [
+        ("apparmor", apparmor::CASES),
         ("copy", copy::CASES),
         ("copy_attack", copy_attack::CASES),
         ("config", config::CASES),

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cases;
-use crate::stage::{Stage, output, until};
+use crate::stage::{Stage, output, program, until};
 
 cases![
     apparmor_shuts_the_kernels_doors,
@@ -15,10 +15,13 @@ cases![
     apparmor_without_a_parser_is_seen,
     apparmor_of_an_ordinary_user,
     selinux_keeps_containers_apart,
+    selinux_levels_are_one_container_s_on_the_host,
+    selinux_of_an_ordinary_user,
     selinux_label_options,
     selinux_volumes,
     selinux_relabelling_follows_nothing,
     selinux_terminal_and_memory,
+    selinux_an_ordinary_life,
 ];
 
 fn first_line(path: &str) -> String {
@@ -27,7 +30,7 @@ fn first_line(path: &str) -> String {
 }
 
 /// One test at a time: some of them take the profile away that the others' containers are started with.
-fn need_apparmor(t: &Stage) -> MutexGuard<'static, ()> {
+pub(crate) fn need_apparmor(t: &Stage) -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let on = first_line("/sys/module/apparmor/parameters/enabled") == "Y";
     t.need(on, "AppArmor is off");
@@ -45,7 +48,7 @@ fn enforcing() -> bool {
 }
 
 /// The label of a container's first process, as the host sees it.
-fn label(t: &Stage, name: &str) -> String {
+pub(crate) fn label(t: &Stage, name: &str) -> String {
     let path = format!("/proc/{}/attr/current", t.pid(name));
     first_line(&path).trim_end_matches('\0').to_owned()
 }
@@ -57,7 +60,7 @@ fn label_of(path: &Path) -> String {
     output(command, b"").text()
 }
 
-fn remove_profile() {
+pub(crate) fn remove_profile() {
     let loaded = std::fs::read_to_string("/sys/kernel/security/apparmor/profiles");
     let loaded = loaded.expect("securityfs is mounted");
     let names = loaded.lines().filter_map(|line| line.split(' ').next());
@@ -67,7 +70,7 @@ fn remove_profile() {
 }
 
 /// Everything else that would refuse it is taken away.
-const OPEN: [&str; 8] = [
+pub(crate) const OPEN: [&str; 8] = [
     "--userns=host",
     "--cap-add=ALL",
     "--security-opt",
@@ -216,6 +219,60 @@ fn selinux_keeps_containers_apart(t: &Stage) {
     }
 }
 
+fn selinux_levels_are_one_container_s_on_the_host(t: &Stage) {
+    need_selinux(t);
+    // A second store: its first block of user ids has the same number.
+    let place = |kind: &str| t.dir.join(format!("other-{kind}")).display().to_string();
+    let other = |args: &[&str]| {
+        let mut command = Command::new(program());
+        command.args(["--root", &place("data"), "--runroot", &place("state")]);
+        command.args(args).stdin(std::process::Stdio::null());
+        output(command, b"")
+    };
+    let run = ["run", "-d", "--name", "a", "host:", "sleep", "1000"];
+    t.call(&run).text();
+    other(&run).text();
+    let of_other = other(&["inspect", "--format", "{{.State.Pid}}", "a"]).text();
+    let of_other = first_line(&format!("/proc/{of_other}/attr/current"));
+    assert_ne!(label(t, "a"), of_other.trim_end_matches('\0'));
+    other(&["rm", "-f", "a"]).text();
+    // Many at once, none of which has a block of ids to count by.
+    let names: Vec<String> = (0..12).map(|number| format!("n{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| {
+                let create = ["create", "--userns=host", "--name", name, "host:", "true"];
+                t.call(&create).text();
+            });
+        }
+    });
+    let made = std::fs::read_dir(t.dir.join("root-data/containers")).expect("the store");
+    let label = |entry: std::io::Result<std::fs::DirEntry>| {
+        let config = entry.expect("an entry").path().join("config.json");
+        let text = std::fs::read_to_string(config).expect("its configuration");
+        let label = text.split("container_t:").nth(1).expect("a label");
+        label.split('"').next().unwrap_or_default().to_owned()
+    };
+    let all: std::collections::BTreeSet<String> = made.map(label).collect();
+    // With the one of the start.
+    assert_eq!(all.len(), names.len() + 1, "{all:?}");
+}
+
+fn selinux_of_an_ordinary_user(t: &Stage) {
+    need_selinux(t);
+    let script = "cat /proc/self/attr/current; echo x > /dev/shm/f && (echo x > /proc/self/oom_score_adj; echo $?)";
+    let run = || {
+        output(
+            t.user_command(None, &["run", "--rm", "host:", "sh", "-c", script]),
+            b"",
+        )
+    };
+    let said = run().text();
+    let own = "system_u:system_r:container_t:s0:c";
+    assert!(said.starts_with(own), "{said}");
+    assert_ne!(said, run().text());
+}
+
 fn selinux_label_options(t: &Stage) {
     need_selinux(t);
     let current = |options: &[&str]| {
@@ -254,6 +311,17 @@ fn selinux_volumes(t: &Stage) {
     assert_eq!(read("").text(), "text");
     assert_eq!(read(":Z").text(), "text");
     assert!(label_of(&dir.join("deep/file")).contains("container_file_t:s0:c"));
+    // One's alone: while that one is there, nobody else has its categories.
+    let own = format!("{data}:/data:Z");
+    t.call(&[
+        "run", "-d", "--name", "a", "-v", &own, "host:", "sleep", "1000",
+    ])
+    .text();
+    let inside = t.call(&["exec", "a", "cat", "/data/deep/file"]);
+    assert_eq!(inside.text(), "text");
+    let other = read("");
+    assert_eq!(other.code, i32::from(enforcing()), "{other:?}");
+    t.call(&["rm", "-f", "a"]).text();
     // One of the store is for all containers.
     let write = t.sh(&["-v", "named:/data"], "echo text > /data/file");
     assert_eq!(write.code, 0, "{write:?}");
@@ -293,4 +361,39 @@ fn selinux_terminal_and_memory(t: &Stage) {
     command.stdin(std::process::Stdio::null());
     let said = output(command, b"").text();
     assert_eq!(said.replace('\r', ""), "terminal\nwrote\nread");
+}
+
+fn selinux_an_ordinary_life(t: &Stage) {
+    need_selinux(t);
+    let healthy = [
+        "--health-cmd",
+        "grep -q container_t /proc/self/attr/current",
+    ];
+    let mut args = vec![
+        "run",
+        "-d",
+        "--name",
+        "a",
+        "--init",
+        "--health-interval",
+        "1s",
+    ];
+    args.extend(healthy);
+    args.extend(["host:", "sleep", "1000"]);
+    t.call(&args).text();
+    let health = || t.field("a", "{{.State.Health.Status}}") == "healthy";
+    assert!(until(health));
+    let before = label(t, "a");
+    assert!(before.contains(":container_t:s0:c"), "{before}");
+    let inside = t.call(&["exec", "-t", "a", "cat", "/proc/self/attr/current"]);
+    assert_eq!(inside.text().trim_end_matches('\0'), before);
+    let file = t.dir.join("file");
+    std::fs::write(&file, "copied\n").expect("own directory");
+    let file = file.display().to_string();
+    t.call(&["cp", &file, "a:/tmp/file"]).text();
+    assert_eq!(t.call(&["exec", "a", "cat", "/tmp/file"]).text(), "copied");
+    t.call(&["restart", "-t", "1", "a"]).text();
+    assert_eq!(label(t, "a"), before);
+    assert!(until(health));
+    t.call(&["rm", "-f", "a"]).text();
 }

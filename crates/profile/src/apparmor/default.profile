@@ -1,18 +1,24 @@
 # The profile of Lockstep's containers where AppArmor is on and none is asked for. It takes nothing that an ordinary
 # container has: capabilities, devices, system calls and files have limits of their own. What it adds holds where one
-# of those is given up or broken: the kernel's doors below stay shut.
+# of those is given up or broken: the kernel's doors below stay shut, by the paths that are theirs. Who may mount with
+# fsopen(2), which AppArmor does not mediate, reaches them by others: it holds against nobody with CAP_SYS_ADMIN.
 profile NAME flags=(attach_disconnected) {
   file,
   network,
-  capability,
   unix,
 
-  # Among the container's own processes, and from outside of every profile, where stop and kill come from; or from the
-  # profile that lets Lockstep make user namespaces where others may not (docs/hardening.md).
-  signal (send, receive) peer=NAME,
-  signal (receive) peer={unconfined,lockstep},
-  ptrace (trace, read, tracedby, readby) peer=NAME,
-  ptrace (tracedby, readby) peer={unconfined,lockstep},
+  # Who changes the policy is confined by none, and a module of the kernel is above all of them.
+  capability,
+  deny capability mac_admin,
+  deny capability mac_override,
+  deny capability sys_module,
+
+  # Signals and traces go to the processes of these containers, who may be confined by their starter's profile
+  # besides, and come from whoever the other side's profile lets send them: stop and kill do from anywhere.
+  signal (receive),
+  signal (send) peer={NAME,NAME//&**,**//&NAME,**//&NAME//&**},
+  ptrace (tracedby, readby),
+  ptrace (trace, read) peer={NAME,NAME//&**,**//&NAME,**//&NAME//&**},
 
   # A mount could cover a path that is named here.
   deny mount,

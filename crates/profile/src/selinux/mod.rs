@@ -34,6 +34,12 @@ pub fn level_at_random(random: u32) -> String {
     )
 }
 
+/// The level of a label, which is all behind its third colon, if it has categories.
+pub fn level(label: &str) -> Option<String> {
+    let level = label.trim_end_matches(['\0', '\n']).splitn(4, ':').nth(3)?;
+    level.contains(':').then(|| level.to_owned())
+}
+
 fn pair(first: u32, distance: u32) -> String {
     let second = (first + distance) % CATEGORIES;
     format!("s0:c{},c{}", first.min(second), first.max(second))
@@ -63,6 +69,16 @@ mod tests {
         assert!(numbered.is_disjoint(&chance));
         let ordered = |(first, second): &(u32, u32)| first < second && *second < CATEGORIES;
         assert!(numbered.iter().chain(&chance).all(ordered));
+    }
+
+    #[test]
+    fn a_level_is_read_out_of_a_label() {
+        let level = |label: &str| level(label);
+        let own = "system_u:system_r:container_t:s0:c1,c2\0";
+        assert_eq!(level(own).as_deref(), Some("s0:c1,c2"));
+        for without in ["system_u:system_r:init_t:s0", "lockstep (enforce)\n", ""] {
+            assert_eq!(level(without), None, "{without}");
+        }
     }
 
     #[test]
