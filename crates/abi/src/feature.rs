@@ -139,6 +139,8 @@ features! {
     Landlock5, "Landlock ABI 5", 6 . 10;
     Landlock6, "Landlock ABI 6", 6 . 12;
     Landlock7, "Landlock ABI 7", 6 . 15;
+    Landlock9, "Landlock ABI 9", 7 . 1;
+    Landlock10, "Landlock ABI 10", 7 . 2;
     MempolicyPreferredMany, "MPOL_PREFERRED_MANY", 5 . 15;
     MempolicyWeightedInterleave, "MPOL_WEIGHTED_INTERLEAVE", 6 . 9;
 }
@@ -159,6 +161,8 @@ impl Feature {
             Self::Landlock5 => 5,
             Self::Landlock6 => 6,
             Self::Landlock7 => 7,
+            Self::Landlock9 => 9,
+            Self::Landlock10 => 10,
             _ => return None,
         })
     }

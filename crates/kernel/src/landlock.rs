@@ -53,6 +53,33 @@ pub fn restrict(mut domain: Domain) -> Result<Enforced> {
         }
     }
     domain.paths.retain(|(_, access)| *access != 0);
+    // The library drops bits that it does not know without a word. No kernel has them that it was made for.
+    let all = [domain.handled_fs, domain.handled_net, domain.scoped];
+    let known = [
+        BitFlags::<AccessFs>::from_bits_truncate(domain.handled_fs).bits(),
+        BitFlags::<AccessNet>::from_bits_truncate(domain.handled_net).bits(),
+        BitFlags::<Scope>::from_bits_truncate(domain.scoped).bits(),
+    ];
+    if all == known {
+        return apply_told(domain);
+    }
+    if !domain.best_effort {
+        let [fs, net, scope] = [0, 1, 2].map(|at: usize| all[at] & !known[at]);
+        return Err(Error {
+            call: format!("landlock_create_ruleset({{{fs:#x}, {net:#x}, {scope:#x}}})"),
+            errno: libc::EINVAL,
+        });
+    }
+    if known == [0; 3] {
+        return Ok(Enforced::Not);
+    }
+    Ok(match apply_told(domain)? {
+        Enforced::Fully => Enforced::Partially,
+        less => less,
+    })
+}
+
+fn apply_told(domain: Domain) -> Result<Enforced> {
     apply(domain).map_err(|e| Error {
         call: format!("{}() [{e}]", call_of(&e)),
         errno: errno(&e),

@@ -54,7 +54,7 @@ pub struct Ruleset {
 
 impl Ruleset {
     /// Names of what is handled and not known to a kernel with this Landlock ABI (landlock(7), "Limitations by ABI"):
-    /// what is lost there. Bits without a name are newer than all of them.
+    /// what is lost there. Bits without a name are newer than all of them, and stand last as a number.
     #[must_use]
     pub fn beyond(&self, abi: u32) -> Vec<String> {
         let mut lost = Vec::new();
@@ -64,6 +64,7 @@ impl Ruleset {
                 AccessFs::REFER => 2,
                 AccessFs::TRUNCATE => 3,
                 AccessFs::IOCTL_DEV => 5,
+                AccessFs::RESOLVE_UNIX => 9,
                 _ => 1,
             };
             if self.handled_access_fs.contains(*right) && !known(since) {
@@ -71,7 +72,11 @@ impl Ruleset {
             }
         }
         for (right, name) in AccessNet::NAMED {
-            if self.handled_access_net.contains(*right) && !known(4) {
+            let since = match *right {
+                AccessNet::BIND_UDP | AccessNet::CONNECT_SEND_UDP => 10,
+                _ => 4,
+            };
+            if self.handled_access_net.contains(*right) && !known(since) {
                 lost.push((*name).to_owned());
             }
         }
@@ -80,6 +85,17 @@ impl Ruleset {
                 lost.push((*name).to_owned());
             }
         }
+        let unnamed = [
+            self.handled_access_fs.unnamed(),
+            self.handled_access_net.unnamed(),
+            self.scoped.unnamed(),
+        ];
+        lost.extend(
+            unnamed
+                .iter()
+                .filter(|&&bits| bits != 0)
+                .map(u64::to_string),
+        );
         lost
     }
 }
@@ -152,6 +168,11 @@ macro_rules! bits {
                 self.0
             }
 
+            /// The bits that have no name here.
+            fn unnamed(self) -> u64 {
+                Self::NAMED.iter().fold(self.0, |rest, (bits, _)| rest & !bits.0)
+            }
+
             /// Whether no bit is set.
             #[must_use]
             #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -186,13 +207,11 @@ macro_rules! bits {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut array = serializer.serialize_seq(None)?;
-                let mut rest = self.0;
-                for (bits, name) in Self::NAMED.iter().filter(|(bits, _)| self.contains(*bits)) {
+                for (_, name) in Self::NAMED.iter().filter(|(bits, _)| self.contains(*bits)) {
                     array.serialize_element(name)?;
-                    rest &= !bits.0;
                 }
-                if rest != 0 {
-                    array.serialize_element(&rest)?;
+                if self.unnamed() != 0 {
+                    array.serialize_element(&self.unnamed())?;
                 }
                 array.end()
             }
@@ -238,14 +257,17 @@ bits! {
         "refer" = REFER: 13,
         "truncate" = TRUNCATE: 14,
         "ioctl_dev" = IOCTL_DEV: 15,
+        "resolve_unix" = RESOLVE_UNIX: 16,
     }
 }
 
 bits! {
-    /// Network rights; ABI 4 (Linux 6.7).
+    /// Network rights; those of TCP came with ABI 4 (Linux 6.7), those of UDP with ABI 10 (Linux 7.2).
     AccessNet, "LANDLOCK_ACCESS_NET_" {
         "bind_tcp" = BIND_TCP: 0,
         "connect_tcp" = CONNECT_TCP: 1,
+        "bind_udp" = BIND_UDP: 2,
+        "connect_send_udp" = CONNECT_SEND_UDP: 3,
     }
 }
 

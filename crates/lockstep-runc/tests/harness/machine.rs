@@ -127,22 +127,33 @@ impl Drop for Machine {
     }
 }
 
-/// The systemd of this machine, or else one that boots now and ends with the test.
-pub(crate) struct Systemd<'t>(&'t Test);
+/// The systemd of this machine, or else one that boots now and ends with the test. One test has it at a time: what one
+/// does to all of systemd the others would feel.
+pub(crate) struct Systemd<'t>(&'t Test, Option<MutexGuard<'static, ()>>);
 
 impl<'t> Systemd<'t> {
     pub(crate) fn of(test: &'t Test) -> Self {
-        if !Path::new("/run/systemd/system").exists() {
-            let machine = Machine::boot(test);
-            test.machine.replace(Some(machine));
+        if Path::new("/run/systemd/system").exists() {
+            return Self(test, Some(hierarchies_alone()));
         }
-        Self(test)
+        let machine = Machine::boot(test);
+        test.machine.replace(Some(machine));
+        Self(test, None)
     }
 
     /// Where the runtime is to be called.
     pub(crate) fn view(&self) -> View {
         let machine = self.0.machine.borrow();
         machine.as_ref().map_or(View::Plain, Machine::view)
+    }
+
+    /// Runs a program beside the systemd.
+    pub(crate) fn call(&self, argv: &[&str]) {
+        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
+        let argv = super::view::in_view(&self.view(), argv);
+        let (program, args) = argv.split_first().expect("a program");
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.0.host(program, &args);
     }
 
     /// A property of a unit, as systemctl(1) writes it.

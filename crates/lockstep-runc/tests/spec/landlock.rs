@@ -18,6 +18,7 @@ cases! {
     controls_of_devices: "an annotation of Lockstep",
     signals_and_abstract_sockets: "an annotation of Lockstep",
     what_the_kernel_lacks_is_named: "an annotation of Lockstep",
+    a_right_without_a_name_is_not_lost_in_silence: "an annotation of Lockstep",
     exec_is_in_the_domain: "an annotation of Lockstep",
     without_annotation_there_is_no_domain: "an annotation of Lockstep",
     missing_path_refused: "an annotation of Lockstep",
@@ -151,6 +152,28 @@ fn what_the_kernel_lacks_is_named(t: &Test) {
             );
         }
     }
+}
+
+/// A right that nobody has heard of yet is not taken for enforced.
+fn a_right_without_a_name_is_not_lost_in_silence(t: &Test) {
+    let run = |ruleset: Value, hard: bool| {
+        let domain = json!({"ruleset": ruleset, "disableBestEffort": hard});
+        within(t.sh("echo ran; mkdir /tmp/d"), domain).run()
+    };
+    let some = json!({"handledAccessFS": ["make_dir", 1_u64 << 40], "scoped": [1 << 20]});
+    let refused = run(some.clone(), true);
+    assert!(
+        refused.code != 0 && refused.stdout.is_empty(),
+        "{refused:?}"
+    );
+    refused.fails_with(&["Landlock", "1099511627776", "1048576"]);
+    let soft = run(some, false);
+    assert!(soft.stdout.starts_with("ran\n"), "{soft:?}");
+    for word in ["'/tmp/d': Permission denied", "1099511627776", "1048576"] {
+        assert!(soft.stderr.contains(word), "{word}: {soft:?}");
+    }
+    let nothing = run(json!({"handledAccessFS": [1_u64 << 40]}), false).ok();
+    assert!(nothing.stderr.contains("1099511627776"), "{nothing:?}");
 }
 
 /// A domain that handles `rights` and allows them below `paths`.

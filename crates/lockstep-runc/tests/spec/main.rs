@@ -50,6 +50,7 @@ mod selinux_refused;
 mod service;
 mod state;
 mod systemd;
+mod systemd_felt;
 mod systemd_user;
 mod terminal;
 mod update;
@@ -106,6 +107,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("service", service::cases()),
         ("state", state::cases()),
         ("systemd", systemd::cases()),
+        ("systemd_felt", systemd_felt::cases()),
         ("systemd_user", systemd_user::cases()),
         ("terminal", terminal::cases()),
         ("update", update::cases()),

@@ -94,4 +94,13 @@ fn what_an_older_kernel_loses_has_names() {
     assert_eq!(ruleset.beyond(3), ["bind_tcp", "signal"]);
     assert_eq!(ruleset.beyond(5), ["signal"]);
     assert!(ruleset.beyond(6).is_empty());
+    let newer = Ruleset {
+        handled_access_fs: AccessFs::from_bits(AccessFs::RESOLVE_UNIX.bits() | 1 << 40 | 1),
+        handled_access_net: AccessNet::from_bits(AccessNet::BIND_UDP.bits() | 1 << 20),
+        scoped: Scope::from_bits(1 << 10),
+    };
+    let unnamed = ["1099511627776", "1048576", "1024"];
+    assert_eq!(newer.beyond(10), unnamed);
+    let named = ["resolve_unix", "bind_udp"];
+    assert_eq!(newer.beyond(8), [&named[..], &unnamed].concat());
 }

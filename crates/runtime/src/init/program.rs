@@ -102,10 +102,14 @@ impl Init<'_> {
         let enforced =
             landlock::restrict(domain).during(|| format!("Landlock domain{}", unknown(wanted)))?;
         if enforced != Enforced::Fully {
+            let extent = match enforced {
+                Enforced::Not => "not",
+                _ => "partly",
+            };
             let lost = match landlock::abi() {
                 0 => "not enforced: this kernel has no Landlock".to_owned(),
                 abi => format!(
-                    "partly enforced: Landlock ABI {abi} of this kernel is{}",
+                    "{extent} enforced: Landlock ABI {abi} of this kernel is{}",
                     unknown(wanted)
                 ),
             };
