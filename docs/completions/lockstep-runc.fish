@@ -33,7 +33,7 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l debug -d 'l
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -l systemd-cgroup -d 'let systemd make the cgroup; cgroupsPath then is slice:prefix:name'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -s v -l version -d 'print the version'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -s h -l help -d 'print this help'
-complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "checkpoint" -d 'save a running container to disk (not in this version)'
+complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "checkpoint" -d 'save a running container to disk'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "create" -d 'make a container whose process waits for "start"'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "delete" -d 'remove what is left of a stopped container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "events" -d 'print resource use and out-of-memory events as JSON lines'
@@ -43,29 +43,29 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "kill" -
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "list" -d 'list the containers below the state directory'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "pause" -d 'freeze all processes of a container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "ps" -d 'list the processes of a container'
-complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "restore" -d 'start a container from a checkpoint (not in this version)'
+complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "restore" -d 'start a container from a checkpoint'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "resume" -d 'thaw the processes of a paused container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "run" -d 'create and start a container and wait for it'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "spec" -d 'write a config.json to start from'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "start" -d 'let the process of a created container go on'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "state" -d 'print the state of a container as JSON'
 complete -c lockstep-runc -n "__fish_lockstep_runc_needs_command" -f -a "update" -d 'change the resource limits of a container'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l image-path -d 'directory of the images' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l image-path -d 'directory of the images; "checkpoint" in the current one by default' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l work-path -d 'directory of work files and logs' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l manage-cgroups-mode -d 'soft, full, strict or ignore' -r
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l empty-ns -d 'make this namespace without its properties' -r
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l parent-path -d 'directory of the images of the dump before' -r
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l status-fd -d 'descriptor that tells when lazy pages are served' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l empty-ns -d 'make this namespace without its properties: network, which always is' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l parent-path -d 'directory of the images of the dump before, relative to --image-path' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l status-fd -d 'descriptor that gets a zero byte when lazy pages are served' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l page-server -d 'address:port of the page server' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l tcp-established -d 'allow open TCP connections'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l tcp-skip-in-flight -d 'leave out connections being opened'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l link-remap -d 'keep files that were unlinked'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l ext-unix-sk -d 'allow unix sockets to the outside'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l shell-job -d 'allow a terminal of the outside'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l lazy-pages -d 'load memory when it is used'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l file-locks -d 'keep file locks'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l auto-dedup -d 'drop pages that an earlier image holds'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l leave-running -d 'do not stop the container'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l tcp-skip-in-flight -d 'leave out connections being opened'
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l link-remap -d 'keep files that were unlinked'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -l pre-dump -d 'save memory only and leave the container running'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand checkpoint" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand create" -s b -l bundle -d 'directory of the bundle; the current one by default' -r
@@ -108,18 +108,16 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand list" -s h -
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand pause" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand ps" -s f -l format -d 'table or json' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand ps" -s h -l help -d 'print this help'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l image-path -d 'directory of the images' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l image-path -d 'directory of the images; "checkpoint" in the current one by default' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l work-path -d 'directory of work files and logs' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l manage-cgroups-mode -d 'soft, full, strict or ignore' -r
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l empty-ns -d 'make this namespace without its properties' -r
+complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l empty-ns -d 'make this namespace without its properties: network, which always is' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l console-socket -d 'unix socket that gets the terminal\'s master' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -s b -l bundle -d 'directory of the bundle' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l pid-file -d 'write the process id to this file' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l lsm-profile -d 'type:name of the LSM profile' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l lsm-mount-context -d 'SELinux context of the mounts' -r
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l tcp-established -d 'allow open TCP connections'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l tcp-skip-in-flight -d 'leave out connections being opened'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l link-remap -d 'keep files that were unlinked'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l ext-unix-sk -d 'allow unix sockets to the outside'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l shell-job -d 'allow a terminal of the outside'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l lazy-pages -d 'load memory when it is used'
@@ -127,7 +125,6 @@ complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l 
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l auto-dedup -d 'drop pages that an earlier image holds'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -s d -l detach -d 'do not wait for the container'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l no-subreaper -d 'do not adopt orphaned processes'
-complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -l no-pivot -d 'move the root instead of pivot_root(2)'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand restore" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand resume" -s h -l help -d 'print this help'
 complete -c lockstep-runc -n "__fish_lockstep_runc_using_subcommand run" -s b -l bundle -d 'directory of the bundle; the current one by default' -r

@@ -176,13 +176,7 @@ pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> 
     match clone(0, None)? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let ready = setsid().and_then(|()| {
-                // It may have one of the numbers that the others get.
-                let program = move_behind(program, fds.len())?;
-                drop(place(fds)?);
-                close_on_exec_from(u32::try_from(fds.len()).unwrap_or(u32::MAX))?;
-                Ok(program)
-            });
+            let ready = setsid().and_then(|()| only(fds, program));
             if let Ok(program) = ready {
                 drop(image.exec_fd(program.as_fd()));
             }
@@ -190,6 +184,15 @@ pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> 
             exit(127)
         }
     }
+}
+
+/// Makes `fds` the only descriptors that this process keeps on execve(2): the first becomes number 0, and so on. `beside`
+/// may have one of the numbers that they get, so it comes back with another one.
+pub fn only(fds: &[BorrowedFd<'_>], beside: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let beside = move_behind(beside, fds.len())?;
+    drop(place(fds)?);
+    close_on_exec_from(u32::try_from(fds.len()).unwrap_or(u32::MAX))?;
+    Ok(beside)
 }
 
 /// Moves descriptors to the numbers from 0 on, out of the way of each other first.

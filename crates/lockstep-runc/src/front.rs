@@ -25,6 +25,8 @@ const SPEC_VERSION: &str = "1.3.0";
 pub(crate) struct Front {
     pub(crate) log: Arc<Log>,
     root: Option<PathBuf>,
+    /// `--criu`: the program, by path or name.
+    pub(crate) criu: String,
     rootless: String,
     systemd_cgroup: bool,
 }
@@ -84,6 +86,7 @@ impl Front {
         Ok(Front {
             log,
             root: global.given("root").map(PathBuf::from),
+            criu: global.text("criu").unwrap_or_default(),
             rootless: global.text("rootless").unwrap_or_default(),
             systemd_cgroup: global.flag("systemd-cgroup"),
         })

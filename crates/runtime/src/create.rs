@@ -203,7 +203,7 @@ impl Runtime<'_> {
     }
 
     /// Leaves nothing of a container that could not be made; the first error is the one to report.
-    fn undo(&self, request: &CreateRequest, prepared: &Prepared, error: Error) -> Error {
+    pub(crate) fn undo(&self, request: &CreateRequest, prepared: &Prepared, error: Error) -> Error {
         if error.kind == Kind::Exists {
             return error;
         }

@@ -104,7 +104,7 @@ fn annotations() -> OrderedMap<String> {
     let pairs = [
         ("org.lockstep.version", env!("CARGO_PKG_VERSION")),
         // Engines look for this name before they offer checkpoints.
-        ("org.opencontainers.runc.checkpoint.enabled", "false"),
+        ("org.opencontainers.runc.checkpoint.enabled", "true"),
     ];
     pairs
         .into_iter()

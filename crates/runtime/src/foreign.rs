@@ -51,6 +51,7 @@ pub fn texts(bytes: &[u8]) {
     assert!(!home_of(0, &text).is_empty());
     drop(ContainerId::parse(&text));
     drop(crate::message::parse(bytes, Vec::new()));
+    crate::criu::read_answer(bytes);
     dbus::read_all(bytes);
 }
 

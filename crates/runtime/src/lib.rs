@@ -15,7 +15,9 @@ pub mod request;
 pub mod foreign;
 
 mod birth;
+mod checkpoint;
 mod create;
+mod criu;
 mod exec;
 mod hook;
 mod host;
@@ -26,6 +28,7 @@ mod message;
 mod notify;
 mod prepare;
 mod rdt;
+mod restore;
 mod setting;
 mod start;
 mod state;
@@ -41,8 +44,8 @@ pub use lifecycle::{Info, OomEvents, OomWait, RdtUpdate};
 pub use lockstep_oci::runtime::Resources;
 pub use notify::{Relay, tell_manager};
 pub use request::{
-    CgroupDriver, CreateRequest, ExecArgs, ExecRequest, ProcessSource, RunRequest, Settings,
-    Supervised,
+    CgroupDriver, CheckpointRequest, CreateRequest, CriuCgroups, CriuSettings, ExecArgs,
+    ExecRequest, ProcessSource, RestoreRequest, RunRequest, Settings, Supervised,
 };
 pub use state::ContainerId;
 pub use supervise::{Begun, Waiting};

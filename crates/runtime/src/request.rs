@@ -2,6 +2,7 @@
 
 use crate::state::ContainerId;
 pub use lockstep_plan::create::Supervised;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,88 @@ pub struct RunRequest {
     pub keep: bool,
     /// Do not adopt the container's orphans.
     pub no_subreaper: bool,
+}
+
+/// How cgroups are saved and brought back (criu(8), `--manage-cgroups`), by the numbers of criu's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CriuCgroups {
+    /// They stay as the runtime has made them.
+    Ignore = 0,
+    /// Of a cgroup that is there the properties stay as they are.
+    Soft = 3,
+    /// All properties are set.
+    Full = 4,
+    /// None may be there.
+    Strict = 5,
+    /// Whatever criu does by itself, which is soft.
+    Default = 6,
+}
+
+/// What `checkpoint` and `restore` tell criu(8) in common.
+#[derive(Debug, Clone)]
+pub struct CriuSettings {
+    /// Its program: a path, or a name that is looked for in PATH.
+    pub program: String,
+    /// Its environment.
+    pub env: Vec<String>,
+    /// Directory of the images, absolute.
+    pub images: PathBuf,
+    /// Directory of its log and other files that are no images.
+    pub work: Option<PathBuf>,
+    /// Open TCP connections are saved.
+    pub tcp_established: bool,
+    /// Unix sockets may lead out of the container.
+    pub ext_unix_sk: bool,
+    /// The terminal may be one of outside.
+    pub shell_job: bool,
+    /// File locks are kept.
+    pub file_locks: bool,
+    /// Memory is served when it is touched.
+    pub lazy_pages: bool,
+    /// Pages that an earlier image holds are dropped from there.
+    pub auto_dedup: bool,
+    /// What becomes of cgroups.
+    pub cgroups: CriuCgroups,
+}
+
+/// `checkpoint`.
+#[derive(Debug)]
+pub struct CheckpointRequest {
+    /// The container's id.
+    pub id: ContainerId,
+    /// What criu is told.
+    pub criu: CriuSettings,
+    /// Images of the dump before, relative to the directory of the new ones.
+    pub parent: Option<String>,
+    /// The container goes on afterwards.
+    pub leave_running: bool,
+    /// Memory alone, for a later dump that names this one as its parent; the container goes on.
+    pub pre_dump: bool,
+    /// Connections that are being made are left out.
+    pub tcp_skip_in_flight: bool,
+    /// Files without a name get one.
+    pub link_remap: bool,
+    /// Address and port that pages are sent to.
+    pub page_server: Option<(String, u16)>,
+    /// Gets a zero byte when pages are served.
+    pub status: Option<OwnedFd>,
+}
+
+/// `restore`.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    /// What is restored, and by which configuration it is known from then on.
+    pub create: CreateRequest,
+    /// What criu is told.
+    pub criu: CriuSettings,
+    /// Return when the processes run.
+    pub detach: bool,
+    /// Do not adopt the container's orphans.
+    pub no_subreaper: bool,
+    /// Another label of the security module for the processes, `apparmor:NAME` or `selinux:LABEL`.
+    pub lsm_profile: Option<String>,
+    /// Another SELinux context for mounts.
+    pub lsm_mount_context: Option<String>,
 }
 
 /// What to execute in a container.

@@ -26,10 +26,13 @@ pub(crate) const SCHEMA: u32 = 3;
 /// The largest state file that is read, in bytes.
 const LIMIT: usize = 32 << 20;
 const STATE: &str = "state.json";
-const INIT: &str = "init.json";
+pub(crate) const INIT: &str = "init.json";
 const OUTCOME: &str = "outcome.json";
 /// The socket on which a created container waits for `start`.
 pub(crate) const START: &str = "start.sock";
+
+/// Where criu has the root file system, in a mount namespace of its own.
+pub(crate) const CRIU_ROOT: &str = "criu-root";
 
 /// The program's own notification socket.
 const NOTIFY: &str = "notify/notify.sock";
@@ -211,7 +214,9 @@ impl Root {
             other => return absent_is_fine(other).during(what),
         }
         absent_is_fine(file::unlink(&directory.dir, NOTIFY)).during(what)?;
-        absent_is_fine(file::rmdir(&directory.dir, notify::DIRECTORY)).during(what)?;
+        for name in [notify::DIRECTORY, CRIU_ROOT] {
+            absent_is_fine(file::rmdir(&directory.dir, name)).during(what)?;
+        }
         for name in file::list(&directory.dir, ".").during(what)? {
             absent_is_fine(file::unlink(&directory.dir, &name)).during(what)?;
         }

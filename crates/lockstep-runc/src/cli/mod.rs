@@ -8,8 +8,8 @@ mod checkpoint;
 mod life;
 mod look;
 
-use lockstep_argv::flag;
 pub(crate) use lockstep_argv::{Opt, Takes, Verb};
+use lockstep_argv::{flag, refused};
 
 /// The program's name in help and messages.
 pub(crate) const NAME: &str = "lockstep-runc";

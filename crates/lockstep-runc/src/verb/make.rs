@@ -47,15 +47,27 @@ fn request(front: &Front, args: &Arguments) -> Result<CreateRequest, Failure> {
     let listen_fds = listen_fds();
     let preserve_fds = preserve_fds(front, args, listen_fds)?;
     Ok(CreateRequest {
-        id: super::id(args)?,
-        bundle: bundle(args.path("bundle").as_deref())?,
-        console_socket: option_path(args, "console-socket")?,
-        pid_file: option_path(args, "pid-file")?,
         pidfd_socket: option_path(args, "pidfd-socket")?,
         no_pivot: args.flag("no-pivot"),
         no_new_keyring: args.flag("no-new-keyring"),
         preserve_fds,
         listen_fds,
+        ..restored(args)?
+    })
+}
+
+/// The same for a container whose processes are there already.
+pub(super) fn restored(args: &Arguments) -> Result<CreateRequest, Failure> {
+    Ok(CreateRequest {
+        id: super::id(args)?,
+        bundle: bundle(args.path("bundle").as_deref())?,
+        console_socket: option_path(args, "console-socket")?,
+        pid_file: option_path(args, "pid-file")?,
+        pidfd_socket: None,
+        no_pivot: false,
+        no_new_keyring: false,
+        preserve_fds: 0,
+        listen_fds: 0,
         notify_socket: notify_socket(),
         supervised: None,
     })

@@ -1,5 +1,6 @@
 //! The verbs: each turns its options into one request to the runtime library and prints the answer.
 
+mod checkpoint;
 mod events;
 mod exec;
 mod life;
@@ -32,13 +33,10 @@ pub(crate) fn run(front: &Front, name: &str, args: &Arguments) -> Result<u8, Fai
         "update" => update::update(front, args),
         "spec" => spec::spec(args),
         "features" => spec::features(front),
-        verb => Err(refuse_criu(verb)),
+        "checkpoint" => checkpoint::checkpoint(front, args),
+        "restore" => checkpoint::restore(front, args),
+        verb => Err(Failure::new(format!("verb {verb} is in the table alone"))),
     }
-}
-
-fn refuse_criu(verb: &str) -> Failure {
-    let text = format!("{verb} is not in this version of {}", crate::cli::NAME);
-    Failure::new(text).with_detail("hint: stop the container and start it again".to_owned())
 }
 
 /// The container that the verb is about.

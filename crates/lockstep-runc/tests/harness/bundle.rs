@@ -228,6 +228,11 @@ impl<'t> Bundle<'t> {
     }
 
     fn begin(&self, verb: &str, foreground: bool) -> Running {
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        self.begin_with(verb, foreground, &options)
+    }
+
+    fn begin_with(&self, verb: &str, foreground: bool, options: &[&str]) -> Running {
         self.write();
         self.test.used.borrow_mut().push(Used {
             id: self.id.clone(),
@@ -237,7 +242,7 @@ impl<'t> Bundle<'t> {
         let dir = self.dir().display().to_string();
         let mut args: Vec<&str> = self.globals.iter().map(String::as_str).collect();
         args.extend([verb, "--bundle", &dir]);
-        args.extend(self.options.iter().map(String::as_str));
+        args.extend(options);
         args.push(&self.id);
         let mut invocation = self.test.invocation(&args, &self.view);
         invocation.env.extend(self.env.iter().cloned());
@@ -260,6 +265,21 @@ impl<'t> Bundle<'t> {
     #[track_caller]
     pub(crate) fn try_create(&self) -> Output {
         self.begin("create", false).wait()
+    }
+
+    /// `restore` of a container of this bundle, not waited for.
+    pub(crate) fn begin_restore(&self, options: &[&str]) -> Running {
+        self.begin_with("restore", false, options)
+    }
+
+    /// `restore --detach`, which must succeed.
+    #[track_caller]
+    pub(crate) fn restored(&self, options: &[&str]) -> Container<'t> {
+        let running = self.begin_restore(&[&["--detach"], options].concat());
+        let container = Container::new(self, &running);
+        running.wait().ok();
+        container.remember_pid();
+        container
     }
 
     /// `create`, which must succeed.

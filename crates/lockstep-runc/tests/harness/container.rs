@@ -134,6 +134,12 @@ impl<'t> Container<'t> {
         self.call("delete", &[]).ok();
     }
 
+    /// `delete --force`, which must succeed.
+    #[track_caller]
+    pub(crate) fn delete_by_force(&self) {
+        self.call("delete", &["--force"]).ok();
+    }
+
     /// What the container has written to the standard output that `create` had.
     pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.stdout).unwrap_or_default()).into_owned()

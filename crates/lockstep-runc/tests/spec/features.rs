@@ -148,7 +148,7 @@ fn annotations(t: &Test) {
     let line = t.call(&["--version"]).ok();
     assert!(line.lines()[0].contains(version), "{version}: {line:?}");
     let checkpoint = &features["annotations"]["org.opencontainers.runc.checkpoint.enabled"];
-    assert_eq!(checkpoint, "false");
+    assert_eq!(checkpoint, "true");
     // An engine refuses by this list what it does not trust.
     assert_eq!(
         features["potentiallyUnsafeConfigAnnotations"],

@@ -21,6 +21,7 @@ mod cgroup_device;
 mod cgroup_network;
 mod cgroup_v2;
 mod cgroup_v2_felt;
+mod checkpoint;
 mod cli;
 mod device;
 mod document;
@@ -78,6 +79,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("cgroup_network", cgroup_network::cases()),
         ("cgroup_v2", cgroup_v2::cases()),
         ("cgroup_v2_felt", cgroup_v2_felt::cases()),
+        ("checkpoint", checkpoint::cases()),
         ("cli", cli::cases()),
         ("device", device::cases()),
         ("document", document::cases()),

@@ -102,6 +102,11 @@ impl Cgroup {
         }
     }
 
+    /// The directory whose processes are stopped together, if there is one.
+    pub(crate) fn freezer_path(&self) -> Option<&str> {
+        self.freezer().ok().map(|dir| dir.path.as_str())
+    }
+
     /// Stops every process and returns when all have stopped.
     pub fn freeze(&self) -> Result<(), Error> {
         match self.freezer()? {

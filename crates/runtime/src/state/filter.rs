@@ -27,6 +27,13 @@ pub(crate) struct Filter {
 /// The first schema that keeps a filter and no rules.
 const SINCE: u32 = 3;
 
+impl Filter {
+    /// Whether some call is left to a listener.
+    pub(crate) fn notifies(&self) -> bool {
+        self.notify
+    }
+}
+
 impl From<Program> for Filter {
     fn from(program: Program) -> Filter {
         Filter {
