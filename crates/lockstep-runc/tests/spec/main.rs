@@ -22,6 +22,7 @@ mod cgroup_network;
 mod cgroup_v2;
 mod cgroup_v2_felt;
 mod checkpoint;
+mod checkpoint_refused;
 mod cli;
 mod device;
 mod document;
@@ -80,6 +81,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("cgroup_v2", cgroup_v2::cases()),
         ("cgroup_v2_felt", cgroup_v2_felt::cases()),
         ("checkpoint", checkpoint::cases()),
+        ("checkpoint_refused", checkpoint_refused::cases()),
         ("cli", cli::cases()),
         ("device", device::cases()),
         ("document", document::cases()),

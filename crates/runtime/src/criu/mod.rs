@@ -239,7 +239,12 @@ impl Criu {
 
     /// Fails where criu or the kernel cannot do without stopping what a pre-dump or lazy pages need.
     pub(crate) fn need(&self, memory_tracking: bool, lazy_pages: bool) -> Result<()> {
-        let can = self.ask(Kind::Features)?;
+        if !memory_tracking && !lazy_pages {
+            return Ok(());
+        }
+        let can = self.ask(Kind::Features);
+        let can =
+            can.map_err(|e| e.hint("whether criu works with this kernel, `criu check` says"))?;
         let lacks = |what: &str, flag: &str| {
             let text = format!("criu is missing features: [{what}]");
             Err(Error::new(Wrong::Invalid, text).hint(format!("it is needed for {flag}")))
@@ -322,18 +327,17 @@ impl Criu {
     }
 
     fn send(&self, request: &wire::Writer) -> Result<()> {
-        socket::send(self.socket.as_fd(), request.as_bytes(), &[])
-            .during(|| "speaking to criu".into())
+        match socket::send(self.socket.as_fd(), request.as_bytes(), &[]) {
+            Err(e) if e.is(&[Errno::EPIPE.0]) => Err(ended()),
+            sent => sent.during(|| "speaking to criu".into()),
+        }
     }
 
     fn receive(&self) -> Result<(message::Answer, Vec<OwnedFd>)> {
         let (bytes, fds) =
             socket::receive(self.socket.as_fd()).during(|| "listening to criu".into())?;
         if bytes.is_empty() {
-            return Err(Error::new(
-                Wrong::Kernel,
-                "criu has ended without an answer",
-            ));
+            return Err(ended());
         }
         let answer = message::read(&bytes).ok_or_else(|| {
             Error::new(Wrong::Kernel, "criu has given an answer of an unknown form")
@@ -345,6 +349,10 @@ impl Criu {
         let ended = process::wait(self.child.pid, false).during(|| "waiting for criu".into())?;
         Ok(ended.map(|(_, exit)| exit))
     }
+}
+
+fn ended() -> Error {
+    Error::new(Wrong::Kernel, "criu has ended without an answer")
 }
 
 fn failure(kind: Kind, answer: &message::Answer) -> Error {
