@@ -6,7 +6,7 @@ use std::process::Command;
 use lockstep_profile::apparmor::PROGRAM;
 
 use crate::cases;
-use crate::modules::{OPEN, label, need_apparmor, remove_profile};
+use crate::modules::{OPEN, label, need_apparmor, remove_profile, start_watched, wait_healthy};
 use crate::stage::{Stage, output, program, until};
 
 cases![
@@ -141,29 +141,12 @@ fn an_ordinary_life_under_the_profile(t: &Stage) {
         );
         assert_eq!(rest, "signal", "{options:?}");
     }
-    let healthy = [
-        "--health-cmd",
-        "grep -q lockstep-default /proc/self/attr/current",
-    ];
-    let mut args = vec![
-        "run",
-        "-d",
-        "--name",
-        "a",
-        "--init",
-        "--health-interval",
-        "1s",
-    ];
-    args.extend(healthy);
-    args.extend(["host:", "sleep", "1000"]);
-    t.call(&args).text();
-    let health = || t.field("a", "{{.State.Health.Status}}") == "healthy";
-    assert!(until(health));
+    start_watched(t, "lockstep-default");
     let inside = t.call(&["exec", "-t", "a", "cat", "/proc/self/attr/current"]);
     assert!(inside.text().starts_with("lockstep-default-"));
     t.call(&["restart", "-t", "1", "a"]).text();
     assert!(label(t, "a").starts_with("lockstep-default-"));
-    assert!(until(health));
+    wait_healthy(t);
     t.call(&["rm", "-f", "a"]).text();
 }
 

@@ -363,26 +363,26 @@ fn selinux_terminal_and_memory(t: &Stage) {
     assert_eq!(said.replace('\r', ""), "terminal\nwrote\nread");
 }
 
-fn selinux_an_ordinary_life(t: &Stage) {
-    need_selinux(t);
-    let healthy = [
-        "--health-cmd",
-        "grep -q container_t /proc/self/attr/current",
-    ];
-    let mut args = vec![
-        "run",
-        "-d",
-        "--name",
-        "a",
-        "--init",
-        "--health-interval",
-        "1s",
-    ];
-    args.extend(healthy);
+/// Starts container `a` under an init, with a health check that finds `label` of itself, and waits until it has.
+pub(crate) fn start_watched(t: &Stage, label: &str) {
+    let check = format!("grep -q {label} /proc/self/attr/current");
+    let watched = ["--init", "--health-interval", "1s", "--health-cmd", &check];
+    let mut args = vec!["run", "-d", "--name", "a"];
+    args.extend(watched);
     args.extend(["host:", "sleep", "1000"]);
     t.call(&args).text();
-    let health = || t.field("a", "{{.State.Health.Status}}") == "healthy";
-    assert!(until(health));
+    wait_healthy(t);
+}
+
+pub(crate) fn wait_healthy(t: &Stage) {
+    assert!(until(
+        || t.field("a", "{{.State.Health.Status}}") == "healthy"
+    ));
+}
+
+fn selinux_an_ordinary_life(t: &Stage) {
+    need_selinux(t);
+    start_watched(t, ":container_t:");
     let before = label(t, "a");
     assert!(before.contains(":container_t:s0:c"), "{before}");
     let inside = t.call(&["exec", "-t", "a", "cat", "/proc/self/attr/current"]);
@@ -394,6 +394,6 @@ fn selinux_an_ordinary_life(t: &Stage) {
     assert_eq!(t.call(&["exec", "a", "cat", "/tmp/file"]).text(), "copied");
     t.call(&["restart", "-t", "1", "a"]).text();
     assert_eq!(label(t, "a"), before);
-    assert!(until(health));
+    wait_healthy(t);
     t.call(&["rm", "-f", "a"]).text();
 }
