@@ -68,6 +68,23 @@ pub fn read_at_once(dir: impl AsFd, path: impl AsRef<Path>, limit: usize) -> Res
     Ok(out)
 }
 
+/// mkdir(1) with `-p`: makes a directory and those above it that are missing, each with `mode`. One that is there is left as it is.
+pub fn make_with_parents(path: &Path, mode: u32) -> Result<()> {
+    let made = match mkdirat(CWD, path, mode) {
+        Err(e) if e.is(&[libc::ENOENT]) => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            let Some(above) = above else { return Err(e) };
+            make_with_parents(above, mode)?;
+            mkdirat(CWD, path, mode)
+        }
+        made => made,
+    };
+    match made {
+        Err(e) if e.is(&[libc::EEXIST]) => Ok(()),
+        made => made,
+    }
+}
+
 /// Reads a descriptor to its end; more than `limit` bytes are an `EFBIG` error.
 pub fn read_fd(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
     let file = file.as_fd();

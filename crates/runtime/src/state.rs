@@ -135,7 +135,8 @@ impl Root {
         let open = || file::open_dir(file::CWD, path);
         let dir = match open() {
             Err(e) if create && e.is(&[Errno::ENOENT.0]) => {
-                make_parents(path).during(|| format!("state directory {}", path.display()))?;
+                file::make_with_parents(path, 0o711)
+                    .during(|| format!("state directory {}", path.display()))?;
                 open()
             }
             other => other,
@@ -227,22 +228,6 @@ impl Root {
 fn absent_is_fine(result: kernel::Result<()>) -> kernel::Result<()> {
     match result {
         Err(e) if e.is(&[Errno::ENOENT.0]) => Ok(()),
-        other => other,
-    }
-}
-
-fn make_parents(path: &Path) -> kernel::Result<()> {
-    match file::mkdirat(file::CWD, path, 0o711) {
-        Err(e) if e.is(&[Errno::ENOENT.0]) => {
-            if let Some(parent) = path.parent() {
-                make_parents(parent)?;
-            }
-            match file::mkdirat(file::CWD, path, 0o711) {
-                Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-                other => other,
-            }
-        }
-        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
         other => other,
     }
 }

@@ -29,7 +29,8 @@ impl Disk {
         let open = || file::openat(file::CWD, path, flags, 0);
         let root = match open() {
             Err(e) if e.is(&[Errno::ENOENT.0]) => {
-                make_parents(path).during(what)?;
+                // Those above as the base directory specification says: for their owner alone.
+                file::make_with_parents(path, 0o700).during(what)?;
                 open()
             }
             other => other,
@@ -200,21 +201,4 @@ impl Disk {
 
 pub(super) fn tmp(name: &str) -> String {
     format!("tmp/{name}")
-}
-
-/// Missing directories above are made as the base directory specification says, for their owner alone.
-fn make_parents(path: &Path) -> lockstep_kernel::Result<()> {
-    match file::mkdirat(file::CWD, path, 0o700) {
-        Err(e) if e.is(&[Errno::ENOENT.0]) => {
-            if let Some(parent) = path.parent() {
-                make_parents(parent)?;
-            }
-            match file::mkdirat(file::CWD, path, 0o700) {
-                Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-                other => other,
-            }
-        }
-        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-        other => other,
-    }
 }

@@ -121,14 +121,14 @@ impl Store {
     /// The directory of the volumes, which is made if it is not there.
     pub(crate) fn volumes(&self) -> Result<PathBuf, Failure> {
         let path = self.at.data.join("volumes");
-        make_with_parents(&path)?;
+        file::make_with_parents(&path, 0o700).doing(|| path.display().to_string())?;
         Ok(path)
     }
 
     /// The directory of what is known of them.
     pub(crate) fn volume_records(&self) -> Result<PathBuf, Failure> {
         let path = self.at.data.join("volume-records");
-        make_with_parents(&path)?;
+        file::make_with_parents(&path, 0o700).doing(|| path.display().to_string())?;
         Ok(path)
     }
 
@@ -189,7 +189,7 @@ pub(super) fn own_directory(path: &Path) -> Result<OwnedFd, Failure> {
     let what = || path.display().to_string();
     let opened = match file::open_dir(file::CWD, path) {
         Err(e) if e.is(&[Errno::ENOENT.0]) => {
-            make_with_parents(path)?;
+            file::make_with_parents(path, 0o700).doing(|| path.display().to_string())?;
             file::open_dir(file::CWD, path)
         }
         other => other,
@@ -206,17 +206,6 @@ pub(super) fn own_directory(path: &Path) -> Result<OwnedFd, Failure> {
         )));
     }
     Ok(opened)
-}
-
-fn make_with_parents(path: &Path) -> Result<(), Failure> {
-    match file::mkdirat(file::CWD, path, 0o700) {
-        Err(e) if e.is(&[Errno::ENOENT.0]) => {
-            make_with_parents(path.parent().unwrap_or(Path::new("/")))?;
-            make_with_parents(path)
-        }
-        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-        other => other.doing(|| path.display().to_string()),
-    }
 }
 
 pub(super) fn below(parent: &OwnedFd, path: &Path, name: &str) -> Result<OwnedFd, Failure> {

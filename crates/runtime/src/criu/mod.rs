@@ -97,7 +97,7 @@ impl Directories {
         let open = |path: &Path, what: &str, make: bool| {
             let what = || format!("{what} {}", path.display());
             if make {
-                make_directories(path).during(what)?;
+                file::make_with_parents(path, 0o700).during(what)?;
             }
             file::open_dir(file::CWD, path).during(what)
         };
@@ -123,25 +123,6 @@ impl Directories {
         let text = format!("{} can be written to by other users", what());
         Err(Error::new(Wrong::Invalid, text)
             .hint("what it holds becomes processes with the rights that it says"))
-    }
-}
-
-/// mkdir(1) with `-p`, for this user alone.
-fn make_directories(path: &Path) -> lockstep_kernel::Result<()> {
-    match file::mkdirat(file::CWD, path, 0o700) {
-        Err(e) if e.is(&[Errno::EEXIST.0]) => Ok(()),
-        Err(e) if e.is(&[Errno::ENOENT.0]) => {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            let Some(parent) = parent else { return Err(e) };
-            make_directories(parent)?;
-            match file::mkdirat(file::CWD, path, 0o700) {
-                Err(e) if !e.is(&[Errno::EEXIST.0]) => Err(e),
-                _ => Ok(()),
-            }
-        }
-        other => other,
     }
 }
 
