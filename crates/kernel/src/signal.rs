@@ -78,8 +78,8 @@ pub fn wait(timeout_ms: Option<u64>) -> Result<Option<i32>> {
     }
 }
 
-/// Gives every signal that the caller had ignored its default action back, but for SIGPIPE, which a runtime
-/// wants as an error. An ignored SIGCHLD would make wait(2) forget children.
+/// Gives every signal that the caller had ignored its default action back: execve(2) hands what is ignored on, and an
+/// ignored SIGCHLD would make wait(2) forget children.
 pub fn default_ignored() -> Result<()> {
     let status = crate::file::read_at_once(crate::file::CWD, "/proc/self/status", 1 << 16)?;
     for signal in ignored(&String::from_utf8_lossy(&status)) {

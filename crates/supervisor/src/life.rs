@@ -94,6 +94,8 @@ fn begin(
 ) -> Result<(Attended, i32, Vec<String>)> {
     let what = |name: &'static str| move || format!("{name} in the container's directory");
     signal::block_all().during(|| "blocking signals".into())?;
+    // What nohup(1), or the shell of a background job, ignored for the caller is nothing that the program asked for.
+    signal::default_ignored().during(|| "resetting signals".into())?;
     let flags = file::OFlags::WRONLY | file::OFlags::CREATE | file::OFlags::TRUNC;
     let life = file::openat(&directory, LIFE, flags, 0o600).during(what(LIFE))?;
     let (log, log_directory) = open_log(job, &directory)?;

@@ -61,6 +61,7 @@ cases! {
     command_line_of_windows_is_ignored,
     no_descriptor_leaks,
     signals_are_reset,
+    signals_that_the_caller_ignores_are_reset,
     session_keyring_is_new,
     no_new_keyring_keeps_the_callers,
     stdin_is_passed,
@@ -653,6 +654,26 @@ fn signals_are_reset(t: &Test) {
     // 32 and 33 are the C library's own, which it ignores in what it spawns.
     let ignored = u64::from_str_radix(&status_field(pid, "SigIgn"), 16).expect("hexadecimal");
     assert_eq!(ignored & !(3 << 31), 0, "{ignored:#x}");
+}
+
+/// As a shell ignores them for what it starts in the background, and nohup(1).
+fn signals_that_the_caller_ignores_are_reset(t: &Test) {
+    let called = |args: &[&str]| {
+        let mut call = t.invocation(args, &crate::harness::View::Plain);
+        let shell = ["sh", "-c", "trap '' HUP INT QUIT PIPE; exec \"$@\"", "sh"];
+        call.argv.splice(0..0, shell.map(str::to_owned));
+        let output = call.start().wait().ok();
+        let mask = output.value("SigIgn");
+        // 32 and 33 are the C library's own, which it ignores in what it spawns.
+        u64::from_str_radix(mask, 16).expect("hexadecimal") & !(3 << 31)
+    };
+    let show = ["grep", "^SigIgn", "/proc/self/status"];
+    let bundle = t.args(&show);
+    bundle.write();
+    let dir = bundle.dir().display().to_string();
+    assert_eq!(called(&["run", "--bundle", &dir, &bundle.id]), 0);
+    let running = t.sleeper().started();
+    assert_eq!(called(&[&["exec", &running.id][..], &show].concat()), 0);
 }
 
 fn session_keyring_is_new(t: &Test) {

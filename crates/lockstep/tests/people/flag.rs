@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 crate::cases![
     what_is_refused_says_why,
@@ -312,7 +312,7 @@ fn process_settings(t: &Stage) {
             .text(),
         "1234\n0 60"
     );
-    let script = "trap 'exit 9' HUP; while :; do sleep 0.05; done";
+    let script = "trap 'exit 9' HUP; echo ready; while :; do sleep 0.05; done";
     t.call(&[
         "run",
         "-d",
@@ -326,7 +326,7 @@ fn process_settings(t: &Stage) {
         script,
     ])
     .text();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(until(|| t.call(&["logs", "s"]).stdout.contains("ready")));
     t.call(&["stop", "s"]).text();
     assert_eq!(t.field("s", "{{.State.ExitCode}}"), "9");
 }

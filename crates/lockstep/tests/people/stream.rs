@@ -13,6 +13,7 @@ crate::cases![
     a_reader_that_leaves_is_noticed,
     a_slow_reader_holds_up_nobody_else,
     signals_are_passed_on,
+    signals_that_the_caller_ignores_are_reset,
     logs_remember,
     logs_follow,
     logs_turn_over,
@@ -100,6 +101,28 @@ fn signals_are_passed_on(t: &Stage) {
     assert!(until(|| t.call(&["logs", "sig"]).stdout.contains("ready")));
     crate::stage::kill(front.pid(), "INT");
     assert_eq!(front.code(), 8);
+}
+
+/// As a shell ignores them for what it starts in the background, and nohup(1): `stop` would wait in vain.
+fn signals_that_the_caller_ignores_are_reset(t: &Stage) {
+    let called = |args: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP INT QUIT PIPE; exec \"$@\"", "sh"]);
+        let command = t.command(args);
+        shell.arg(command.get_program()).args(command.get_args());
+        let text = output(shell, b"").text();
+        let mask = text.strip_prefix("SigIgn:\t").expect("a line of status");
+        // 32 and 33 are the C library's own, which it ignores in what it spawns.
+        u64::from_str_radix(mask, 16).expect("hexadecimal") & !(3 << 31)
+    };
+    let show = ["grep", "^SigIgn", "/proc/self/status"];
+    assert_eq!(called(&[&["run", "--rm", "host:"][..], &show].concat()), 0);
+    t.call(&["run", "-d", "--name", "e", "host:", "sleep", "1000"])
+        .text();
+    assert_eq!(called(&[&["exec", "e"][..], &show].concat()), 0);
+    t.call(&[&["create", "--name", "s", "host:"][..], &show].concat())
+        .text();
+    assert_eq!(called(&["start", "-a", "s"]), 0);
 }
 
 fn logs_remember(t: &Stage) {
