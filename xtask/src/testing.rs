@@ -42,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) root: PathBuf,
     target: PathBuf,
     seed: u64,
+    /// What the commit decides, and not the seed: which of the virtual machines have their turn.
+    turn: u64,
     full: bool,
     started: Instant,
     /// Names of the cfgs under which the tests want another build.
@@ -105,6 +107,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     if chosen.iter().any(|group| group.root) {
         rows.push(prepare(&context, &logs)?);
     }
+    if !context.full {
+        let kinds = crate::vm::kinds(context.turn).join(" ");
+        println!("virtual machines of this commit: {kinds} (repeat with cargo xtask vm {kinds})");
+    }
     let targets = Targets::of_workspace(&context)?;
     for group in chosen {
         let mut row = run_group(group, &context, &targets, &logs)?;
@@ -127,14 +133,24 @@ fn context(root: &Path, options: &Options) -> Result<Context, Failure> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
+    let seed = options.seed.unwrap_or(now.as_secs());
     Ok(Context {
         root: root.to_path_buf(),
         target: crate::target(root),
-        seed: options.seed.unwrap_or(now.as_secs()),
+        seed,
+        turn: commit(root).unwrap_or(seed),
         full: options.full,
         started: Instant::now(),
         variants: variants::discover(root)?,
     })
+}
+
+/// A number that a commit has; none where git knows of no commit here.
+fn commit(root: &Path) -> Option<u64> {
+    let mut ask = Command::new("git");
+    ask.args(["rev-parse", "HEAD"]).current_dir(root);
+    let hash = crate::run::output(&mut ask).ok()?;
+    u64::from_str_radix(hash.get(..8)?, 16).ok()
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Group>, Failure> {

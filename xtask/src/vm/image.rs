@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use super::kernel::Built;
 use super::{cache, label};
@@ -88,9 +89,8 @@ const SIZE: &str = "1200M";
 
 /// The image, made where it is not there for these packages, files and kernels.
 pub(crate) fn build(target: &Path, kernels: &[Built]) -> Result<PathBuf, Failure> {
-    let packages = PACKAGES.join(",");
     let mut inputs = vec![
-        packages.as_str(),
+        versions()?,
         include_str!("image.rs"),
         include_str!("label.rs"),
         include_str!("guest/init"),
@@ -109,6 +109,19 @@ pub(crate) fn build(target: &Path, kernels: &[Built]) -> Result<PathBuf, Failure
     inputs.extend(names.iter().map(String::as_str));
     let folder = cache::folder(target, "root", &inputs, |folder| make(folder, kernels))?;
     Ok(folder.join("root.img"))
+}
+
+/// The versions that apt would install now of the packages and all that they depend on. It takes seconds to ask.
+fn versions() -> Result<&'static str, Failure> {
+    static VERSIONS: OnceLock<String> = OnceLock::new();
+    if let Some(known) = VERSIONS.get() {
+        return Ok(known);
+    }
+    let script = "set -o pipefail; apt-cache depends --recurse --important \"$@\" | grep '^[a-z0-9]' | sort -u | \
+         xargs apt-cache show --no-all-versions 2>/dev/null | grep -E '^(Package|Version):'";
+    let mut ask = Command::new("bash");
+    let said = output(ask.args(["-c", script, "bash"]).args(PACKAGES))?;
+    Ok(VERSIONS.get_or_init(|| said))
 }
 
 fn make(folder: &Path, kernels: &[Built]) -> Result<(), Failure> {

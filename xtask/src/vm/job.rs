@@ -1,5 +1,6 @@
 //! A job: a folder with test binaries, the programs under test, and the script that runs them.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,14 +8,20 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::kind::{Kind, WHOLE};
-use super::machine::Ending;
 use super::stream::Stream;
+use super::verdict::Ending;
 use crate::Failure;
 use crate::run::output;
 use crate::testing::variants;
 
 /// What one test binary may take inside the guest where it is not one of the whole set.
-const MINUTES: u64 = 15;
+const MINUTES: u64 = 10;
+/// What all of a kind's own may take together: less than the group `vm` of the sample, which is killed with all it knows.
+const OWN: Duration = Duration::from_secs(12 * 60);
+/// What one test may take: of a kind's own set, and of the whole one, whose attacks repeat themselves for minutes.
+const TEST: (Duration, Duration) = (Duration::from_secs(240), Duration::from_secs(1200));
+/// How much longer than a test the answer may be silent, before nobody is expected to say anything any more.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What tests read of the repository.
 const SOURCES: &[&str] = &["README.md", "docs", "crates"];
@@ -22,8 +29,12 @@ const SOURCES: &[&str] = &["README.md", "docs", "crates"];
 /// A job ready to run.
 pub(crate) struct Job {
     pub(crate) folder: PathBuf,
+    /// What the lines of its answer begin with that are not of its tests.
+    pub(crate) mark: String,
     /// What all tests together may take.
     pub(crate) limit: Duration,
+    /// What one of them may take.
+    test: Duration,
 }
 
 /// A test binary and its arguments.
@@ -68,8 +79,15 @@ impl Job {
             std::fs::remove_dir_all(&folder)?;
         }
         std::fs::create_dir_all(&folder)?;
+        let limit = Duration::from_secs(tests.iter().map(|test| test.limit).sum());
+        let (limit, test) = match set {
+            Set::Own => (limit.min(OWN), TEST.0),
+            _ => (limit, TEST.1),
+        };
         let job = Job {
-            limit: Duration::from_secs(tests.iter().map(|test| test.limit).sum()),
+            mark: format!("::{:016x}", RandomState::new().hash_one(())),
+            limit,
+            test,
             folder,
         };
         job.program(root, target, "lockstep-runc")?;
@@ -78,8 +96,13 @@ impl Job {
         }
         job.variants(root, target, &tests)?;
         job.sources(root)?;
-        job.write(root, target, &tests)?;
+        job.write(root, target, kind, &tests)?;
         Ok(job)
+    }
+
+    /// How long the answer may be silent: each test that begins or ends says so.
+    pub(crate) fn silence(&self) -> Duration {
+        self.test + SILENCE
     }
 
     /// A program under test, as it ships.
@@ -125,7 +148,14 @@ impl Job {
         Ok(())
     }
 
-    fn write(&self, root: &Path, target: &Path, tests: &[Test]) -> Result<(), Failure> {
+    fn write(
+        &self,
+        root: &Path,
+        target: &Path,
+        kind: &Kind,
+        tests: &[Test],
+    ) -> Result<(), Failure> {
+        let mark = &self.mark;
         let sample = std::env::var("LOCKSTEP_TEST_SAMPLE").unwrap_or_default();
         let mut script = String::from(
             "export LOCKSTEP_TEST_RUNTIME=\"$PWD/lockstep-runc\" LOCKSTEP_TEST_VARIANTS=\"$PWD/variants\"\n\
@@ -133,6 +163,11 @@ impl Job {
              LOCKSTEP_SKIPS=$(mktemp); export LOCKSTEP_SKIPS INSTA_UPDATE=no RUST_BACKTRACE=0\n\
              worst=0\n",
         );
+        script.push_str(&format!(
+            "export LOCKSTEP_TEST_MARK='{mark}' LOCKSTEP_TEST_LIMIT={}\n",
+            self.test.as_secs()
+        ));
+        script.push_str(&asked(kind, mark));
         // What tests were compiled with: CARGO_TARGET_TMPDIR, and the manifest's place. Both are there on this machine.
         script.push_str(&format!(
             "mkdir -p {1}; [ -e {0}/README.md ] || ln -s \"$PWD\"/sources/* {0}\n",
@@ -144,7 +179,7 @@ impl Job {
                     .to_string()
             ),
         ));
-        if !sample.is_empty() {
+        if kind.sampled && !sample.is_empty() {
             script.push_str(&format!(
                 "export LOCKSTEP_TEST_SAMPLE={}\n",
                 quoted(&sample)
@@ -159,15 +194,16 @@ impl Job {
             let name = format!("{} {}", test.name, test.arguments.join(" "));
             let name = name.trim_end();
             script.push_str(&format!(
-                "echo '::begin {name}'; : > \"$LOCKSTEP_SKIPS\"; from=$(cut -d. -f1 /proc/uptime)\n\
+                "echo '{mark} begin {name}'; : > \"$LOCKSTEP_SKIPS\"; from=$(cut -d. -f1 /proc/uptime)\n\
                  timeout -k 10 {} \"$PWD/{file}\" {}; code=$?\n\
-                 sed 's/^/::skip /' \"$LOCKSTEP_SKIPS\"; [ $code = 0 ] || worst=1\n\
-                 printf '\\n'; echo \"::end {name} $code $(($(cut -d. -f1 /proc/uptime) - from))\"\n",
+                 sed 's/^/{mark} skip /' \"$LOCKSTEP_SKIPS\"; [ $code = 0 ] || worst=1\n\
+                 printf '\\n'; echo \"{mark} end {name} $code $(($(cut -d. -f1 /proc/uptime) - from))\"\n",
                 test.limit,
                 arguments.join(" "),
             ));
         }
         script.push_str("rm \"$LOCKSTEP_SKIPS\"\nexit $worst\n");
+        std::fs::write(self.folder.join("mark"), format!("{mark}\n"))?;
         Ok(std::fs::write(self.folder.join("cmd"), script)?)
     }
 
@@ -175,12 +211,12 @@ impl Job {
     pub(crate) fn run_here(&self) -> Result<Ending, Failure> {
         let began = Instant::now();
         let mut child = Command::new("sh")
-            .args(["-c", "sh ./cmd 2>&1; echo \"::done $?\""])
+            .args(["-c", "sh ./cmd 2>&1; echo \"$1 done $?\"", "sh", &self.mark])
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut stream = Stream::of("host");
+        let mut stream = Stream::of("host", &self.mark);
         if let Some(mut from) = child.stdout.take() {
             let mut bytes = [0; 4096];
             loop {
@@ -195,8 +231,22 @@ impl Job {
             seconds: began.elapsed().as_secs(),
             failed: stream.failed(),
             ran: stream.ran,
+            complaints: Vec::new(),
         })
     }
+}
+
+/// Shell that says which features of the kind are missing, and ends where one is: before the first test.
+fn asked(kind: &Kind, mark: &str) -> String {
+    let mut script = "LSM=/sys/kernel/security/lsm; whole=1\n".to_owned();
+    for feature in kind.has.iter().copied().flatten() {
+        let (name, check) = (quoted(feature.name), feature.check);
+        script.push_str(&format!(
+            "( {check} ) > /dev/null 2>&1 || {{ echo {mark} lacks {name}; whole=0; }}\n"
+        ));
+    }
+    script.push_str("[ $whole = 1 ] || exit 1\n");
+    script
 }
 
 /// A copy without debug information, which is most of a test binary, and all of it would be read through the emulator.

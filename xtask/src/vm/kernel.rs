@@ -47,8 +47,11 @@ impl Built {
 pub(crate) fn build(kernel: Kernel, target: &Path) -> Result<Built, Failure> {
     let package = newest(kernel)?;
     let name = format!("kernel-{}", kernel.package);
+    // With its version, and not by name alone.
+    let described =
+        output(Command::new("apt-cache").args(["show", "--no-all-versions", &package]))?;
     let inputs = [
-        package.as_str(),
+        described.as_str(),
         include_str!("kernel.rs"),
         include_str!("guest/first"),
     ];

@@ -23,10 +23,123 @@ pub(crate) struct Kind {
     pub(crate) kernel: Option<Kernel>,
     /// Words for the kernel's command line; `vm.*` are read by the guest's first process.
     pub(crate) words: &'static str,
+    /// Whether a short run takes a share of its tests. The labelled ones are few and quick, and what they see nothing else
+    /// does.
+    pub(crate) sampled: bool,
+    /// What it must have: a machine without is no proof of anything, whatever its tests say.
+    pub(crate) has: &'static [&'static [Feature]],
     /// What the kind is there for, and runs where nothing else is asked: `package target [filter]`. All kinds together
     /// take less than ten minutes on two processors, so what the others show as well is left to the whole set.
     pub(crate) tests: &'static [&'static str],
 }
+
+/// Something of a machine that tests rely on, and without which they would skip, or hold in vain.
+pub(crate) struct Feature {
+    pub(crate) name: &'static str,
+    /// A line of shell that fails where it is missing.
+    pub(crate) check: &'static str,
+}
+
+const fn feature(name: &'static str, check: &'static str) -> Feature {
+    Feature { name, check }
+}
+
+/// What every virtual kind has.
+const EVERY: &[Feature] = &[
+    feature("swap", "grep -q '^SwapTotal: *[1-9]' /proc/meminfo"),
+    feature("16 huge pages", "grep -qx 16 /proc/sys/vm/nr_hugepages"),
+    feature(
+        "two processors",
+        "grep -qx 0-1 /sys/devices/system/cpu/online",
+    ),
+    feature("the user u", "id u"),
+];
+const LINUX_6_12: &[Feature] = &[
+    feature("Linux 6.12", "uname -r | grep '^6[.]12[.]'"),
+    feature(
+        "Landlock ABI 6",
+        "perl -e 'exit(syscall(444, 0, 0, 1) != 6)'",
+    ),
+    feature("BPF among the active LSMs", "grep -qw bpf $LSM"),
+];
+const LINUX_6_1: &[Feature] = &[
+    feature("Linux 6.1", "uname -r | grep '^6[.]1[.]'"),
+    feature(
+        "Landlock ABI 2",
+        "perl -e 'exit(syscall(444, 0, 0, 1) != 2)'",
+    ),
+];
+const NO_LABELS: &[Feature] = &[feature(
+    "neither AppArmor nor SELinux",
+    "! grep -qwE 'apparmor|selinux' $LSM",
+)];
+const APPARMOR: &[Feature] = &[
+    feature("AppArmor among the active LSMs", "grep -qw apparmor $LSM"),
+    feature(
+        "AppArmor enabled",
+        "grep -qx Y /sys/module/apparmor/parameters/enabled",
+    ),
+    feature(
+        "a way to load AppArmor profiles",
+        "apparmor_parser --version && [ -w /sys/kernel/security/apparmor/.replace ]",
+    ),
+];
+const SELINUX: &[Feature] = &[
+    feature("SELinux among the active LSMs", "grep -qw selinux $LSM"),
+    feature(
+        "a loaded SELinux policy",
+        "[ \"$(cat /proc/self/attr/current | tr -d '\\0')\" != kernel ]",
+    ),
+    feature(
+        "container_t in the policy",
+        "printf system_u:system_r:container_t:s0:c1,c2 > /sys/fs/selinux/context",
+    ),
+    feature(
+        "container_file_t in the policy",
+        "printf system_u:object_r:container_file_t:s0:c1,c2 > /sys/fs/selinux/context",
+    ),
+];
+const PERMISSIVE: &[Feature] = &[feature(
+    "SELinux permissive",
+    "grep -qx 0 /sys/fs/selinux/enforce",
+)];
+const ENFORCING: &[Feature] = &[feature(
+    "SELinux enforcing",
+    "grep -qx 1 /sys/fs/selinux/enforce",
+)];
+const CGROUP_V2: &[Feature] = &[
+    feature(
+        "cgroup version 2 with nsdelegate",
+        "grep ' /sys/fs/cgroup cgroup2 ' /proc/mounts | grep -w nsdelegate",
+    ),
+    feature(
+        "the controllers of version 2",
+        "for c in cpuset cpu io memory hugetlb pids; do grep -qw $c /sys/fs/cgroup/cgroup.controllers || exit 1; done",
+    ),
+];
+const CGROUP_V1: &[Feature] = &[
+    feature(
+        "the controllers of cgroup version 1",
+        "for c in cpuset cpu cpuacct memory devices freezer net_cls blkio hugetlb pids; \
+         do grep ' cgroup ' /proc/mounts | grep -qw $c || exit 1; done",
+    ),
+    feature("no version 2", "! grep -q ' cgroup2 ' /proc/mounts"),
+];
+const SCRIPT: &[Feature] = &[feature(
+    "no systemd as the first process",
+    "! grep -qx systemd /proc/1/comm",
+)];
+const SYSTEMD: &[Feature] = &[
+    feature(
+        "systemd as the first process",
+        "grep -qx systemd /proc/1/comm",
+    ),
+    feature("an answer of systemd", "systemctl show -p Version"),
+    feature(
+        "a manager of the user u",
+        "systemctl is-active user@1000.service && [ -S /run/user/1000/systemd/private ]",
+    ),
+];
 
 /// A test target that asserts what containers do.
 pub(crate) struct Suite {
@@ -83,7 +196,9 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "plain",
         kernel: Some(NEW),
+        sampled: true,
         words: "lsm=landlock,lockdown,yama,integrity,bpf",
+        has: &[EVERY, LINUX_6_12, NO_LABELS, CGROUP_V2, SCRIPT],
         tests: &[
             "lockstep-kernel calls bpf::",
             "lockstep-runtime cgroup",
@@ -100,25 +215,33 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "apparmor",
         kernel: Some(NEW),
+        sampled: false,
         words: "lsm=landlock,lockdown,yama,integrity,apparmor,bpf",
+        has: &[EVERY, LINUX_6_12, APPARMOR, CGROUP_V2, SCRIPT],
         tests: LABELLED,
     },
     Kind {
         name: "selinux",
         kernel: Some(NEW),
+        sampled: false,
         words: "lsm=landlock,lockdown,yama,integrity,selinux,bpf",
+        has: &[EVERY, LINUX_6_12, SELINUX, PERMISSIVE, CGROUP_V2, SCRIPT],
         tests: LABELLED,
     },
     Kind {
         name: "enforcing",
         kernel: Some(NEW),
+        sampled: false,
         words: "lsm=landlock,lockdown,yama,integrity,selinux,bpf vm.enforce",
+        has: &[EVERY, LINUX_6_12, SELINUX, ENFORCING, CGROUP_V2, SCRIPT],
         tests: LABELLED,
     },
     Kind {
         name: "systemd",
         kernel: Some(NEW),
+        sampled: true,
         words: "lsm=landlock,lockdown,yama,integrity,bpf vm.systemd systemd.unit=vm.target",
+        has: &[EVERY, LINUX_6_12, NO_LABELS, CGROUP_V2, SYSTEMD],
         tests: &[
             "lockstep-runc spec systemd",
             "lockstep-runc spec forgotten::vm::linux.cgroupsPath",
@@ -129,8 +252,10 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "old",
         kernel: Some(OLD),
+        sampled: true,
         // Without bpf, whose programs are then loaded and never called.
         words: "lsm=landlock,lockdown,yama,integrity vm.cgroup=v1",
+        has: &[EVERY, LINUX_6_1, NO_LABELS, CGROUP_V1, SCRIPT],
         tests: &[
             "lockstep-kernel calls bpf::",
             "lockstep-runtime cgroup",
@@ -145,7 +270,9 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "host",
         kernel: None,
+        sampled: true,
         words: "",
+        has: &[],
         tests: ALL,
     },
 ];

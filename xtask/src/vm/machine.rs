@@ -1,16 +1,15 @@
-//! QEMU: starts a machine for one job, watches its two outputs, and tells how it ended.
+//! QEMU: a machine of a kind, and the command line by which it runs one job.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::image;
 use super::job::Job;
 use super::kernel::{self, Built};
 use super::kind::{KINDS, Kind};
-use super::stream::{Ran, Stream};
+use super::stream::Stream;
+use super::verdict::{self, Ending, Limits, Outputs};
 use crate::Failure;
 use crate::run::output;
 
@@ -18,22 +17,6 @@ use crate::run::output;
 const BOOT: Duration = Duration::from_secs(240);
 /// From the job's last line until QEMU must have ended.
 const GOODBYE: Duration = Duration::from_secs(60);
-
-/// How a run ended.
-pub(crate) enum Ending {
-    /// The job ended; `failed` is what did not pass.
-    Done {
-        seconds: u64,
-        failed: Vec<String>,
-        ran: Vec<Ran>,
-    },
-    /// The machine stopped answering within a test.
-    Hang { at: String, console: String },
-    /// The guest's kernel gave up.
-    Panic { at: String, console: String },
-    /// The job never began: nothing is said about the tests.
-    Infrastructure { reason: String, console: String },
-}
 
 /// A machine of one kind.
 pub(crate) struct Machine {
@@ -68,13 +51,11 @@ impl Machine {
         })
     }
 
-    /// Runs a job. A machine that does not come up is started once more, and so is one whose kernel panicked: a test
-    /// that makes it panic does so again.
+    /// Runs a job. A machine that does not work is started once more.
     pub(crate) fn run(&self, job: &Job) -> Result<Ending, Failure> {
-        let (what, console) = match self.attempt(job)? {
-            Ending::Infrastructure { reason, console } => (reason, console),
-            Ending::Panic { at, console } => (format!("the kernel panicked at {at}"), console),
-            ending => return Ok(ending),
+        let first = self.attempt(job)?;
+        let Some((what, console)) = first.worth_another() else {
+            return Ok(first);
         };
         println!("vm {}: {what}; once more\n{console}", self.kind.name);
         super::stream::record_skip(&format!("first try of vm {}", self.kind.name), &what)?;
@@ -84,48 +65,23 @@ impl Machine {
     fn attempt(&self, job: &Job) -> Result<Ending, Failure> {
         let disk = job.folder.with_extension("img");
         pack(&job.folder, &disk)?;
-        let answer = job.folder.with_extension("answer");
-        let console = job.folder.with_extension("console");
-        for file in [&answer, &console] {
-            File::create(file)?;
-        }
-        let began = Instant::now();
-        let mut qemu = self.command(&disk, &answer, &console).spawn()?;
-        let mut stream = Stream::of(self.kind.name);
-        let watched = watch(&mut qemu, &answer, job, &mut stream);
-        // Whatever happened, no emulator stays.
-        let killed = qemu.kill();
-        qemu.wait()?;
-        killed?;
-        let hung = watched?;
-        let text = String::from_utf8_lossy(&std::fs::read(&console)?).into_owned();
-        let at = stream
-            .running
-            .clone()
-            .unwrap_or_else(|| "no test".to_owned());
-        // What a test said that did not end is of use; the guest's kernel comes after it.
-        let console = format!(
-            "{}{}",
-            tail(stream.unfinished(), "test"),
-            tail(&text, "console")
+        let (answer, console) = (
+            job.folder.with_extension("answer"),
+            job.folder.with_extension("console"),
         );
-        Ok(if text.contains("Kernel panic") && stream.done.is_none() {
-            Ending::Panic { at, console }
-        } else if !stream.up {
-            let reason = hung.unwrap_or_else(|| "the guest ended before the job began".to_owned());
-            Ending::Infrastructure { reason, console }
-        } else if stream.done.is_none() {
-            Ending::Hang { at, console }
-        } else if stream.ran.is_empty() {
-            let reason = "the job ran no test".to_owned();
-            Ending::Infrastructure { reason, console }
-        } else {
-            Ending::Done {
-                seconds: began.elapsed().as_secs(),
-                failed: stream.failed(),
-                ran: stream.ran,
-            }
-        })
+        let outputs = Outputs {
+            answer: &answer,
+            console: &console,
+        };
+        let limits = Limits {
+            boot: BOOT,
+            job: job.limit,
+            silence: job.silence(),
+            goodbye: GOODBYE,
+        };
+        let stream = Stream::of(self.kind.name, &job.mark);
+        let qemu = self.command(&disk, &answer, &console);
+        verdict::run(qemu, stream, &outputs, &limits)
     }
 
     fn command(&self, disk: &Path, answer: &Path, console: &Path) -> Command {
@@ -144,9 +100,10 @@ impl Machine {
         qemu.args(["-m", "1536", "-smp", "2"]);
         qemu.arg("-kernel").arg(self.kernel.image());
         qemu.arg("-initrd").arg(self.kernel.initramfs());
-        // An emulator that waits for a processor is slow to tick, which the kernel would take for a broken timer.
+        // An emulator that waits for a processor is slow to tick, which the kernel would take for a broken timer. A kernel
+        // that went wrong ends, and warnings of it are seen.
         qemu.arg("-append").arg(format!(
-            "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off no_timer_check audit=1 audit_backlog_limit=8192 {}",
+            "console=ttyS0 quiet loglevel=5 oops=panic panic=-1 mitigations=off no_timer_check audit=1 audit_backlog_limit=8192 {}",
             self.kind.words
         ));
         let root = format!(
@@ -190,53 +147,4 @@ fn pack(folder: &Path, disk: &Path) -> Result<(), Failure> {
         .arg(folder);
     output(make.arg(disk).arg(format!("{}k", kib + kib / 8 + 4096)))?;
     Ok(())
-}
-
-/// Reads the answer until the machine ends; why it was given up, if it was.
-fn watch(
-    qemu: &mut Child,
-    answer: &Path,
-    job: &Job,
-    stream: &mut Stream,
-) -> Result<Option<String>, Failure> {
-    let mut file = File::open(answer)?;
-    let mut bytes = Vec::new();
-    let mut deadline = Instant::now() + BOOT;
-    let (mut up, mut done) = (false, false);
-    loop {
-        let ended = qemu.try_wait()?.is_some();
-        bytes.clear();
-        file.read_to_end(&mut bytes)?;
-        stream.read(&bytes)?;
-        if ended {
-            return Ok(None);
-        }
-        if stream.up && !up {
-            up = true;
-            deadline = Instant::now() + job.limit;
-        }
-        if stream.done.is_some() && !done {
-            done = true;
-            deadline = Instant::now() + GOODBYE;
-        }
-        if Instant::now() > deadline {
-            let what = if up {
-                "the job's limit passed"
-            } else {
-                "the guest did not come up"
-            };
-            return Ok(Some(what.to_owned()));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// The last lines of an output.
-fn tail(text: &str, what: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let from = lines.len().saturating_sub(30);
-    lines[from..]
-        .iter()
-        .map(|line| format!("  {what}: {line}\n"))
-        .collect()
 }

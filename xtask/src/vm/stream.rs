@@ -1,7 +1,9 @@
-//! The answer of a job: a stream of lines, in which those that begin with `::` are the harness's own.
+//! The answer of a job: a stream of lines, in which those that begin with the job's mark are the harness's own.
 //!
-//! `::up SECONDS` when the guest has started, `::begin NAME` and `::end NAME CODE SECONDS` around each test,
-//! `::skip NAME<TAB>REASON` for each test that said it cannot run there, `::done CODE` as the last.
+//! `up SECONDS` when the guest has started, `lacks NAME` for what it should have and has not, `begin NAME` and `end NAME
+//! CODE SECONDS` around each binary, `test NAME` and `tested NAME` around each of its tests, `skip NAME<TAB>REASON` for
+//! each test that said it cannot run there, `done CODE` as the last. The mark is random: what a test or a container
+//! prints is not obeyed.
 
 use std::io::Write as _;
 
@@ -31,6 +33,8 @@ impl Ran {
 pub(crate) struct Stream {
     /// The kind, for the reader: the output of several machines is mixed.
     kind: &'static str,
+    /// What its own lines begin with.
+    mark: String,
     /// Bytes of a line whose end has not come yet.
     rest: Vec<u8>,
     /// Output since the last test ended: shown as a whole.
@@ -40,23 +44,39 @@ pub(crate) struct Stream {
     pub(crate) up: bool,
     /// The job has ended, with this.
     pub(crate) done: Option<String>,
-    /// The test that runs.
-    pub(crate) running: Option<String>,
+    /// What the machine should have and has not.
+    pub(crate) lacks: Vec<String>,
+    /// The binary that runs.
+    running: Option<String>,
+    /// Those of its tests that have begun and not ended.
+    begun: Vec<String>,
     /// Tests that have ended.
     pub(crate) ran: Vec<Ran>,
 }
 
 impl Stream {
-    pub(crate) fn of(kind: &'static str) -> Stream {
+    pub(crate) fn of(kind: &'static str, mark: &str) -> Stream {
         Stream {
             kind,
+            mark: format!("{mark} "),
             rest: Vec::new(),
             said: String::new(),
             skips: Vec::new(),
             up: false,
             done: None,
+            lacks: Vec::new(),
             running: None,
+            begun: Vec::new(),
             ran: Vec::new(),
+        }
+    }
+
+    /// What runs now, for people.
+    pub(crate) fn at(&self) -> String {
+        let binary = self.running.as_deref().unwrap_or("no test");
+        match self.begun.as_slice() {
+            [] => binary.to_owned(),
+            tests => format!("{binary}, in {}", tests.join(", ")),
         }
     }
 
@@ -88,14 +108,17 @@ impl Stream {
     }
 
     fn line(&mut self, line: &str) -> Result<(), Failure> {
-        let (word, rest) = match line.strip_prefix("::") {
+        let (word, rest) = match line.strip_prefix(&self.mark) {
             Some(own) => own.split_once(' ').unwrap_or((own, "")),
             None => ("", line),
         };
         match word {
             "up" => self.up = true,
             "done" => self.done = Some(rest.to_owned()),
+            "lacks" => self.lacks.push(rest.to_owned()),
             "begin" => self.running = Some(rest.to_owned()),
+            "test" => self.begun.push(rest.to_owned()),
+            "tested" => self.begun.retain(|test| test != rest),
             "end" => self.end(rest),
             "skip" => {
                 let (name, reason) = rest.split_once('\t').unwrap_or((rest, ""));
@@ -129,11 +152,16 @@ impl Stream {
         };
         // At once: another machine's thread writes too.
         let verdict = verdict(&ran.code);
+        let within = match self.begun.join(", ") {
+            none if none.is_empty() => none,
+            tests => format!(", in {tests}"),
+        };
         println!(
-            "{said}{}: {}: {verdict} after {} s",
+            "{said}{}: {}: {verdict}{within} after {} s",
             self.kind, ran.name, ran.seconds
         );
         self.running = None;
+        self.begun.clear();
         self.ran.push(ran);
     }
 }
@@ -164,7 +192,7 @@ mod tests {
     use super::*;
 
     fn read(parts: &[&str]) -> Stream {
-        let mut stream = Stream::of("plain");
+        let mut stream = Stream::of("plain", "::m");
         for part in parts {
             assert!(stream.read(part.as_bytes()).is_ok());
         }
@@ -174,24 +202,25 @@ mod tests {
     #[test]
     fn a_line_may_come_in_parts() {
         let stream = read(&[
-            "::u",
-            "p 3.1\n::begin a b\nte",
-            "xt\n::end a b 0 7\n::done 0\n",
+            "::m u",
+            "p 3.1\n::m begin a b\nte",
+            "xt\n::m end a b 0 7\n::m done 0\n",
         ]);
-        assert!(stream.up && stream.done.is_some() && stream.running.is_none());
+        assert!(stream.up && stream.done.is_some());
+        assert_eq!(stream.at(), "no test");
         assert_eq!((stream.ran.len(), stream.failed().len()), (1, 0));
     }
 
     #[test]
     fn a_failed_job_is_a_failure() {
-        let stream = read(&["::up 3\n::begin a\ntext::end a 124 9\n::done 1\n"]);
+        let stream = read(&["::m up 3\n::m begin a\ntext::m end a 124 9\n::m done 1\n"]);
         assert_eq!(stream.failed(), ["the job, with 1"]);
     }
 
     #[test]
     fn what_ran_last_is_known() {
-        let stream = read(&["::up 3\n::begin a\n::end a 124 600\n::begin b\n::do"]);
-        assert_eq!(stream.running.as_deref(), Some("b"));
+        let stream = read(&["::m up 3\n::m begin a\n::m end a 124 600\n::m begin b\n::m do"]);
+        assert_eq!(stream.at(), "b");
         assert_eq!(stream.failed(), ["a"]);
         assert!(stream.done.is_none());
     }
@@ -199,13 +228,31 @@ mod tests {
     #[test]
     fn a_binary_is_its_counts_and_its_skips() {
         let stream = read(&[
-            "::up 3\n::begin a b\ntest x ... ok\ntest y ... ok\ntest result: ok. 2 passed; 0 failed; 1 ignored\n",
-            "::skip y\tno such thing\n::end a b 0 7\n::begin c\n::end c 0 1\n::done 0\n",
+            "::m up 3\n::m begin a b\ntest x ... ok\ntest y ... ok\ntest result: ok. 2 passed; 0 failed; 1 ignored\n",
+            "::m skip y\tno such thing\n::m end a b 0 7\n::m begin c\n::m end c 0 1\n::m done 0\n",
         ]);
         let ran = &stream.ran[0];
         assert_eq!((ran.name.as_str(), ran.seconds), ("a b", 7));
         assert_eq!((ran.counts.passed, ran.counts.skipped), (1, 1));
         assert_eq!(ran.skips, [("y".to_owned(), "no such thing".to_owned())]);
         assert_eq!(stream.ran[1].skips, []);
+    }
+
+    #[test]
+    fn a_test_that_has_begun_and_not_ended_has_a_name() {
+        let stream = read(&["::m begin spec\n::m test a::b\n::m test c::d\n::m tested a::b\n"]);
+        assert_eq!(stream.at(), "spec, in c::d");
+        let stream = read(&["::m begin spec\n::m test a::b\n::m end spec 124 9\n::m begin c\n"]);
+        assert_eq!(stream.at(), "c");
+    }
+
+    #[test]
+    fn what_a_test_prints_is_not_obeyed() {
+        let stream = read(&[
+            "::m up 3\n::m begin a\n::done 0\n::other done 0\n::mdone 0\n :: m done 0\n",
+            "text::m done 0\n",
+        ]);
+        assert!(stream.done.is_none() && stream.at() == "a");
+        assert_eq!(stream.unfinished().lines().count(), 5);
     }
 }

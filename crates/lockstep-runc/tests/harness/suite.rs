@@ -11,6 +11,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -23,6 +25,60 @@ pub(crate) fn run(trials: Vec<Trial>, left: impl FnOnce() -> Vec<String>) -> Exi
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
+}
+
+/// A test that runs. Whoever watches a machine is told of its beginning and its end (lines that begin with
+/// `LOCKSTEP_TEST_MARK`), and the run ends with its name where it takes longer than `LOCKSTEP_TEST_LIMIT` seconds.
+pub(crate) struct Watched(String);
+
+/// Names of those that run, and when each of them has had its time.
+static RUNNING: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
+
+impl Watched {
+    pub(crate) fn begin(name: &str) -> Self {
+        tell("test", name);
+        let limit = std::env::var("LOCKSTEP_TEST_LIMIT");
+        if let Some(limit) = limit.ok().and_then(|text| text.parse().ok()) {
+            static WATCH: Once = Once::new();
+            running().push((name.to_owned(), Instant::now() + Duration::from_secs(limit)));
+            WATCH.call_once(|| drop(std::thread::spawn(watch)));
+        }
+        Self(name.to_owned())
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        running().retain(|(name, _)| *name != self.0);
+        tell("tested", &self.0);
+    }
+}
+
+fn running() -> MutexGuard<'static, Vec<(String, Instant)>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn tell(word: &str, name: &str) {
+    if let Ok(mark) = std::env::var("LOCKSTEP_TEST_MARK") {
+        println!("{mark} {word} {name}");
+    }
+}
+
+/// Ends the run, with what timeout(1) answers, when a test has had its time: nothing else can end it.
+fn watch() {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = Instant::now();
+        let late: Vec<String> = running()
+            .iter()
+            .filter(|(_, end)| *end < now)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !late.is_empty() {
+            println!("over its limit: {}", late.join(", "));
+            std::process::exit(124);
+        }
+    }
 }
 
 /// How the body of a test ended.

@@ -14,7 +14,7 @@ use super::forget::Field;
 use super::host::Host;
 use super::machine::Machine;
 use super::runtime::{Invocation, Output, Peer, Running, kill_tree};
-use super::suite::Skip;
+use super::suite::{Skip, Watched};
 use super::view::View;
 use super::{leftovers, probe};
 
@@ -40,6 +40,7 @@ pub(crate) struct Test {
     /// The field that the runtime under test is to know nothing of.
     pub(crate) forgotten: Option<Field>,
     number: u32,
+    _watched: Watched,
 }
 
 /// Another build of the runtime, and what is in its environment.
@@ -64,6 +65,7 @@ impl Test {
             machine: RefCell::default(),
             forgotten: None,
             number,
+            _watched: Watched::begin(name),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 
-use crate::suite::{self, Skip};
+use crate::suite::{self, Skip, Watched};
 
 /// An ordinary user of the tests, whom no password file knows.
 pub(crate) const USER: u32 = 54_322;
@@ -23,6 +23,7 @@ pub(crate) const USER: u32 = 54_322;
 pub(crate) struct Stage {
     /// World-readable.
     pub(crate) dir: PathBuf,
+    _watched: Watched,
 }
 
 /// What an invocation gave.
@@ -53,6 +54,7 @@ impl Stage {
     pub(crate) fn set(name: &str) -> Stage {
         let stage = Stage {
             dir: run_directory().join(name.replace("::", "-")),
+            _watched: Watched::begin(name),
         };
         std::fs::create_dir_all(&stage.dir).expect("a directory for the test");
         stage
