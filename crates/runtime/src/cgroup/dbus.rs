@@ -39,6 +39,29 @@ pub(super) enum Failure {
     Job(String),
 }
 
+impl Failure {
+    /// Whether the other side went away, or does not listen at the moment though its socket is there.
+    pub(super) fn hung_up(&self) -> bool {
+        match self {
+            Failure::Connect(call) => call.is(&[Errno::ECONNREFUSED.0]),
+            Failure::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+            ),
+            // Of a bus, about it.
+            Failure::Refused(name, _) => name == "org.freedesktop.DBus.Error.NoReply",
+            _ => false,
+        }
+    }
+
+    /// Whether there is no such socket.
+    pub(super) fn no_socket(&self) -> bool {
+        matches!(self, Failure::Connect(call) if call.is(&[Errno::ENOENT.0]))
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Failure::Io(error)

@@ -5,6 +5,7 @@
 //! does nothing, holds the scope open until the first real process has joined.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
@@ -19,6 +20,9 @@ use super::{Error, TEXT_MAX};
 const SYSTEM: &str = "/run/systemd/private";
 /// Socket of the system's bus.
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -52,7 +56,7 @@ pub fn find_manager(user: bool, runtime_dir: Option<&str>) -> Result<Manager, Er
     };
     let mut refusals = Vec::new();
     for socket in &sockets {
-        match ask(socket, user) {
+        match patiently(|| ask(socket, user)) {
             Ok(manager) => return Ok(manager),
             Err(failure) => refusals.push(format!("{socket}: {failure}")),
         }
@@ -65,7 +69,7 @@ pub fn find_manager(user: bool, runtime_dir: Option<&str>) -> Result<Manager, Er
 }
 
 fn ask(socket: &str, user: bool) -> Result<Manager, Failure> {
-    let mut connection = connect(socket)?;
+    let mut connection = connect_once(socket)?;
     let version = get(&mut connection, "Version")?;
     let control_group = get(&mut connection, "ControlGroup")?;
     Ok(Manager {
@@ -92,8 +96,31 @@ fn leading_number(version: &str) -> u32 {
     digits[..end].parse().unwrap_or(0)
 }
 
-/// Connects, and on a bus (not at the manager's own socket) asks for the manager's signals.
+/// How long a systemd that is executed anew (`systemctl daemon-reexec`, an upgrade of it) may take until it listens again.
+const RETURN: Duration = Duration::from_secs(30);
+
+/// Does again what a systemd that is being executed anew hung up on; its socket may be missing for a moment then.
+fn patiently<T>(mut act: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let end = Instant::now() + RETURN;
+    let mut away = false;
+    loop {
+        match act() {
+            Err(failure) if failure.hung_up() || away && failure.no_socket() => away = true,
+            result => return result,
+        }
+        if Instant::now() > end {
+            return act();
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
 fn connect(socket: &str) -> Result<Connection, Failure> {
+    patiently(|| connect_once(socket))
+}
+
+/// Connects, and on a bus (not at the manager's own socket) asks for the manager's signals.
+fn connect_once(socket: &str) -> Result<Connection, Failure> {
     let mut connection = Connection::open(Path::new(socket))?;
     if !socket.ends_with("/private") {
         let bus = |member| Method {
@@ -271,9 +298,34 @@ fn transient(
         .text("replace")
         .properties(properties)
         .no_units();
-    let job = queue(connection, "StartTransientUnit", &body)?;
+    let ask = |connection: &mut Connection| queue(connection, "StartTransientUnit", &body);
+    let job = match ask(connection) {
+        // An answer is written at once, so the call was not read.
+        Err(failure) if failure.hung_up() => {
+            *connection = connect(&unit.socket)?;
+            ask(connection)?
+        }
+        job => job?,
+    };
+    let result = match done(connection, &job) {
+        // Executed anew, systemd goes on with its jobs and does not tell us of their ends.
+        Err(failure) if failure.hung_up() => comes_up(unit),
+        result => result,
+    };
     // From here on the unit is ours, and must not come to life when we are gone.
-    done(connection, &job).inspect_err(|_| drop(give_up(unit)))
+    result.inspect_err(|_| drop(give_up(unit)))
+}
+
+/// Waits until a unit runs whose start was queued.
+fn comes_up(unit: &Unit) -> Result<(), Failure> {
+    let end = Instant::now() + RETURN;
+    while !patiently(|| runs(&mut connect_once(&unit.socket)?, &unit.name))? {
+        if Instant::now() > end {
+            return Err(Failure::Late(RETURN));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Takes back a start. Its failure is told to nobody: the start's is.
@@ -305,13 +357,16 @@ fn done(connection: &mut Connection, job: &str) -> Result<(), Failure> {
 
 /// Stops the unit and everything in it; one that is gone already is no error.
 pub(super) fn stop(unit: &UnitState) -> Result<(), Error> {
-    let fail = |failure: &Failure| failed(&format!("stop the unit {}", unit.name), failure);
-    let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
+    let stopped = patiently(|| stop_once(unit));
+    stopped.map_err(|failure| failed(&format!("stop the unit {}", unit.name), &failure))
+}
+
+fn stop_once(unit: &UnitState) -> Result<(), Failure> {
+    let mut connection = connect_once(&unit.socket)?;
     let body = Body::default().text(&unit.name).text("replace");
     match queue(&mut connection, "StopUnit", &body) {
         Err(failure) if is(&failure, "NoSuchUnit") => {}
-        Err(failure) => return Err(fail(&failure)),
-        Ok(job) => done(&mut connection, &job).map_err(|f| fail(&f))?,
+        job => done(&mut connection, &job?)?,
     }
     // Without effect but for a unit that failed, and an error where it is gone.
     drop(connection.call(
@@ -328,10 +383,10 @@ pub(super) fn attach(unit: &UnitState, below: &str, pid: i32) -> Result<(), Erro
         let what = format!("move process {pid} into the unit {}", unit.name);
         failed(&what, failure).because("/linux/cgroupsPath")
     };
-    let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
-    let pid = u32::try_from(pid).unwrap_or(0);
-    let body = Body::default().text(&unit.name).text(below).pids(&[pid]);
-    let moved = connection.call(manager("AttachProcessesToUnit"), &body);
+    let number = u32::try_from(pid).unwrap_or(0);
+    let body = Body::default().text(&unit.name).text(below).pids(&[number]);
+    let method = manager("AttachProcessesToUnit");
+    let moved = patiently(|| connect_once(&unit.socket)?.call(method, &body));
     moved.map(drop).map_err(|f| fail(&f))
 }
 
@@ -340,24 +395,43 @@ pub(super) fn set_properties(unit: &UnitState, properties: &[Property]) -> Resul
     if properties.is_empty() {
         return Ok(());
     }
-    let fail = |failure: &Failure| failed(&format!("change the unit {}", unit.name), failure);
-    let mut connection = connect(&unit.socket).map_err(|f| fail(&f))?;
     let body = Body::default()
         .text(&unit.name)
         .flag(true)
         .properties(&known(properties, unit.version));
-    connection
-        .call(manager("SetUnitProperties"), &body)
-        .map_err(|f| fail(&f))?;
-    // It answers first and writes then, but before it takes another message: this one.
-    get(&mut connection, "Version")
+    let changed = patiently(|| {
+        let mut connection = connect_once(&unit.socket)?;
+        connection.call(manager("SetUnitProperties"), &body)?;
+        // It answers first and writes then, but before it takes another message: this one.
+        get(&mut connection, "Version")
+    });
+    changed
         .map(drop)
-        .map_err(|f| fail(&f))
+        .map_err(|failure| failed(&format!("change the unit {}", unit.name), &failure))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{UnitState, leading_number};
+    use std::io;
+
+    use lockstep_kernel::file::CWD;
+
+    use super::{Failure, UnitState, leading_number, patiently};
+
+    #[test]
+    fn who_hung_up_is_called_again_also_where_its_socket_is_missing_for_a_moment() {
+        let hung_up = || Failure::Io(io::ErrorKind::ConnectionReset.into());
+        let missing = || {
+            let call = lockstep_kernel::file::read(CWD, "/no/such/socket", 1);
+            Failure::Connect(call.expect_err("ENOENT"))
+        };
+        let mut failures = vec![missing(), hung_up(), hung_up()];
+        let called = patiently(|| failures.pop().map_or(Ok(7), Err));
+        assert_eq!(called.ok(), Some(7));
+        let mut failures = vec![hung_up(), missing()];
+        let called = patiently(|| failures.pop().map_or(Ok(7), Err));
+        assert!(called.is_err_and(|failure| failure.no_socket()));
+    }
 
     #[test]
     fn the_state_of_a_version_before_is_read() {
