@@ -361,6 +361,8 @@ static void one(char **argv)
 		open_path(argv[1], number(argv[2]));
 	else if (!strcmp(what, "mkdir"))
 		report("mkdir", mkdir(argv[1], 0755));
+	else if (!strcmp(what, "mknod"))
+		report("mknod", mknod(argv[1], (mode_t)number(argv[2]), (dev_t)number(argv[3])));
 	else if (!strcmp(what, "chmod"))
 		report("chmod", chmod(argv[1], 0644));
 	else if (!strcmp(what, "clocks"))

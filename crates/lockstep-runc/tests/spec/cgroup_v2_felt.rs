@@ -215,14 +215,19 @@ fn unused_quota_is_saved_up(t: &Test) {
 
 fn processors_outside_the_set_are_not_used(t: &Test) {
     machine(t, "cpuset");
-    let allowed = |limits| {
-        let output = with(t.sh("grep _allowed_list /proc/self/status"), limits)
-            .run()
-            .ok();
-        output.value("Cpus_allowed_list").to_owned()
+    let script = "for mask in 1 2; do taskset $mask grep _allowed_list /proc/self/status; done";
+    let taken = |limits| with(t.sh(script), limits).run();
+    // Who asks for another one is refused: sched_setaffinity(2) answers EINVAL.
+    let confined = taken(Some(json!({"cpu": {"cpus": "1"}})));
+    assert!(confined.stderr.contains("Invalid argument"), "{confined:?}");
+    let list = |output: &str| -> Vec<String> {
+        let lists = output.lines().filter(|line| line.starts_with("Cpus"));
+        lists
+            .filter_map(|line| Some(line.split_once(':')?.1.trim().to_owned()))
+            .collect()
     };
-    assert_eq!(allowed(Some(json!({"cpu": {"cpus": "1"}}))), "1");
-    assert_ne!(allowed(None), "1", "without a set");
+    assert_eq!(list(&confined.stdout), ["1"]);
+    assert_eq!(list(&taken(None).stdout), ["0", "1"], "without a set");
 }
 
 fn reading_is_slowed_down(t: &Test) {

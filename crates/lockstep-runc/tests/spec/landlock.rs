@@ -12,6 +12,8 @@ cases! {
     write_is_refused_outside_the_rules: "an annotation of Lockstep",
     execute_is_refused_outside_the_rules: "an annotation of Lockstep",
     names_of_every_right: "an annotation of Lockstep",
+    nodes_are_made_where_it_is_allowed: "an annotation of Lockstep",
+    files_change_directories_where_it_is_allowed: "an annotation of Lockstep",
     rights_of_a_directory_at_a_file: "an annotation of Lockstep",
     numbers_instead_of_names: "an annotation of Lockstep",
     connect_and_bind_by_port: "an annotation of Lockstep",
@@ -259,6 +261,41 @@ fn names_of_every_right(t: &Test) {
             "{right}: {output:?}"
         );
     }
+}
+
+fn nodes_are_made_where_it_is_allowed(t: &Test) {
+    for (right, mode, device) in [
+        ("make_char", "0020600", "0x103"),
+        ("make_block", "0060600", "0x700"),
+        ("make_sock", "0140600", "0"),
+    ] {
+        for (allowed, wanted) in [("/tmp", "0"), ("/bin", "-13")] {
+            let bundle = t.args(&["/probe", "mknod", "/tmp/node", mode, device]);
+            let bundle = bundle.with_probe().capabilities(&["CAP_MKNOD"]);
+            let output = within(bundle, files(&[right], &[allowed])).run().ok();
+            assert_eq!(output.value("mknod"), wanted, "{right} below {allowed}");
+        }
+    }
+}
+
+/// Renames and links between directories, which a domain of the first ABI refuses in any case.
+fn files_change_directories_where_it_is_allowed(t: &Test) {
+    let script = "mkdir /tmp/a /tmp/b; echo x > /tmp/a/f; ln /tmp/a/f /tmp/b/g && echo linked; \
+                  before=$(stat -c %i /tmp/a/f); mv /tmp/a/f /tmp/b/f; [ $(stat -c %i /tmp/b/f) = $before ] && echo renamed";
+    let run = |domain: Option<Value>| {
+        let bundle = t.sh(script);
+        let bundle = match domain {
+            Some(domain) => within(bundle, domain),
+            None => bundle,
+        };
+        bundle.run().stdout
+    };
+    // Between two file systems mv(1) copies, and so it does where rename(2) says that there are two.
+    assert_eq!(run(Some(files(&["make_fifo"], &["/bin"]))), "");
+    assert_eq!(run(None), "linked\nrenamed\n");
+    t.need(abi(t) >= 2, "this kernel's Landlock knows no refer");
+    assert_eq!(run(Some(files(&["refer"], &["/bin"]))), "");
+    assert_eq!(run(Some(files(&["refer"], &["/tmp"]))), "linked\nrenamed\n");
 }
 
 /// They are nothing that this kernel lacks. The rights of files among them hold.

@@ -21,6 +21,7 @@ mod cgroup_device;
 mod cgroup_network;
 mod cgroup_v2;
 mod cgroup_v2_felt;
+mod cgroup_v2_running;
 mod checkpoint;
 mod checkpoint_refused;
 mod cli;
@@ -80,6 +81,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("cgroup_network", cgroup_network::cases()),
         ("cgroup_v2", cgroup_v2::cases()),
         ("cgroup_v2_felt", cgroup_v2_felt::cases()),
+        ("cgroup_v2_running", cgroup_v2_running::cases()),
         ("checkpoint", checkpoint::cases()),
         ("checkpoint_refused", checkpoint_refused::cases()),
         ("cli", cli::cases()),

@@ -12,6 +12,7 @@ use crate::stage::{Stage, output, program, until};
 cases![
     every_door_is_shut_by_the_profile_alone,
     capabilities_over_the_policy_are_refused,
+    processes_of_the_host_are_out_of_reach,
     a_confined_starter_has_its_containers_in_hand,
     an_ordinary_life_under_the_profile,
     root_of_a_user_namespace_is_told,
@@ -95,6 +96,29 @@ fn capabilities_over_the_policy_are_refused(t: &Stage) {
     let free = with(&["--security-opt", "apparmor=unconfined"]);
     assert!(!free.stderr.contains("refuses"), "{free:?}");
     assert_eq!(free.text(), "No such file or directory");
+}
+
+fn processes_of_the_host_are_out_of_reach(t: &Stage) {
+    let _alone = need_apparmor(t);
+    let mut of_host = Command::new("sleep").arg("1000").spawn().expect("sleep(1)");
+    let pid = of_host.id();
+    // kill(2), and ptrace(2) as /proc asks for it.
+    let script = format!(
+        "kill -0 {pid} && echo signal; head -c 1 /proc/{pid}/environ > /dev/null && echo read; \
+         sleep 9 & kill $! && echo own"
+    );
+    let run = |more: &[&str]| {
+        let mut options = OPEN.to_vec();
+        options.push("--pid=host");
+        options.extend(more);
+        t.sh(&options, &script)
+    };
+    let confined = run(&[]);
+    let free = run(&["--security-opt", "apparmor=unconfined"]);
+    of_host.kill().expect("own child");
+    of_host.wait().expect("own child");
+    assert_eq!(confined.text(), "own");
+    assert_eq!(free.text(), "signal\nread\nown");
 }
 
 /// The same command under a profile.
