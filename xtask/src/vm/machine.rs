@@ -97,7 +97,13 @@ impl Machine {
         // processors: with two, one sometimes executes what the other is just patching (static keys), and the guest's
         // kernel ends with an int3 or an invalid opcode.
         qemu.args(["-accel", "tcg,thread=single", "-M", "q35", "-cpu", "max"]);
-        qemu.args(["-m", "1536", "-smp", "2"]);
+        qemu.args(["-m", "1536", "-smp", "2,sockets=2"]);
+        // Each processor its memory: a set of nodes can be felt where there are two.
+        for node in ["0", "1"] {
+            let memory = format!("memory-backend-ram,id=m{node},size=768M");
+            qemu.args(["-object", &memory, "-numa"]);
+            qemu.arg(format!("node,nodeid={node},cpus={node},memdev=m{node}"));
+        }
         qemu.arg("-kernel").arg(self.kernel.image());
         qemu.arg("-initrd").arg(self.kernel.initramfs());
         // An emulator that waits for a processor is slow to tick, which the kernel would take for a broken timer. A kernel
