@@ -19,7 +19,7 @@ const MINUTES: u64 = 10;
 /// What all of a kind's own may take together: less than the group `vm` of the sample, which is killed with all it knows.
 const OWN: Duration = Duration::from_secs(12 * 60);
 /// What one test may take: of a kind's own set, and of the whole one, whose attacks repeat themselves for minutes.
-const TEST: (Duration, Duration) = (Duration::from_secs(240), Duration::from_secs(1200));
+const TEST: (Duration, Duration) = (Duration::from_secs(360), Duration::from_secs(1200));
 /// How much longer than a test the answer may be silent, before nobody is expected to say anything any more.
 const SILENCE: Duration = Duration::from_secs(60);
 

@@ -1,10 +1,13 @@
 //! `--systemd-cgroup` of an ordinary user: the user's own manager makes the scope, below what the system's has given it.
 
 use std::path::Path;
+use std::sync::MutexGuard;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Container, Test, View, cases, cgroup_of, wait_until};
+use crate::harness::{
+    Bundle, Container, Test, View, cases, cgroup_of, hierarchies_alone, wait_until,
+};
 
 cases! {
     scope_of_a_user: "runc 1.1.5 names the group of the manager itself",
@@ -23,6 +26,12 @@ cases! {
 /// The user whose manager the machine of the kind `systemd` starts at boot.
 const UID: u32 = 1000;
 const RUNTIME_DIR: &str = "/run/user/1000";
+
+/// A user's manager has the system's move processes: not while another test has that one executed anew.
+fn alone(t: &Test) -> MutexGuard<'static, ()> {
+    user(t);
+    hierarchies_alone()
+}
 
 fn user(t: &Test) -> View {
     let there = Path::new(RUNTIME_DIR).join("systemd/private").exists();
@@ -61,6 +70,7 @@ fn unit(c: &Container<'_>) -> String {
 }
 
 fn scope_of_a_user(t: &Test) {
+    let _alone = alone(t);
     let c = of_user(t, t.sleeper()).started();
     let place = cgroup_of(c.pid(), "").expect("a version 2 group");
     let manager = format!("/user.slice/user-{UID}.slice/user@{UID}.service/");
@@ -76,6 +86,7 @@ fn scope_of_a_user(t: &Test) {
 }
 
 fn from_within_the_manager(t: &Test) {
+    let _alone = alone(t);
     user(t);
     let bundle = of_user(t, t.sh("cat /proc/self/cgroup"));
     bundle.write();
@@ -109,6 +120,7 @@ fn limited(bundle: Bundle<'_>, limits: Value) -> Bundle<'_> {
 }
 
 fn limits_of_a_user_are_properties(t: &Test) {
+    let _alone = alone(t);
     let limits = json!({
         "pids": {"limit": 42},
         "memory": {"limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296},
@@ -129,6 +141,7 @@ fn limits_of_a_user_are_properties(t: &Test) {
 }
 
 fn limits_of_a_user_are_felt(t: &Test) {
+    let _alone = alone(t);
     let forked = |limits: Option<Value>| {
         let bundle = of_user(t, t.args(&["/probe", "fork", "50"]).with_probe());
         let bundle = match limits {
@@ -153,6 +166,7 @@ fn limits_of_a_user_are_felt(t: &Test) {
 }
 
 fn an_update_of_a_user_is_felt(t: &Test) {
+    let _alone = alone(t);
     let bundle = of_user(t, t.sleeper().with_probe());
     let c = limited(bundle, json!({"pids": {"limit": 100}})).started();
     let forks = || {
@@ -179,6 +193,7 @@ fn exec(t: &Test, c: &Container<'_>, command: &[&str]) -> crate::harness::Output
 }
 
 fn exec_joins_the_scope(t: &Test) {
+    let _alone = alone(t);
     let c = of_user(t, t.sleeper()).started();
     let own = cgroup_of(c.pid(), "").expect("a version 2 group");
     let said = exec(t, &c, &["cat", "/proc/self/cgroup"]).ok();
@@ -187,6 +202,7 @@ fn exec_joins_the_scope(t: &Test) {
 
 /// A group with controllers for those below it takes no process itself.
 fn exec_joins_where_the_first_process_is(t: &Test) {
+    let _alone = alone(t);
     let c = of_user(t, t.sleeper()).started();
     let own = cgroup_of(c.pid(), "").expect("a version 2 group");
     let group = format!("/sys/fs/cgroup{own}");
@@ -203,6 +219,7 @@ fn exec_joins_where_the_first_process_is(t: &Test) {
 }
 
 fn delete_leaves_no_unit(t: &Test) {
+    let _alone = alone(t);
     let c = of_user(t, t.sleeper()).started();
     let (unit, place) = (unit(&c), cgroup_of(c.pid(), "").expect("a version 2 group"));
     call(t, &["delete", "--force", &c.id]).ok();
@@ -216,6 +233,7 @@ fn delete_leaves_no_unit(t: &Test) {
 }
 
 fn a_name_that_is_taken_refused(t: &Test) {
+    let _alone = alone(t);
     let c = of_user(t, t.sleeper()).started();
     let path = format!("lockstep-test.slice:test:{}", c.id);
     let second = of_user(t, t.sh("true")).set("/linux/cgroupsPath", path);
@@ -226,6 +244,7 @@ fn a_name_that_is_taken_refused(t: &Test) {
 
 /// A scope whose last process was killed may stay as failed; a container of that name needs no one to reset it.
 fn a_failed_unit_s_name_is_free(t: &Test) {
+    let _alone = alone(t);
     let bundle = of_user(t, t.sh("true"));
     let unit = format!("test-{}.scope", bundle.id);
     // Its process cannot be ended in time, which is what makes a scope fail.
@@ -242,6 +261,7 @@ fn a_failed_unit_s_name_is_free(t: &Test) {
 }
 
 fn without_the_runtime_directory_refused(t: &Test) {
+    let _alone = alone(t);
     let bundle = of_user(t, t.sh("true")).runtime_env("XDG_RUNTIME_DIR", "");
     let refused = bundle.run();
     refused.fails_with(&["needs a running systemd"]);
