@@ -143,7 +143,8 @@ impl Socket {
 
 /// What a peer sends; nothing of one that was killed before.
 fn descriptors(stream: &UnixStream) -> Vec<OwnedFd> {
-    let patience = Some(Duration::from_secs(5));
+    // Long, for one that is stopped at each of its calls while others want the processor too.
+    let patience = Some(Duration::from_secs(60));
     stream.set_read_timeout(patience).expect("a timeout");
     let mut text = [0; 8192];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
