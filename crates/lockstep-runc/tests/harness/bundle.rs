@@ -370,9 +370,10 @@ fn make_rootfs(root: &Path) {
     }
     let open = std::fs::Permissions::from_mode(0o1777);
     std::fs::set_permissions(root.join("tmp"), open).expect("own directory");
-    std::fs::hard_link(busybox(), root.join("bin/busybox")).expect("busybox is on the same disk");
-    for applet in APPLETS.split_whitespace() {
-        symlink("busybox", root.join("bin").join(applet)).expect("the bundle is writable");
+    for name in APPLETS.split_whitespace().chain(["busybox"]) {
+        // Of an applet it is the link itself that gets one more name.
+        std::fs::hard_link(programs().join(name), root.join("bin").join(name))
+            .expect("programs are on the same disk");
     }
     let passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home:/bin/sh\n";
     std::fs::write(root.join("etc/passwd"), passwd).expect("the bundle is writable");
@@ -380,13 +381,18 @@ fn make_rootfs(root: &Path) {
     std::fs::write(root.join("etc/group"), group).expect("the bundle is writable");
 }
 
-/// A copy on the disk of the bundles, so that each gets a hard link and not 2 MB.
-fn busybox() -> &'static Path {
-    static COPY: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    COPY.get_or_init(|| {
-        let copy = super::test::run_directory().join("busybox");
-        std::fs::copy("/bin/busybox", &copy)
+/// Busybox and links to it on the disk of the bundles, each of which gets more names of them and no inodes: those take
+/// ext4 without a journal long, which looks at every one that was removed in the last minutes before it gives one.
+fn programs() -> &'static Path {
+    static PROGRAMS: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let programs = super::test::run_directory().join("programs");
+        std::fs::create_dir(&programs).expect("own directory");
+        std::fs::copy("/bin/busybox", programs.join("busybox"))
             .expect("busybox-static is installed (Debian package busybox-static)");
-        copy
+        for applet in APPLETS.split_whitespace() {
+            symlink("busybox", programs.join(applet)).expect("own directory");
+        }
+        programs
     })
 }
