@@ -60,6 +60,14 @@ pub(crate) struct Options {
     /// All functional tests, and not only those that the kind is there for
     #[arg(long, conflicts_with = "tests")]
     whole: bool,
+    /// Of the whole set only these test targets
+    #[arg(
+        long,
+        requires = "whole",
+        value_delimiter = ',',
+        value_name = "TARGET,..."
+    )]
+    suite: Vec<String>,
     /// Write what suites of the whole set did in these kinds into the list of what is known
     #[arg(long)]
     record: bool,
@@ -75,7 +83,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     }
     let target = crate::target(root);
     let set = match options.tests.as_slice() {
-        [] if options.whole => Set::Whole,
+        [] if options.whole => Set::Whole(kind::suites(&options.suite)?),
         [] => Set::Own,
         words => Set::Asked(words),
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::kind::{Kind, WHOLE};
+use super::kind::{Kind, Suite, WHOLE};
 use super::stream::Stream;
 use super::verdict::Ending;
 use crate::Failure;
@@ -18,10 +18,13 @@ use crate::testing::variants;
 const MINUTES: u64 = 10;
 /// What all of a kind's own may take together in a sample: less than its group `vm`, which is killed with all it knows.
 const SAMPLE: Duration = Duration::from_secs(12 * 60);
-/// What one test may take: of a kind's own set, and of the whole one, whose attacks repeat themselves for minutes.
-const TEST: (Duration, Duration) = (Duration::from_secs(360), Duration::from_secs(1200));
-/// How much longer than a test the answer may be silent, before nobody is expected to say anything any more.
-const SILENCE: Duration = Duration::from_secs(60);
+/// What one test may take inside the guest: of a kind's own set, and of the whole one, whose attacks repeat themselves.
+const TEST: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(300));
+/// How long the answer may be silent: each test that begins or ends says so. By the clock of this machine, on which other
+/// work may leave little to an emulator.
+pub(crate) const SILENCE: Duration = Duration::from_secs(1800);
+/// What a second of the guest may take here: three or four where nothing else runs.
+const SLOWER: u32 = 20;
 
 /// What tests read of the repository.
 const SOURCES: &[&str] = &["README.md", "docs", "crates"];
@@ -52,7 +55,7 @@ struct Test {
 pub(crate) enum Set<'a> {
     /// Those that the kind is there for.
     Own,
-    Whole,
+    Whole(Vec<&'static Suite>),
     /// A target and the arguments of its binary.
     Asked(&'a [String]),
 }
@@ -67,7 +70,7 @@ impl Job {
     ) -> Result<Job, Failure> {
         let tests = match set {
             Set::Own => own(root, kind)?,
-            Set::Whole => whole(root)?,
+            Set::Whole(suites) => whole(root, suites)?,
             Set::Asked(words) => {
                 let suite = WHOLE.iter().find(|suite| words[0] == suite.target);
                 let minutes = suite.map_or(MINUTES, |suite| suite.minutes);
@@ -84,8 +87,8 @@ impl Job {
             Set::Own if std::env::var_os("LOCKSTEP_TEST_SAMPLE").is_some() => {
                 (limit.min(SAMPLE), TEST.0)
             }
-            Set::Own => (limit, TEST.0),
-            _ => (limit, TEST.1),
+            Set::Own => (limit * SLOWER, TEST.0),
+            _ => (limit * SLOWER, TEST.1),
         };
         let job = Job {
             mark: format!("::{:016x}", RandomState::new().hash_one(())),
@@ -101,11 +104,6 @@ impl Job {
         job.sources(root)?;
         job.write(root, target, kind, &tests)?;
         Ok(job)
-    }
-
-    /// How long the answer may be silent: each test that begins or ends says so.
-    pub(crate) fn silence(&self) -> Duration {
-        self.test + SILENCE
     }
 
     /// A program under test, as it ships.
@@ -267,8 +265,8 @@ fn own(root: &Path, kind: &Kind) -> Result<Vec<Test>, Failure> {
     lines.collect()
 }
 
-fn whole(root: &Path) -> Result<Vec<Test>, Failure> {
-    let suites = WHOLE.iter().map(|suite| {
+fn whole(root: &Path, suites: &[&Suite]) -> Result<Vec<Test>, Failure> {
+    let suites = suites.iter().map(|suite| {
         let words = [suite.target.to_owned()];
         compile(root, Some(suite.package), &words, suite.minutes)
     });

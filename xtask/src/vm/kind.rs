@@ -299,3 +299,15 @@ pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Kind>, Failure> {
     }
     Ok(chosen)
 }
+
+/// The suites of the whole set that names on the command line mean: all, where there are none.
+pub(crate) fn suites(names: &[String]) -> Result<Vec<&'static Suite>, Failure> {
+    if names.is_empty() {
+        return Ok(WHOLE.iter().collect());
+    }
+    let found = names.iter().map(|name| {
+        let suite = WHOLE.iter().find(|suite| suite.target == name);
+        suite.ok_or_else(|| Failure::new(format!("no test target {name} is in the whole set")))
+    });
+    found.collect()
+}
