@@ -6,14 +6,19 @@ use crate::Failure;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kernel {
     pub(crate) package: &'static str,
+    /// Whether the guest's clock goes by what it executes (`CLOCK` of `machine.rs`).
+    pub(crate) own_clock: bool,
 }
 
 const NEW: Kernel = Kernel {
     package: "linux-image-6.12-cloud-amd64",
+    own_clock: true,
 };
 /// Debian 12's own: it still has the memory and cpuset controllers of cgroup version 1.
 const OLD: Kernel = Kernel {
     package: "linux-image-cloud-amd64",
+    // By such a clock its second processor never comes up.
+    own_clock: false,
 };
 
 /// One kind of machine.

@@ -105,7 +105,10 @@ impl Machine {
         // KVM is used nowhere: what runs where it is missing should run the same where it is not. One thread for both
         // processors: with two, one sometimes executes what the other is just patching (static keys), and the guest's
         // kernel ends with an int3 or an invalid opcode.
-        qemu.args(["-accel", "tcg,thread=single", "-icount", CLOCK]);
+        qemu.args(["-accel", "tcg,thread=single"]);
+        if self.kind.kernel.is_some_and(|kernel| kernel.own_clock) {
+            qemu.args(["-icount", CLOCK]);
+        }
         qemu.args(["-M", "q35", "-cpu", PROCESSOR, "-m", "1536"]);
         qemu.args(["-smp", "2,sockets=2"]);
         // Each processor its memory: a set of nodes can be felt where there are two. Nothing is moved between them by itself.

@@ -104,7 +104,9 @@ fn a_link_has_attributes_of_its_own(dir: &Path) {
         Some(b"\0of the link".to_vec())
     );
     assert_eq!(value(name, "f").expect("none"), None);
-    let names = metadata::xattrs_at(&at, link).expect("names");
+    let mut names = metadata::xattrs_at(&at, link).expect("names");
+    // A security module has one on every file.
+    names.retain(|name| !name.starts_with("security."));
     assert_eq!(names, [name]);
     let flags = OFlags::PATH | OFlags::NOFOLLOW;
     let location = file::openat(&at, "link", flags, 0).expect("a location");

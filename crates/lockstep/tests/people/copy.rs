@@ -756,7 +756,8 @@ fn what_replaces_what(t: &Stage) {
     let left: usize = inside(t, "c", "cd /tmp/many; ls s 2>/dev/null | wc -l")
         .parse()
         .expect("a number");
-    assert_eq!(text.contains("entries, which stay"), left > 0, "{text}");
+    // Which of the two names comes first the file system decides.
+    assert!(left == 0 || text.contains("entries, which stay"), "{text}");
     inside(t, "c", "rm -r /tmp/many");
     // Nobody who has a file open sees another one in it.
     inside(t, "c", "cd /tmp; echo old > open");
