@@ -57,10 +57,6 @@ const EVERY: &[Feature] = &[
         "two processors",
         "grep -qx 0-1 /sys/devices/system/cpu/online",
     ),
-    feature(
-        "two memory nodes",
-        "grep -qx 0-1 /sys/devices/system/node/online",
-    ),
     feature("the user u", "id u"),
 ];
 const LINUX_6_12: &[Feature] = &[

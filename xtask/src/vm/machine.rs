@@ -110,19 +110,13 @@ impl Machine {
             qemu.args(["-icount", CLOCK]);
         }
         qemu.args(["-M", "q35", "-cpu", PROCESSOR, "-m", "1536"]);
-        qemu.args(["-smp", "2,sockets=2"]);
-        // Each processor its memory: a set of nodes can be felt where there are two. Nothing is moved between them by itself.
-        for node in ["0", "1"] {
-            let memory = format!("memory-backend-ram,id=m{node},size=768M");
-            qemu.args(["-object", &memory, "-numa"]);
-            qemu.arg(format!("node,nodeid={node},cpus={node},memdev=m{node}"));
-        }
+        qemu.args(["-smp", "2"]);
         qemu.arg("-kernel").arg(self.kernel.image());
         qemu.arg("-initrd").arg(self.kernel.initramfs());
         // An emulator that waits for a processor is slow to tick, which the kernel would take for a broken timer. A kernel
         // that went wrong ends, and warnings of it are seen.
         qemu.arg("-append").arg(format!(
-            "console=ttyS0 quiet loglevel=5 oops=panic panic=-1 mitigations=off no_timer_check numa_balancing=disable audit=1 audit_backlog_limit=8192 {}",
+            "console=ttyS0 quiet loglevel=5 oops=panic panic=-1 mitigations=off no_timer_check audit=1 audit_backlog_limit=8192 {}",
             self.kind.words
         ));
         let root = format!(
