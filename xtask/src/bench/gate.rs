@@ -74,9 +74,11 @@ fn count(
     bundle: &Path,
 ) -> Result<BTreeMap<String, usize>, Failure> {
     let log = bench.folder.join(format!("{}.strace", runtime.name));
-    let mut strace = Command::new("timeout");
+    // Each signal that the caller ignores costs a call: nohup, and Python's SIGXFSZ.
+    let mut strace = Command::new("env");
     strace
-        .args(["60", "strace", "-f", "-qq", "-e", "signal=none", "-o"])
+        .args(["--default-signal", "timeout", "60"])
+        .args(["strace", "-f", "-qq", "-e", "signal=none", "-o"])
         .arg(&log);
     let id = format!("bench-strace-{}", runtime.name);
     strace.args(runtime.words(&["run", "-b", &bundle.to_string_lossy(), &id]));
