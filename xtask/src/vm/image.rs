@@ -61,6 +61,7 @@ const FILES: &[(&str, u32, &str)] = &[
     ),
     ("etc/fstab", 0o644, "/dev/vda / ext4 noatime 0 0\n"),
     ("etc/hostname", 0o644, "vm\n"),
+    ("etc/hosts", 0o644, "127.0.0.1\tlocalhost\n"),
     (
         "etc/selinux/config",
         0o644,

@@ -133,8 +133,11 @@ fn mounts(view: &View) -> String {
             let files = user_files(*uid, None);
             format!("echo $$ > {group}/cgroup.procs; {files}")
         }
+        // With the options of the machine's own mount, which is of the same file system and would be changed with it.
         View::CgroupV2 => {
-            "umount -l -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()
+            "options=$(grep -q ' cgroup2 .*nsdelegate' /proc/mounts && echo nsdelegate || echo rw); \
+             umount -l -R /sys/fs/cgroup; mount -t cgroup2 -o \"$options\" cgroup2 /sys/fs/cgroup"
+                .to_owned()
         }
         View::CgroupV1 => Host::get().controllers.get("").map_or_else(
             || ":".to_owned(),

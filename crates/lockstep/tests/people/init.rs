@@ -44,9 +44,10 @@ fn passes_signals_on(t: &Stage) {
         .text();
     t.call(&["stop", "-t", "30", "s"]).text();
     assert_eq!(t.field("s", "{{.State.ExitCode}}"), "143");
-    let script = "trap 'echo heard; exit 5' USR1; while :; do sleep 0.05; done";
+    let script = "trap 'echo heard; exit 5' USR1; echo ready; while :; do sleep 0.05; done";
     t.call(&run(&["-d", "--name", "u"], &["sh", "-c", script]))
         .text();
+    assert!(until(|| t.call(&["logs", "u"]).stdout.contains("ready")));
     assert!(until(|| {
         t.call(&["kill", "-s", "USR1", "u"]);
         t.field("u", "{{.State.Running}}") == "false"

@@ -7,7 +7,7 @@ use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::{CgroupPlan, Dir, Enable, Layout, Version};
 
 use super::systemd::{self, Started, UnitState};
-use super::{Cgroup, CgroupState, DirState, Downgrade, Error, FORBIDDEN, control};
+use super::{Cgroup, CgroupState, DirState, Downgrade, Error, FORBIDDEN, control, room};
 
 const MODE: u32 = 0o755;
 
@@ -202,8 +202,9 @@ pub(super) fn enable_controllers(mount: &str, path: &str, enable: &Enable) -> Re
     let mut refused = None;
     let ends = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at));
     for end in ends {
-        let file = absolute_file(mount, &path[..end], "cgroup.subtree_control");
-        refused = enable_at(&file, &missing).err().or(refused);
+        let dir = absolute_file(mount, &path[..end], "");
+        let enabled = room::make(&dir, end == 0).and_then(|()| enable_at(&dir, &missing));
+        refused = enabled.err().or(refused);
     }
     let available = kernel::cgroup::value(CWD, &leaf).map_err(fail)?;
     let has = |name: &String| available.split_whitespace().any(|a| a == name);
@@ -230,15 +231,16 @@ fn missing<'a>(enable: &'a Enable, available: &str) -> Vec<&'a str> {
 }
 
 /// All at once, and one by one where the kernel refuses: it takes all or none of a write.
-fn enable_at(file: &str, controllers: &[&str]) -> kernel::Result<()> {
+fn enable_at(dir: &str, controllers: &[&str]) -> kernel::Result<()> {
+    let file = format!("{dir}cgroup.subtree_control");
     let plus = |name: &&str| format!("+{name}");
     let all: Vec<String> = controllers.iter().map(plus).collect();
-    let mut result = kernel::file::write(CWD, file, all.join(" ").as_bytes());
+    let mut result = kernel::file::write(CWD, &file, all.join(" ").as_bytes());
     if result.is_err() && all.len() > 1 {
         result = Ok(());
         for one in &all {
             // The last refusal is kept for the error, should a needed one be among them.
-            result = kernel::file::write(CWD, file, one.as_bytes()).and(result);
+            result = kernel::file::write(CWD, &file, one.as_bytes()).and(result);
         }
     }
     result

@@ -13,6 +13,7 @@ mod device;
 pub(crate) mod driver;
 mod oom;
 mod remove;
+mod room;
 mod stats;
 pub mod systemd;
 mod usage;

@@ -47,6 +47,10 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("a_threaded_cgroup_is_refused", a_threaded_cgroup_is_refused),
     (
+        "an_occupied_parent_stays_a_domain",
+        an_occupied_parent_stays_a_domain,
+    ),
+    (
         "a_second_process_finds_the_leaf_of_init",
         a_second_process_finds_the_leaf_of_init,
     ),
@@ -369,6 +373,32 @@ fn a_threaded_cgroup_is_refused(stage: &Stage) -> Result<(), Skip> {
     assert!(container.cgroup.pids().unwrap().is_empty());
     container.cgroup.delete(false).unwrap();
     assert!(container.is_gone());
+    Ok(())
+}
+
+fn an_occupied_parent_stays_a_domain(stage: &Stage) -> Result<(), Skip> {
+    stage.needs("pids")?;
+    if !stage.is_v2("pids") {
+        return Err("the controller is on version 1, where processes are beside groups");
+    }
+    let path = stage.path();
+    let mut parent = stage.container_at(&path, "{}");
+    let mut init = parent.spawn("exec sleep 100");
+    let below = format!("{path}/below");
+    let limited = stage.plan_at(&below, r#"{"pids":{"limit":100}}"#);
+    let refused = Cgroup::create(&limited, &stage.layout).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("EBUSY"), "{refused}");
+    assert!(refused.contains("processes of its own"), "{refused}");
+    let kind = fs::read_to_string(format!("{}/cgroup.type", parent.dir(""))).unwrap();
+    assert_eq!(kind.trim(), "domain");
+    // Without limits it needs no controller.
+    let mut child = stage.container_at(&below, "{}");
+    let mut process = child.spawn("exec sleep 100");
+    child.cgroup.delete(true).unwrap();
+    process.wait().unwrap();
+    parent.cgroup.delete(true).unwrap();
+    init.wait().unwrap();
     Ok(())
 }
 

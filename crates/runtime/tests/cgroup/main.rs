@@ -46,12 +46,13 @@ const TESTS: &[&[Test]] = &[
 /// Where a hybrid has version 2.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 
-/// How each layout is arranged inside a private mount namespace.
+/// How each layout is arranged inside a private mount namespace. A mount with other options than the machine's own would
+/// change that one's, which is of the same file system.
 const LAYOUTS: &[(&str, Mode, &str)] = &[
     (
         "hybrid",
         Mode::Hybrid,
-        "cd /sys/fs/cgroup/unified 2>/dev/null || exit 0; mountpoint -q . || mount -t cgroup2 cgroup2 .",
+        "cd /sys/fs/cgroup/unified 2>/dev/null || exit 0; mountpoint -q . || mount -t cgroup2 -o \"$options\" cgroup2 .",
     ),
     (
         "v1",
@@ -61,7 +62,7 @@ const LAYOUTS: &[(&str, Mode, &str)] = &[
     (
         "v2",
         Mode::V2,
-        "umount -lR /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+        "umount -lR /sys/fs/cgroup && mount -t cgroup2 -o \"$options\" cgroup2 /sys/fs/cgroup",
     ),
 ];
 
@@ -97,7 +98,8 @@ fn outside(arguments: &[String]) -> ExitCode {
     let views = LAYOUTS.iter().map(|layout| ("--inside", layout));
     for (mode, (name, _, arrange)) in views.chain(with_systemd.map(|layout| ("--systemd", layout)))
     {
-        let script = format!("({arrange}) || exit 77; exec \"$@\"");
+        let options = "grep -q ' cgroup2 .*nsdelegate' /proc/mounts && echo nsdelegate || echo rw";
+        let script = format!("options=$({options}); ({arrange}) || exit 77; exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]);
         command.arg(&myself).args([mode, name]).args(filter);
