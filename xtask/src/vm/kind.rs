@@ -58,6 +58,10 @@ const EVERY: &[Feature] = &[
         "grep -qx 0-1 /sys/devices/system/cpu/online",
     ),
     feature("the user u", "id u"),
+    feature(
+        "two memory nodes",
+        "grep -qx 0-1 /sys/devices/system/node/has_memory",
+    ),
 ];
 const LINUX_6_12: &[Feature] = &[
     feature("Linux 6.12", "uname -r | grep '^6[.]12[.]'"),
@@ -245,9 +249,11 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "systemd",
         kernel: Some(NEW),
         sampled: true,
-        words: "lsm=landlock,lockdown,yama,integrity,bpf vm.systemd systemd.unit=vm.target",
-        has: &[EVERY, LINUX_6_12, NO_LABELS, CGROUP_V2, SYSTEMD],
+        // As Debian and Ubuntu are: with AppArmor.
+        words: "lsm=landlock,lockdown,yama,integrity,apparmor,bpf vm.systemd systemd.unit=vm.target",
+        has: &[EVERY, LINUX_6_12, APPARMOR, CGROUP_V2, SYSTEMD],
         tests: &[
+            "lockstep-runc spec apparmor::",
             "lockstep-runc spec systemd",
             "lockstep-runc spec forgotten::vm::linux.cgroupsPath",
             "lockstep-runc spec cgroup",

@@ -111,6 +111,13 @@ impl Machine {
         }
         qemu.args(["-M", "q35", "-cpu", PROCESSOR, "-m", "1536"]);
         qemu.args(["-smp", "2"]);
+        // Two nodes of memory, and both processors at the first: were they apart, their clocks would be.
+        for (node, size, processors) in [(0, "1280M", ",cpus=0-1"), (1, "256M", "")] {
+            qemu.arg("-object");
+            qemu.arg(format!("memory-backend-ram,id=m{node},size={size}"));
+            qemu.arg("-numa");
+            qemu.arg(format!("node,nodeid={node},memdev=m{node}{processors}"));
+        }
         qemu.arg("-kernel").arg(self.kernel.image());
         qemu.arg("-initrd").arg(self.kernel.initramfs());
         // An emulator that waits for a processor is slow to tick, which the kernel would take for a broken timer. A kernel
