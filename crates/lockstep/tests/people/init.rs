@@ -216,5 +216,6 @@ fn dies_with_its_supervisor(t: &Stage) {
         .text();
     let first = t.pid("d");
     crate::stage::kill(t.supervisor("d"), "KILL");
-    assert!(until(|| !lives(first)));
+    let next = || drop(t.call(&["ps"]).text());
+    assert!(t.ends_without_supervisor(first, next));
 }

@@ -28,7 +28,8 @@ fn without_its_supervisor_it_dies(t: &Stage) {
     .text();
     let first = t.pid("s");
     kill(t.supervisor("s"), "KILL");
-    assert!(until(|| !lives(first)));
+    let next = || drop(t.field("s", "{{.State.Status}}"));
+    assert!(t.ends_without_supervisor(first, next));
     assert_eq!(
         t.field("s", "{{.State.Status}} {{.State.ExitCode}}"),
         "exited 137"

@@ -109,6 +109,19 @@ pub(crate) fn plan_of(directory: &str, root: bool) -> ExitCode {
 
 /// Compares what `plan` says with the plan of the container that the same words make.
 #[track_caller]
+/// Without the two categories that a label of SELinux has: those of a user's container are drawn.
+fn without_categories(text: &str) -> String {
+    let mut parts = text.split(":s0:c");
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest =
+            part.trim_start_matches(|sign: char| sign.is_ascii_digit() || ",c".contains(sign));
+        all.push_str(":s0");
+        all.push_str(rest);
+    }
+    all
+}
+
 fn compare(t: &Stage, user: Option<Option<u32>>, options: &[&str], image: &[&str]) {
     let call = |args: &[&str]| match user {
         None => t.call(args),
@@ -135,13 +148,11 @@ fn compare(t: &Stage, user: Option<Option<u32>>, options: &[&str], image: &[&str
     };
     call(&["rm", &id]).text();
     let any = |text: String| {
-        text.replace(&id, &"0".repeat(64))
-            .replace(&id[..12], &"0".repeat(12))
+        let text = text.replace(&id, &"0".repeat(64));
+        without_categories(&text.replace(&id[..12], &"0".repeat(12)))
     };
-    let (made, said) = (
-        any(made.text()),
-        call(&[&["plan"][..], &line].concat()).text(),
-    );
+    let said = call(&[&["plan"][..], &line].concat()).text();
+    let (made, said) = (any(made.text()), without_categories(&said));
     let differ = made.lines().zip(said.lines()).find(|(a, b)| a != b);
     assert_eq!(differ, None, "{line:?}");
     assert_eq!(made.lines().count(), said.lines().count(), "{line:?}");

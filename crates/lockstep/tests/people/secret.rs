@@ -18,6 +18,8 @@ crate::cases![
 ];
 
 const CANARY: &str = "lockstep-canary";
+/// SELinux would keep all of the host's files from the container, and with them those that the search is to find.
+const UNLABELLED: [&str; 2] = ["--security-opt", "label=disable"];
 
 /// Plants readable canaries in the store and in the state, and returns their directories.
 fn plant(t: &Stage, who: &str) -> [PathBuf; 2] {
@@ -92,7 +94,10 @@ fn a_volume_shows_nothing_of_lockstep(t: &Stage) {
         assert!(seen.stderr.contains("is masked"), "{seen:?}");
     }
     // All of the host, and a root file system that is all of it: some mounts of it cannot be id-mapped.
-    let all = run(&["-v", "/:/h:ro,noidmap"], &format!("/h{dir}"));
+    let all = run(
+        &[&["-v", "/:/h:ro,noidmap"][..], &UNLABELLED].concat(),
+        &format!("/h{dir}"),
+    );
     finds_none(&all, "/");
     assert!(all.stdout.contains("decoy"), "{all:?}");
     let path = data.display().to_string();
@@ -132,7 +137,8 @@ fn a_user_s_volume_shows_nothing_of_lockstep(t: &Stage) {
     let canaries = plant(t, "user");
     std::fs::write(t.dir.join("decoy"), "decoy").expect("a file");
     let run = |volume: &str, script: &str| {
-        let args = ["run", "--rm", "-v", volume, "host:", "sh", "-c", script];
+        let (options, words) = (["run", "--rm", "-v", volume], ["host:", "sh", "-c", script]);
+        let args = [&options[..], &UNLABELLED, &words].concat();
         output(t.user_command(None, &args), b"")
     };
     let dir = t.dir.display();
@@ -269,8 +275,8 @@ fn nor_what_others_have(t: &Stage) {
     );
     let homes = t.dir.join("homes").display().to_string();
     let call = |volume: &str, script: &str| {
-        let run = ["run", "--rm", "-v", volume, "host:", "sh", "-c", script];
-        elsewhere(t, &mounts, &run)
+        let (options, words) = (["run", "--rm", "-v", volume], ["host:", "sh", "-c", script]);
+        elsewhere(t, &mounts, &[&options[..], &UNLABELLED, &words].concat())
     };
     let volumes = [
         (format!("{homes}:/h"), "/h".to_owned()),

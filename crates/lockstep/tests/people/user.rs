@@ -275,7 +275,8 @@ fn its_supervisor_is_confined(t: &Stage) {
     assert_eq!(crate::stage::status(supervisor, "NoNewPrivs"), "1");
     assert_eq!(crate::stage::status(supervisor, "Seccomp"), "2");
     crate::stage::kill(supervisor, "KILL");
-    assert!(crate::stage::until(|| !crate::stage::lives(pid)));
+    let next = || drop(one(t, &["ps"]).text());
+    assert!(t.ends_without_supervisor(pid, next));
     assert_eq!(one(t, &["wait", "c"]).text(), "137");
 }
 

@@ -206,6 +206,18 @@ impl Stage {
             .expect("a process id")
     }
 
+    /// Whether a container whose supervisor was killed ends. Where its program has a label of its own, execve(2) takes the
+    /// signal away that would kill it (AppArmor, SELinux), and `next`, any command that looks at it, does so.
+    pub(crate) fn ends_without_supervisor(&self, pid: u32, next: impl FnOnce()) -> bool {
+        let apparmor = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+        if apparmor.is_ok_and(|text| text.starts_with('Y'))
+            || Path::new("/sys/fs/selinux/enforce").exists()
+        {
+            next();
+        }
+        until(|| !lives(pid))
+    }
+
     /// Removes all that the test made; what was left although it was removed.
     pub(crate) fn finish(&self) -> Vec<String> {
         let mut left = Vec::new();
