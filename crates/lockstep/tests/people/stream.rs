@@ -86,8 +86,9 @@ fn a_slow_reader_holds_up_nobody_else(t: &Stage) {
     let script = "head -c 3000000 /dev/zero; exit 4";
     let front =
         Background::start(t.command(&["run", "--name", "slow", "host:", "sh", "-c", script]));
-    // Nobody reads its pipe, which is full soon; then it is stopped where it is.
-    assert!(until(|| t.call(&["ps", "-q"]).stdout.len() > 1));
+    // Nobody reads its pipe; when that is full, it is stopped where it is.
+    const PIPE: usize = 65536;
+    assert!(until(|| t.call(&["logs", "slow"]).stdout.len() > PIPE));
     crate::stage::kill(front.pid(), "STOP");
     assert_eq!(t.call(&["rm", "slow"]).code, 2);
     t.call(&["rm", "-f", "slow"]).text();
