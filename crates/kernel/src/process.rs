@@ -47,6 +47,8 @@ struct CloneArgs {
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// CLONE_CLEAR_SIGHAND (Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// The caller goes on when the new process executes something or ends.
+pub const CLONE_VFORK: u64 = libc::CLONE_VFORK as u64;
 /// Parent of the new process is the caller's parent.
 pub const CLONE_PARENT: u64 = libc::CLONE_PARENT as u64;
 
@@ -172,8 +174,16 @@ pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
 
 /// Executes `image` from the open file `program` in a new process with a session of its own, whose only
 /// descriptors are `fds`: the first becomes number 0, and so on.
-pub fn spawn(program: BorrowedFd<'_>, image: &Image, fds: &[BorrowedFd<'_>]) -> Result<Child> {
-    match clone(0, None)? {
+///
+/// Whoever ends at once behind it gives [`CLONE_VFORK`]: with its end the terminal may be hung up for all that are in its
+/// session yet.
+pub fn spawn(
+    flags: u64,
+    program: BorrowedFd<'_>,
+    image: &Image,
+    fds: &[BorrowedFd<'_>],
+) -> Result<Child> {
+    match clone(flags, None)? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
             let ready = setsid().and_then(|()| only(fds, program));

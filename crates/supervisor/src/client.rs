@@ -67,7 +67,7 @@ pub fn start(
     let mut fds = vec![null; 3];
     fds.extend(handed.iter().map(AsFd::as_fd));
     fds.extend([theirs.as_fd(), lock].into_iter().chain(users));
-    let child = process::spawn(program.as_fd(), &image, &fds).during(what)?;
+    let child = process::spawn(0, program.as_fd(), &image, &fds).during(what)?;
     drop(theirs);
     Ok((child, Connection::new(ours)))
 }

@@ -93,7 +93,7 @@ fn a_program_has_its_descriptors_alone(_: &Path) {
     let script = "echo $A $1 $(ls /proc/$$/fd)";
     let image = Image::new("/bin/sh", ["sh", "-c", script, "sh", "one two"], ["A=b"]);
     let fds: [BorrowedFd<'_>; 3] = [null.as_fd(), write.as_fd(), null.as_fd()];
-    let child = process::spawn(shell.as_fd(), &image.expect("no NUL"), &fds).expect("a process");
+    let child = process::spawn(0, shell.as_fd(), &image.expect("no NUL"), &fds).expect("a process");
     drop(write);
     let said = String::from_utf8(file::read_fd(read, 100).expect("text")).expect("UTF-8");
     // The shell has the pipe of $() besides.

@@ -22,6 +22,7 @@ crate::cases![
     a_terminal_hears_of_an_end_once,
     a_killed_giver_ends_the_input,
     an_exec_is_left_by_keys,
+    an_exec_is_left_by_keys_with_its_terminal,
     a_long_paste_passes_an_exec,
 ];
 
@@ -299,6 +300,27 @@ fn an_exec_is_left_by_keys(t: &Stage) {
     let words = ["exec", "-it", "--detach-keys", "ctrl-a,d", "x", "sh", file];
     assert!(in_terminal(t, "\\001d", &words).contains("code=0"));
     // Who holds the terminal ends with it.
+    t.call(&["rm", "-f", "-t", "0", "x"]).text();
+}
+
+/// The caller is the first of its session: with its end the terminal is hung up at once for all that are in there yet.
+fn an_exec_is_left_by_keys_with_its_terminal(t: &Stage) {
+    t.call(&["run", "-d", "--name", "x", "host:", "sleep", "1000"])
+        .text();
+    for turn in 1..=5 {
+        let words = ["exec", "-it", "x", "sleep", "2000"];
+        let words = format!("{:?}", t.command(&words)).replace('"', "'");
+        let mut script = Command::new("bash");
+        let line = format!(
+            "(sleep 0.5; printf '\\020\\021'; sleep 1.5) | script -qec \"exec {words}\" /dev/null"
+        );
+        script.args(["-c", &line]);
+        assert_eq!(output(script, b"").code, 0);
+        // A hangup arrives at once.
+        thread::sleep(Duration::from_millis(200));
+        let seen = t.call(&["top", "x", "args"]).text();
+        assert_eq!(seen.matches("sleep 2000").count(), turn, "{seen}");
+    }
     t.call(&["rm", "-f", "-t", "0", "x"]).text();
 }
 

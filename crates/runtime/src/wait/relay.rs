@@ -249,6 +249,8 @@ impl<'a> Attended<'a> {
 fn forget(master: &OwnedFd, null: &OwnedFd) -> lockstep_kernel::Result<()> {
     process::set_dumpable(false)?;
     process::setsid()?;
+    // What waits was for the caller's group, as the hangup of a terminal whose session ended with this process's parent.
+    while signal::wait(Some(0))?.is_some() {}
     for number in 0..3 {
         process::dup_onto(null.as_fd(), number)?;
     }

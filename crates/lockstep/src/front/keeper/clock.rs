@@ -92,7 +92,7 @@ impl Clock {
         let what = || "starting a health check".to_owned();
         let null = file::openat(file::CWD, "/dev/null", file::OFlags::RDWR, 0).doing(what)?;
         let null = null.as_fd();
-        process::spawn(self.program.as_fd(), &self.image, &[null; 3]).doing(what)
+        process::spawn(0, self.program.as_fd(), &self.image, &[null; 3]).doing(what)
     }
 }
 

@@ -180,7 +180,7 @@ fn leave(
     let null = null.as_fd();
     let mut fds = vec![null, null, null, supervisor];
     fds.extend(place.map(AsFd::as_fd));
-    process::spawn(program.as_fd(), &image, &fds).doing(what)?;
+    process::spawn(process::CLONE_VFORK, program.as_fd(), &image, &fds).doing(what)?;
     Ok(())
 }
 
