@@ -174,6 +174,9 @@ impl Job {
             "export LOCKSTEP_TEST_MARK='{mark}' LOCKSTEP_TEST_LIMIT={}\n",
             self.test.as_secs()
         ));
+        if kind.kernel.is_some() {
+            script.push_str("export LOCKSTEP_TEST_EMULATED=1\n");
+        }
         script.push_str(&asked(kind, mark));
         // What tests were compiled with: CARGO_TARGET_TMPDIR, and the manifest's place. Both are there on this machine.
         script.push_str(&format!(
