@@ -167,7 +167,7 @@ const fn suite(package: &'static str, target: &'static str, minutes: u64) -> Sui
 }
 
 /// The whole set, which is the same for every kind: all that says what a container or an image is, and not what is
-/// about speed, about other engines or about every single system call (walks, soaks, fuzzing).
+/// about speed, about other engines (`inside` compares with them) or about every single system call (walks, soaks, fuzzing).
 pub(crate) const WHOLE: &[Suite] = &[
     suite("lockstep-kernel", "calls", 10),
     suite("lockstep-profile", "seccomp_kernel", 15),
@@ -180,7 +180,6 @@ pub(crate) const WHOLE: &[Suite] = &[
     suite("lockstep-image", "attack_layers", 20),
     suite("lockstep-image", "attack_held_out", 20),
     suite("lockstep", "people", 90),
-    suite("lockstep", "inside", 30),
     suite("lockstep", "attack_cp", 20),
     suite("lockstep", "attack_supervisor", 20),
     suite("lockstep", "programs", 45),
