@@ -315,6 +315,14 @@ pub(crate) fn program() -> &'static Path {
     })
 }
 
+/// Whether the kernel is as new as that.
+pub(crate) fn kernel_since(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse().ok());
+    let mut number = || numbers.next().flatten().expect("a number of it");
+    (number(), number()) >= (major, minor)
+}
+
 /// Runs a command to its end, within a minute.
 #[track_caller]
 pub(crate) fn output(command: Command, input: &[u8]) -> Output {
