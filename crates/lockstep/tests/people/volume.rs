@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::stage::{Output, Stage, USER, output};
+use crate::stage::{Output, Stage, USER, kernel_since, output};
 
 crate::cases![
     owners_are_the_same_on_both_sides,
@@ -108,6 +108,7 @@ fn options_are_obeyed(t: &Stage) {
 }
 
 fn what_is_mounted_below_is_no_way_out(t: &Stage) {
+    t.need(kernel_since(6, 3), "tmpfs can be id-mapped since Linux 6.3");
     let dir = t.dir.join("data");
     let below = dir.join("below");
     std::fs::create_dir_all(&below).expect("directories");
