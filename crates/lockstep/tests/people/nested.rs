@@ -12,8 +12,13 @@ cases![in_itself, as_a_user, in_podman, in_docker];
 const INNER: &str = "--root /tmp/d --runroot /tmp/s run --rm host: sh -c \
                      'id -u; cat /proc/self/uid_map; grep -E \"^(NoNewPrivs|Seccomp):\" /proc/self/status; echo done'";
 
-/// SELinux lets no container make namespaces.
-const UNLABELLED: [&str; 2] = ["--security-opt", "label=disable"];
+/// SELinux lets no container make namespaces, and AppArmor lets none mount.
+const UNLABELLED: [&str; 4] = [
+    "--security-opt",
+    "label=disable",
+    "--security-opt",
+    "apparmor=unconfined",
+];
 
 #[track_caller]
 fn works(run: Output, map: &str) {
@@ -88,6 +93,8 @@ fn as_a_user(t: &Stage) {
             "unmask=ALL",
             "--security-opt",
             "label=disable",
+            "--security-opt",
+            "apparmor=unconfined",
             "host:",
             "sh",
             "-c",
