@@ -208,21 +208,24 @@ impl Stage {
 
     /// Whether a container whose supervisor was killed ends. Where its program has a label of its own, execve(2) takes the
     /// signal away that would kill it (AppArmor, SELinux), and `next`, any command that looks at it, does so.
-    pub(crate) fn ends_without_supervisor(&self, pid: u32, next: impl FnOnce()) -> bool {
+    pub(crate) fn ends_without_supervisor(&self, pid: u32, next: impl Fn()) -> bool {
         let apparmor = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
-        if apparmor.is_ok_and(|text| text.starts_with('Y'))
-            || Path::new("/sys/fs/selinux/enforce").exists()
-        {
-            next();
-        }
-        until(|| !lives(pid))
+        let labelled = apparmor.is_ok_and(|text| text.starts_with('Y'))
+            || Path::new("/sys/fs/selinux/enforce").exists();
+        until(|| {
+            if labelled {
+                next();
+            }
+            !lives(pid)
+        })
     }
 
     /// Removes all that the test made; what was left although it was removed.
     pub(crate) fn finish(&self) -> Vec<String> {
         let mut left = Vec::new();
-        // Keepers and fronts may be at work still.
-        self.call(&["rm", "-fa"]);
+        // Keepers and fronts may be at work still: who starts a container holds it, and is waited for ten seconds alone.
+        let held = |seen: &Output| seen.stderr.contains("is held by another command");
+        until(|| !held(&self.call(&["rm", "-fa"])));
         if self.dir.join("user-data").exists() {
             output(self.user_command(None, &["rm", "-fa"]), b"");
         }
