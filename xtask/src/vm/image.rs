@@ -41,6 +41,7 @@ const PACKAGES: &[&str] = &[
     "strace",
     "systemd",
     "systemd-sysv",
+    "time",
     "udev",
     "uidmap",
     "umoci",

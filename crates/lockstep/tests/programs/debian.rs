@@ -79,6 +79,9 @@ impl Image {
     }
 
     fn make(&self) -> Result<PathBuf, String> {
+        if !Path::new("/usr/sbin/debootstrap").exists() {
+            return Err("no debootstrap(8)".to_owned());
+        }
         let dir = crate::stage::run_directory().join("debian").join(self.name);
         std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
         let at = |name: &str| dir.join(name).display().to_string();
