@@ -111,7 +111,8 @@ impl Machine {
         }
         qemu.args(["-M", "q35", "-cpu", PROCESSOR, "-m", "1536"]);
         qemu.args(["-smp", "2"]);
-        // Two nodes of memory, and both processors at the first: were they apart, their clocks would be.
+        // Two nodes of memory, and both processors at the first: were they apart, their clocks would be. Nothing is moved
+        // between them by itself (numa_balancing).
         for (node, size, processors) in [(0, "1280M", ",cpus=0-1"), (1, "256M", "")] {
             qemu.arg("-object");
             qemu.arg(format!("memory-backend-ram,id=m{node},size={size}"));
@@ -125,7 +126,7 @@ impl Machine {
         // is kept by its address, and a program elsewhere would be translated anew with each start, which was two thirds of
         // all that the emulator did.
         qemu.arg("-append").arg(format!(
-            "console=ttyS0 quiet loglevel=5 oops=panic panic=-1 mitigations=off norandmaps no_timer_check audit=1 audit_backlog_limit=8192 {}",
+            "console=ttyS0 quiet loglevel=5 oops=panic panic=-1 mitigations=off norandmaps no_timer_check numa_balancing=disable audit=1 audit_backlog_limit=8192 {}",
             self.kind.words
         ));
         let root = format!(

@@ -65,10 +65,8 @@ fn what_is_refused_says_why(t: &Stage) {
 
 /// Whether root has CAP_SYS_RESOURCE here.
 fn may_raise_limits() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("own status");
-    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let set = u64::from_str_radix(set.expect("a set").trim(), 16).expect("hexadecimal");
-    set & 1 << 24 != 0
+    let set = crate::stage::status(std::process::id(), "CapEff");
+    u64::from_str_radix(&set, 16).expect("hexadecimal") & 1 << 24 != 0
 }
 
 /// Not the configuration that was made of it, which is gone when it is read.

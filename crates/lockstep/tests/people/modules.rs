@@ -32,8 +32,7 @@ fn first_line(path: &str) -> String {
 /// One test at a time: some of them take the profile away that the others' containers are started with.
 pub(crate) fn need_apparmor(t: &Stage) -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    let on = first_line("/sys/module/apparmor/parameters/enabled") == "Y";
-    t.need(on, "AppArmor is off");
+    t.need(crate::stage::apparmor_is_on(), "AppArmor is off");
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

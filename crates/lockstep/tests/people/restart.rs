@@ -178,8 +178,7 @@ fn its_keeper_is_small_and_silent(t: &Stage) {
     // audit that only programs have a use for.
     let mut kept = 0x1ff_u64 | 1 << 12 | 0b11 << 18 | 1 << 21 | 0b11 << 23 | 1 << 27 | 1 << 31;
     // MAC_ADMIN loads AppArmor's default profile again.
-    let apparmor = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
-    if apparmor.is_ok_and(|text| text.starts_with('Y')) {
+    if crate::stage::apparmor_is_on() {
         kept |= 1 << 33;
     }
     for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {

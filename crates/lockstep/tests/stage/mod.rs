@@ -209,9 +209,7 @@ impl Stage {
     /// Whether a container whose supervisor was killed ends. Where its program has a label of its own, execve(2) takes the
     /// signal away that would kill it (AppArmor, SELinux), and `next`, any command that looks at it, does so.
     pub(crate) fn ends_without_supervisor(&self, pid: u32, next: impl Fn()) -> bool {
-        let apparmor = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
-        let labelled = apparmor.is_ok_and(|text| text.starts_with('Y'))
-            || Path::new("/sys/fs/selinux/enforce").exists();
+        let labelled = apparmor_is_on() || Path::new("/sys/fs/selinux/enforce").exists();
         until(|| {
             if labelled {
                 next();
@@ -316,6 +314,11 @@ pub(crate) fn program() -> &'static Path {
         std::fs::copy(built, &path).expect("the binary can be copied");
         path
     })
+}
+
+pub(crate) fn apparmor_is_on() -> bool {
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|text| text.starts_with('Y'))
 }
 
 /// Whether the kernel is as new as that.
