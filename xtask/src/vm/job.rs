@@ -232,7 +232,7 @@ impl Job {
             loop {
                 match std::io::Read::read(&mut from, &mut bytes)? {
                     0 => break,
-                    count => stream.read(&bytes[..count])?,
+                    count => stream.read(&bytes[..count]),
                 }
             }
         }

@@ -62,13 +62,13 @@ impl Known {
     pub(crate) fn unknown(&self, kind: &str, ran: &[Ran]) -> Vec<String> {
         let mut unknown = Vec::new();
         let recorded = |one: &&Ran| {
-            let key = (one.name.clone(), kind.to_owned());
+            let key = (one.suite().to_owned(), kind.to_owned());
             self.runs.contains_key(&key)
         };
         for one in ran.iter().filter(recorded) {
             for (test, reason) in &one.skips {
                 let expected = self.skips.iter().any(|((suite, name, _), kinds)| {
-                    *suite == one.name && name == test && kinds.contains(kind)
+                    suite == one.suite() && name == test && kinds.contains(kind)
                 });
                 if !expected {
                     unknown.push(format!("{} {test}: {reason}", one.name));
@@ -161,6 +161,18 @@ mod tests {
             known.unknown("old", &[ran("0", &[("a::c", "why")])]).len(),
             1
         );
+    }
+
+    #[test]
+    fn a_part_of_a_suite_is_held_against_its_list() {
+        let known = Known::parse("spec\ta::b\told\twhy\n", "spec\told\t1\t1\t1\n")
+            .ok()
+            .expect("a list");
+        let part = Ran {
+            name: "spec a::".to_owned(),
+            ..ran("0", &[("a::b", "why"), ("a::c", "why")])
+        };
+        assert_eq!(known.unknown("old", &[part]), ["spec a:: a::c: why"]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Machine {
             return Ok(first);
         };
         println!("vm {}: {what}; once more\n{console}", self.kind.name);
-        super::stream::record_skip(&format!("first try of vm {}", self.kind.name), &what)?;
+        super::record_skip(&format!("first try of vm {}", self.kind.name), &what)?;
         self.attempt(job)
     }
 

@@ -5,9 +5,6 @@
 //! each test that said it cannot run there, `done CODE` as the last. The mark is random: what a test or a container
 //! prints is not obeyed.
 
-use std::io::Write as _;
-
-use crate::Failure;
 use crate::testing::counts::Counts;
 
 /// What one test binary did.
@@ -26,6 +23,16 @@ pub(crate) struct Ran {
 impl Ran {
     pub(crate) fn passed(&self) -> bool {
         self.code == "0"
+    }
+
+    /// Its test target.
+    pub(crate) fn suite(&self) -> &str {
+        self.name.split(' ').next().unwrap_or(&self.name)
+    }
+
+    /// Whether none of its tests ran, or said why it cannot: there is none of that name.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts == Counts::default()
     }
 }
 
@@ -81,14 +88,13 @@ impl Stream {
     }
 
     /// Reads on, and shows the output of a test that has ended.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
-            self.line(line.trim_end())?;
+            self.line(line.trim_end());
         }
-        Ok(())
     }
 
     /// What of the output was not shown, because its test did not end.
@@ -107,7 +113,7 @@ impl Stream {
         }
     }
 
-    fn line(&mut self, line: &str) -> Result<(), Failure> {
+    fn line(&mut self, line: &str) {
         let (word, rest) = match line.strip_prefix(&self.mark) {
             Some(own) => own.split_once(' ').unwrap_or((own, "")),
             None => ("", line),
@@ -122,7 +128,6 @@ impl Stream {
             "end" => self.end(rest),
             "skip" => {
                 let (name, reason) = rest.split_once('\t').unwrap_or((rest, ""));
-                record_skip(name, reason)?;
                 self.skips.push((name.to_owned(), reason.to_owned()));
             }
             _ => {
@@ -130,7 +135,6 @@ impl Stream {
                 self.said.push('\n');
             }
         }
-        Ok(())
     }
 
     fn end(&mut self, rest: &str) {
@@ -175,18 +179,6 @@ fn verdict(code: &str) -> String {
     }
 }
 
-/// Appends to the file of skips that the test groups collect, if they asked for it.
-pub(crate) fn record_skip(name: &str, reason: &str) -> Result<(), Failure> {
-    if let Some(path) = std::env::var_os("LOCKSTEP_SKIPS") {
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)?;
-        file.write_all(format!("{name}\t{reason}\n").as_bytes())?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +186,7 @@ mod tests {
     fn read(parts: &[&str]) -> Stream {
         let mut stream = Stream::of("plain", "::m");
         for part in parts {
-            assert!(stream.read(part.as_bytes()).is_ok());
+            stream.read(part.as_bytes());
         }
         stream
     }
@@ -236,6 +228,7 @@ mod tests {
         assert_eq!((ran.counts.passed, ran.counts.skipped), (1, 1));
         assert_eq!(ran.skips, [("y".to_owned(), "no such thing".to_owned())]);
         assert_eq!(stream.ran[1].skips, []);
+        assert!(!ran.is_empty() && stream.ran[1].is_empty());
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn watch(
         let ended = qemu.try_wait()?;
         bytes.clear();
         file.read_to_end(&mut bytes)?;
-        stream.read(&bytes)?;
+        stream.read(&bytes);
         if let Some(status) = ended {
             return Ok(End::Itself(status));
         }

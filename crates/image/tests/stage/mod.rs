@@ -7,6 +7,12 @@
 
 pub(crate) mod layout;
 pub(crate) mod tar_file;
+#[allow(
+    clippy::duplicate_mod,
+    reason = "one of the test programs has the harness of the live tests too"
+)]
+#[path = "../../../lockstep-runc/tests/harness/told.rs"]
+mod told;
 
 use lockstep_image::{Owners, Store};
 use lockstep_kernel::namespace::{self, Map, Mapper};
@@ -150,6 +156,7 @@ fn outside(tests: &[Test], filter: &str) -> ExitCode {
             }
             let dir = top.join(caller.name()).join(name);
             std::fs::create_dir_all(&dir).expect("a directory of the test");
+            let _told = told::Told::begin(&full);
             let good = one(*caller, name, &dir);
             println!("test {full} ... {}", if good { "ok" } else { "FAILED" });
             if good {

@@ -16,6 +16,8 @@ mod durable;
 mod process;
 mod root;
 mod socket;
+#[path = "../../../lockstep-runc/tests/harness/told.rs"]
+mod told;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use lockstep_kernel::file::{self, OFlags};
 use lockstep_kernel::{Error, Result, mount, namespace};
+use told::Told;
 
 /// A test, in a directory of its own.
 type Case = (&'static str, fn(&Path));
@@ -48,7 +51,9 @@ fn main() -> ExitCode {
         .flat_map(|(group, cases)| cases.iter().map(move |case| (group, case)));
     let trials = cases.map(|(group, (name, body))| {
         let dir = scratch.join(name);
-        Trial::test(format!("{group}::{name}"), move || {
+        let name = format!("{group}::{name}");
+        Trial::test(name.clone(), move || {
+            let _told = Told::begin(&name);
             std::fs::create_dir(&dir).expect("a directory");
             body(&dir);
             Ok(())

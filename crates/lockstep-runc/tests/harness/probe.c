@@ -169,6 +169,17 @@ static void open_path(const char *path, long flags)
 		close(fd);
 }
 
+/* read PATH: its first megabyte for ever, past the page cache */
+static void read_for_ever(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECT);
+	size_t size = 65536;
+	char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (off_t at = 0; pread(fd, area, size, at) == (ssize_t)size; at = (at + size) % (1 << 20))
+		;
+	report("read", -1);
+}
+
 static void clocks(void)
 {
 	struct timespec now;
@@ -359,6 +370,8 @@ static void one(char **argv)
 		huge(number(argv[1]), !strcmp(argv[2], "reserved"));
 	else if (!strcmp(what, "open"))
 		open_path(argv[1], number(argv[2]));
+	else if (!strcmp(what, "read"))
+		read_for_ever(argv[1]);
 	else if (!strcmp(what, "mkdir"))
 		report("mkdir", mkdir(argv[1], 0755));
 	else if (!strcmp(what, "mknod"))

@@ -6,6 +6,9 @@
     reason = "several test binaries include this module and none uses all of it"
 )]
 
+#[path = "told.rs"]
+mod told;
+
 use std::any::Any;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -15,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use told::Told;
 
 /// Runs trials under libtest's command line; `left` says afterwards what all of them left behind.
 pub(crate) fn run(trials: Vec<Trial>, left: impl FnOnce() -> Vec<String>) -> ExitCode {
@@ -27,41 +31,34 @@ pub(crate) fn run(trials: Vec<Trial>, left: impl FnOnce() -> Vec<String>) -> Exi
     conclusion.exit_code()
 }
 
-/// A test that runs. Whoever watches a machine is told of its beginning and its end (lines that begin with
-/// `LOCKSTEP_TEST_MARK`), and the run ends with its name where it takes longer than `LOCKSTEP_TEST_LIMIT` seconds.
-pub(crate) struct Watched(String);
+/// A test that runs, of which is told. The run ends with its name where it takes longer than `LOCKSTEP_TEST_LIMIT`
+/// seconds.
+pub(crate) struct Watched(Told);
 
 /// Names of those that run, and when each of them has had its time.
 static RUNNING: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
 
 impl Watched {
     pub(crate) fn begin(name: &str) -> Self {
-        tell("test", name);
+        let told = Told::begin(name);
         let limit = std::env::var("LOCKSTEP_TEST_LIMIT");
         if let Some(limit) = limit.ok().and_then(|text| text.parse().ok()) {
             static WATCH: Once = Once::new();
             running().push((name.to_owned(), Instant::now() + Duration::from_secs(limit)));
             WATCH.call_once(|| drop(std::thread::spawn(watch)));
         }
-        Self(name.to_owned())
+        Self(told)
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        running().retain(|(name, _)| *name != self.0);
-        tell("tested", &self.0);
+        running().retain(|(name, _)| *name != self.0.0);
     }
 }
 
 fn running() -> MutexGuard<'static, Vec<(String, Instant)>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn tell(word: &str, name: &str) {
-    if let Ok(mark) = std::env::var("LOCKSTEP_TEST_MARK") {
-        println!("{mark} {word} {name}");
-    }
 }
 
 /// Ends the run, with what timeout(1) answers, when a test has had its time: nothing else can end it.

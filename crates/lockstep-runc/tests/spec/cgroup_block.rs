@@ -1,11 +1,10 @@
 //! `linux.resources.blockIO` on version 1: weights and throttles, in the files of the kernel.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::cgroup::{dir, limited, need_v1, value};
-use crate::harness::{Host, Test, cases};
+use crate::cgroup::{limited, need_v1, value};
+use crate::cgroup_weight::LoopDisk;
+use crate::harness::{Test, cases};
 
 cases! {
     block_io_weight,
@@ -16,14 +15,10 @@ cases! {
 
 fn block_io_weight(t: &Test) {
     need_v1(t);
-    let c = t.sleeper().started();
-    let file = "blkio.bfq.weight";
-    t.need(
-        dir(&c, "blkio").join(file).exists(),
-        "no weight file (CONFIG_BFQ_GROUP_IOSCHED)",
-    );
+    // With its scheduler there is the file.
+    let _disk = LoopDisk::attach(t);
     let c = limited(t, "blockIO", json!({"weight": 123}));
-    assert_eq!(value(&c, "blkio", file), "123");
+    assert_eq!(value(&c, "blkio", "blkio.bfq.weight"), "123");
 }
 
 fn block_io_weight_device(t: &Test) {
@@ -34,49 +29,6 @@ fn block_io_weight_device(t: &Test) {
     let text = value(&c, "blkio", "blkio.bfq.weight_device");
     let line = format!("{}:{} 321", disk.major, disk.minor);
     assert!(text.lines().any(|one| one == line), "{text}");
-}
-
-/// A disk of the test's own, whose scheduler is bfq: no other has a weight for each disk.
-struct LoopDisk {
-    path: String,
-    major: u64,
-    minor: u64,
-}
-
-impl LoopDisk {
-    fn attach(t: &Test) -> Self {
-        t.need(Host::get().has_program("losetup"), "no losetup(8) (mount)");
-        let file = t.file("disk", &"0".repeat(1 << 20));
-        let path = t.host("losetup", &["-f", "--show", &file.display().to_string()]);
-        let path = path.trim().to_owned();
-        let numbers = t.host("stat", &["-c", "%Hr:%Lr", &path]);
-        let (major, minor) = device_numbers(numbers.trim());
-        let disk = Self { path, major, minor };
-        let chosen = std::fs::write(disk.scheduler(), "bfq");
-        t.need(
-            chosen.is_ok(),
-            "no bfq scheduler (CONFIG_BFQ_GROUP_IOSCHED)",
-        );
-        disk
-    }
-
-    fn scheduler(&self) -> String {
-        format!(
-            "/sys/dev/block/{}:{}/queue/scheduler",
-            self.major, self.minor
-        )
-    }
-}
-
-impl Drop for LoopDisk {
-    fn drop(&mut self) {
-        // The scheduler outlives the file.
-        std::fs::write(self.scheduler(), "none").ok();
-        Command::new("losetup")
-            .args(["-d", &self.path])
-            .status()
-            .ok();
-    }
 }
 
 /// Major and minor number of the disk below the root file system.
@@ -93,7 +45,7 @@ pub(crate) fn disk(t: &Test) -> (u64, u64) {
     device_numbers(&device)
 }
 
-fn device_numbers(text: &str) -> (u64, u64) {
+pub(crate) fn device_numbers(text: &str) -> (u64, u64) {
     let (major, minor) = text.split_once(':').expect("major:minor");
     (
         major.parse().expect("a number"),

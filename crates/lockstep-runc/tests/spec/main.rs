@@ -22,6 +22,7 @@ mod cgroup_network;
 mod cgroup_v2;
 mod cgroup_v2_felt;
 mod cgroup_v2_running;
+mod cgroup_weight;
 mod checkpoint;
 mod checkpoint_refused;
 mod cli;
@@ -82,6 +83,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("cgroup_v2", cgroup_v2::cases()),
         ("cgroup_v2_felt", cgroup_v2_felt::cases()),
         ("cgroup_v2_running", cgroup_v2_running::cases()),
+        ("cgroup_weight", cgroup_weight::cases()),
         ("checkpoint", checkpoint::cases()),
         ("checkpoint_refused", checkpoint_refused::cases()),
         ("cli", cli::cases()),

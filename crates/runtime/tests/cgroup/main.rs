@@ -19,6 +19,8 @@ mod rootless;
 mod stage;
 mod systemd;
 mod systemd_bundle;
+#[path = "../../../lockstep-runc/tests/harness/told.rs"]
+mod told;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +30,7 @@ use std::process::{Command, ExitCode};
 use lockstep_plan::cgroup::Mode;
 
 use stage::Stage;
+use told::Told;
 
 /// Why a test cannot run here.
 type Skip = &'static str;
@@ -140,6 +143,7 @@ fn run_all(name: &str, tests: &[&[Test]], filter: &str) -> ExitCode {
         if !test.contains(filter) {
             continue;
         }
+        let _told = Told::begin(&test);
         match catch_unwind(AssertUnwindSafe(|| run(&stage))) {
             Ok(Ok(())) => {
                 println!("test {test} ... ok");
