@@ -205,6 +205,8 @@ pub(crate) fn read(c: &Container<'_>, tree: &std::path::Path, file: &str) -> Str
 
 fn v2_memory(t: &Test) {
     let tree = machine(t, "memory");
+    let alone = limited(t, "memory", json!({"limit": 67_108_864}));
+    assert_eq!(read(&alone, &tree, "memory.max"), "67108864");
     let c = limited(
         t,
         "memory",
