@@ -8,7 +8,7 @@ use lockstep_abi::bpf;
 use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel::file;
 use lockstep_oci::ordered_map::OrderedMap;
-use lockstep_oci::runtime::{Resources, SeccompFlag};
+use lockstep_oci::runtime::{NamespaceType, Resources, SeccompFlag, Spec};
 use lockstep_oci::state::{State, Status};
 use lockstep_plan::cgroup as plan_cgroup;
 use std::cell::RefCell;
@@ -180,14 +180,18 @@ impl Runtime<'_> {
         Ok(all)
     }
 
-    /// Sends a signal to the first process, or to all (runtime.md, "Kill").
+    /// Sends a signal to the first process, or to all (runtime.md, "Kill"). SIGKILL ends a paused container too; with any
+    /// other signal it stays paused.
     pub fn kill(&self, id: &ContainerId, signal: i32, all: bool) -> Result<()> {
         let directory = self.root.container(id)?;
         let stored = self.stored(&directory)?;
         let (status, init) = self.status(&directory, &stored)?;
         let cgroup = Cgroup::open(&stored.cgroup);
-        if all {
+        if all && !cgroup.is_empty() {
             return Ok(cgroup.signal_all(signal)?);
+        }
+        if all && status == Status::Stopped {
+            return Ok(());
         }
         let gone = || Error::new(Kind::WrongState, "container not running");
         let init = match init {
@@ -196,6 +200,12 @@ impl Runtime<'_> {
         };
         if !state::signal(&init, signal)? {
             return Err(gone());
+        }
+        // Of a pid namespace the first process's end is that of all.
+        if all && !(signal == SIGKILL && has_own_pids(&stored.spec)) {
+            (self.warn)(&format!(
+                "container {id} has no cgroup, so only its first process is known and was signalled"
+            ));
         }
         // The v1 freezer keeps even a killed process; v2 lets it die.
         if signal == SIGKILL && status == Status::Paused {
@@ -411,6 +421,13 @@ impl Runtime<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the container's processes are in a pid namespace that was made for them.
+fn has_own_pids(spec: &Spec) -> bool {
+    let linux = spec.linux.as_ref();
+    let namespace = linux.and_then(|linux| linux.namespace(&NamespaceType::Pid));
+    namespace.is_some_and(|pid| pid.path.as_ref().is_none_or(|path| path.is_empty()))
 }
 
 /// A pointer of config.json as one of its resources alone.

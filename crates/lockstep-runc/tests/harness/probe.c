@@ -133,6 +133,27 @@ static void children(long count)
 	printf("forked=%ld\nforkerrno=%d\n", made, error);
 }
 
+/* successors COUNT: so many processes, each followed by another one all the time, for a minute and a half at most.
+ * Nobody is left for the machine's first process to wait for, which is slower than they are. */
+static void successors(long count)
+{
+	struct timespec end, now;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGCHLD, SIG_IGN);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 90;
+	for (long i = 0; i < count; i++)
+		if (fork() == 0)
+			for (;;) {
+				clock_gettime(CLOCK_MONOTONIC, &now);
+				if (now.tv_sec > end.tv_sec || fork() != 0)
+					_exit(0);
+			}
+	printf("successors=%ld\n", count);
+	fflush(stdout);
+	pause();
+}
+
 /* touch MEGABYTES of anonymous memory */
 static void memory(long megabytes)
 {
@@ -364,6 +385,8 @@ static void one(char **argv)
 		policy();
 	else if (!strcmp(what, "fork"))
 		children(number(argv[1]));
+	else if (!strcmp(what, "successors"))
+		successors(number(argv[1]));
 	else if (!strcmp(what, "memory"))
 		memory(number(argv[1]));
 	else if (!strcmp(what, "huge"))

@@ -27,6 +27,7 @@ cases! {
     an_update_is_felt,
     an_update_of_devices_replaces_the_program: "runc 1.1.5 takes no devices in an update",
     one_write_kills_all: "runc 1.1.5 signals one process after the other",
+    all_are_killed_without_cgroup_kill: "runc 1.1.5 never has it",
     kill_reaches_those_below: "runc 1.1.5 kills what the version 1 hierarchies list",
     a_delegated_tree_serves_its_user: "runc 1.1.5 wants systemd's delegation",
 }
@@ -374,24 +375,69 @@ fn an_update_of_devices_replaces_the_program(t: &Test) {
     assert!(!opens(), "the update takes it back");
 }
 
-/// Nobody can fork faster than cgroup.kill. Where it cannot be opened, the group is frozen and each process signalled.
-fn one_write_kills_all(t: &Test) {
-    machine(t, "pids");
+/// A container that forks all the time, and its group. In a pid namespace of its own the end of the first process would be
+/// that of all.
+fn forking(t: &Test) -> (Container<'_>, PathBuf) {
+    let tree = machine(t, "pids");
     t.need(Host::get().has_program("strace"), "no strace(1)");
-    // In a pid namespace of its own the end of the first process would be that of all.
-    let bundle = t.sh("while :; do sleep 1000 & sleep 0.02; done");
+    let bundle = t.args(&["/probe", "successors", "4"]).with_probe();
     let c = bundle.without_namespace("pid").started();
+    assert!(wait_until(|| c.stdout().contains("successors=")));
+    let path = cgroup_of(c.pid(), "").expect("a version 2 group");
+    let group = tree.join(path.trim_start_matches('/'));
+    (c, group)
+}
+
+/// Ends the container by a verb under strace(1) with these options; what that has seen.
+fn end_traced(c: &Container<'_>, t: &Test, verb: &str, options: &str) -> String {
     let output = t.dir.join("strace");
-    let view = View::Script(format!(
-        "set -- strace -f -qq -e trace=openat,pidfd_send_signal,kill -o {} \"$@\"",
+    let script = format!(
+        "set -- strace -f -qq {options} -o {} \"$@\"",
         output.display()
-    ));
-    t.call_in(&view, &["delete", "--force", &c.id]).ok();
-    let seen = std::fs::read_to_string(&output).expect("strace has written it");
-    assert!(seen.contains("cgroup.kill\", O_WRONLY"), "{seen}");
-    // The first process has its own, by which it is waited for.
-    let signalled = seen.matches("SIGKILL").count();
-    assert!(signalled <= 1, "one after the other: {seen}");
+    );
+    let args: &[&str] = match verb {
+        "kill" => &["kill", "--all", &c.id, "KILL"],
+        _ => &["delete", "--force", &c.id],
+    };
+    t.call_in(&View::Script(script), args).ok();
+    std::fs::read_to_string(&output).expect("strace has written it")
+}
+
+fn is_empty(group: &std::path::Path) -> bool {
+    let listed = std::fs::read_to_string(group.join("cgroup.procs"));
+    // A deleted container's is gone.
+    listed.is_ok_and(|list| list.is_empty()) || !group.exists()
+}
+
+/// Nobody can fork faster than cgroup.kill.
+fn one_write_kills_all(t: &Test) {
+    for verb in ["kill", "delete"] {
+        let (c, group) = forking(t);
+        let seen = end_traced(&c, t, verb, "-e trace=openat,pidfd_send_signal,kill");
+        assert!(seen.contains("cgroup.kill\", O_WRONLY"), "{verb}: {seen}");
+        // The first process has its own, by which it is waited for.
+        let signalled = seen.matches("SIGKILL").count();
+        assert!(signalled <= 1, "{verb}, one after the other: {seen}");
+        assert!(wait_until(|| is_empty(&group)), "{verb}: some are left");
+        t.call(&["delete", "--force", &c.id]).ok();
+    }
+}
+
+/// On a kernel without that file the group is frozen and each process signalled; what is left of the group is not frozen.
+fn all_are_killed_without_cgroup_kill(t: &Test) {
+    for verb in ["kill", "delete"] {
+        let (c, group) = forking(t);
+        let path = group.join("cgroup.kill").display().to_string();
+        let withheld = format!("-P {path} -e trace=openat -e inject=openat:error=ENOENT");
+        let seen = end_traced(&c, t, verb, &withheld);
+        assert!(seen.contains("(INJECTED)"), "{verb}: {seen}");
+        assert!(wait_until(|| is_empty(&group)), "{verb}: some are left");
+        if verb == "kill" {
+            let frozen = std::fs::read_to_string(group.join("cgroup.freeze"));
+            assert_eq!(frozen.expect("a group").trim(), "0", "it stays frozen");
+        }
+        t.call(&["delete", "--force", &c.id]).ok();
+    }
 }
 
 fn kill_reaches_those_below(t: &Test) {

@@ -35,6 +35,7 @@ mod forget;
 mod full_disk;
 mod hooks;
 mod idmap;
+mod kill_all;
 mod landlock;
 mod lifecycle;
 mod mount;
@@ -96,6 +97,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("forget", forget::cases()),
         ("hooks", hooks::cases()),
         ("idmap", idmap::cases()),
+        ("kill_all", kill_all::cases()),
         ("landlock", landlock::cases()),
         ("lifecycle", lifecycle::cases()),
         ("mount", mount::cases()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Host, Test, View, cases, status_field};
+use crate::harness::{Bundle, Host, Test, View, cases, status_field, wait_until};
 
 cases! {
     single_id,
@@ -18,6 +18,7 @@ cases! {
     limit_is_refused_or_downgraded,
     limit_of_processes_without_a_cgroup: "runc drops or refuses it",
     no_limit_needs_no_cgroup,
+    kill_all_without_a_cgroup: "runc 1.1.5 fails",
     state_shows_the_owner: "runc 1.1.5 finds no name for it",
     rlimits_within_the_callers: "runc 1.1.5 is not compared there",
     hostname_network_and_mounts,
@@ -281,6 +282,38 @@ fn no_limit_needs_no_cgroup(t: &Test) {
         json!({"devices": [{"allow": false, "access": "rwm"}]}),
     );
     assert_eq!(bundle.run().ok().text(), "ran");
+}
+
+/// Without one only the first process is known. In a pid namespace its end is that of all.
+fn kill_all_without_a_cgroup(t: &Test) {
+    let started = |own_pids: bool| {
+        let bundle = plain(
+            t,
+            "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done",
+        );
+        let c = match own_pids {
+            true => bundle.started(),
+            // The kernel gives such a user no /proc of the host's processes.
+            false => bundle.without_namespace("pid").unmount("/proc").started(),
+        };
+        assert!(wait_until(|| c.stdout().contains("ready")));
+        c
+    };
+    for (own_pids, signal, all) in [
+        (true, "KILL", true),
+        (true, "TERM", false),
+        (false, "KILL", false),
+    ] {
+        let c = started(own_pids);
+        let said = t
+            .call_in(&one(t), &["kill", "--all", &c.id, signal])
+            .ok()
+            .stderr;
+        let told = said.contains("no cgroup, so only its first process");
+        assert_eq!(told, !all, "{signal}: {said}");
+        c.wait_stopped();
+        c.delete();
+    }
 }
 
 fn state_shows_the_owner(t: &Test) {

@@ -1,10 +1,9 @@
-//! Joining, freezing and killing: what acts on the container's processes as a whole.
+//! Joining, freezing and listing: what acts on the container's processes as a whole.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use lockstep_abi::errno::Errno;
-use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_plan::cgroup::Version;
@@ -145,63 +144,10 @@ impl Cgroup {
         self.main_dir()
             .map_or(Ok(Vec::new()), |dir| pids_below(&dir.path))
     }
-
-    /// Sends a signal to every process. One that ends meanwhile is no error.
-    pub fn signal_all(&self, signal: i32) -> Result<(), Error> {
-        for pid in self.pids()? {
-            signal_one(pid, signal)?;
-        }
-        Ok(())
-    }
-
-    /// Kills every process, also one that forks as fast as it can. It does not wait for their end.
-    pub fn kill_all(&self) -> Result<(), Error> {
-        if let Some(dir) = self.unified_dir() {
-            let path = format!("{}/cgroup.kill", dir.path);
-            match kernel::file::write(CWD, path, b"1") {
-                Ok(()) => return self.release_frozen(),
-                // KERNEL(5.14): before it, and in a directory that is gone, there is no such file.
-                Err(call) if call.is(&GONE) => {}
-                // A threaded cgroup: its processes belong to the domain above.
-                Err(call) if call.is(&[Errno::EOPNOTSUPP.0]) => {}
-                Err(call) => return Err(Error::call("cannot kill the container", call)),
-            }
-        }
-        // Frozen, so that nothing forks between the listing and the signal. A freezer that does not
-        // come to rest must not keep the container alive.
-        let freezer = self.freezer();
-        let frozen = freezer.is_ok() && self.freeze().is_ok();
-        let result = self.signal_all(SIGKILL);
-        if frozen || freezer.is_ok() {
-            self.release_frozen()?;
-        }
-        result
-    }
-
-    /// A process that a v1 freezer holds does not even die.
-    fn release_frozen(&self) -> Result<(), Error> {
-        let Some(dir) = self.with("freezer") else {
-            return Ok(());
-        };
-        match kernel::file::write(CWD, format!("{}/freezer.state", dir.path), b"THAWED") {
-            Err(call) if !call.is(&GONE) => Err(Error::call("cannot thaw the container", call)),
-            _ => Ok(()),
-        }
-    }
 }
 
 fn forbidden(error: &Error) -> bool {
     error.refused().is_some_and(|call| call.is(&FORBIDDEN))
-}
-
-pub(super) fn signal_one(pid: i32, signal: i32) -> Result<(), Error> {
-    match kernel::process::kill(pid, signal) {
-        Err(call) if !call.is(&[Errno::ESRCH.0]) => Err(Error::call(
-            "cannot signal a process of the container",
-            call,
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn busy(error: &Error) -> bool {

@@ -14,6 +14,7 @@ pub(crate) mod driver;
 mod oom;
 mod remove;
 mod room;
+mod signal;
 mod stats;
 pub mod systemd;
 mod usage;

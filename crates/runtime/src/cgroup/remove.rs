@@ -7,7 +7,7 @@ use lockstep_abi::signal::SIGKILL;
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 
-use super::{Cgroup, DirState, Error, GONE, control, systemd};
+use super::{Cgroup, DirState, Error, GONE, control, signal, systemd};
 
 /// Waits after a refusal: a killed process leaves its cgroup a moment after its parent has learnt of
 /// its end. About two seconds in all.
@@ -88,7 +88,7 @@ impl Cgroup {
         }
         for dir in ours {
             for pid in control::pids_below(&dir.path)? {
-                control::signal_one(pid, SIGKILL)?;
+                signal::signal_one(pid, SIGKILL)?;
             }
         }
         Ok(())

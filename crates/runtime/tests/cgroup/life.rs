@@ -25,6 +25,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("freeze_stops_a_counter", freeze_stops_a_counter),
     ("kill_all_spares_nobody", kill_all_spares_nobody),
     ("kill_all_reaches_the_frozen", kill_all_reaches_the_frozen),
+    (
+        "a_signal_leaves_the_frozen_so",
+        a_signal_leaves_the_frozen_so,
+    ),
     ("pids_lists_nested_ones", pids_lists_nested_ones),
     (
         "delete_takes_what_the_container_made",
@@ -163,6 +167,27 @@ fn kill_all_reaches_the_frozen(stage: &Stage) -> Result<(), Skip> {
     container.cgroup.freeze().unwrap();
     container.cgroup.kill_all().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert!(!container.cgroup.frozen().unwrap(), "nobody can use it");
+    container.cgroup.delete(false).unwrap();
+    assert!(container.is_gone());
+    Ok(())
+}
+
+fn a_signal_leaves_the_frozen_so(stage: &Stage) -> Result<(), Skip> {
+    let mut container = stage.container("{}");
+    // Without a handler version 2 would end it at once.
+    let file = format!("/tmp/{}-trapped", stage.base);
+    let script = format!("trap 'exit 7' TERM; : > {file}; while :; do sleep 0.01; done");
+    let mut child = container.spawn(&script);
+    eventually("it has its handler", || Path::new(&file).exists());
+    container.cgroup.freeze().unwrap();
+    container.cgroup.signal_all(15).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(container.cgroup.frozen().unwrap());
+    assert!(child.try_wait().unwrap().is_none());
+    container.cgroup.thaw().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    fs::remove_file(&file).unwrap();
     container.cgroup.delete(false).unwrap();
     assert!(container.is_gone());
     Ok(())
