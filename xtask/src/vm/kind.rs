@@ -78,6 +78,7 @@ const LINUX_6_1: &[Feature] = &[
         "perl -e 'exit(syscall(444, 0, 0, 1) != 2)'",
     ),
 ];
+const CRIU: &[Feature] = &[feature("a criu that works on this kernel", "criu check")];
 const NO_LABELS: &[Feature] = &[feature(
     "neither AppArmor nor SELinux",
     "! grep -qwE 'apparmor|selinux' $LSM",
@@ -206,11 +207,13 @@ pub(crate) const KINDS: &[Kind] = &[
         kernel: Some(NEW),
         sampled: true,
         words: "lsm=landlock,lockdown,yama,integrity,bpf",
-        has: &[EVERY, LINUX_6_12, NO_LABELS, CGROUP_V2, SCRIPT],
+        has: &[EVERY, LINUX_6_12, NO_LABELS, CGROUP_V2, SCRIPT, CRIU],
         tests: &[
             "lockstep-kernel calls bpf::",
             "lockstep-runtime cgroup",
             "lockstep-runc spec cgroup",
+            "lockstep-runc spec kill_all::",
+            "lockstep-runc spec checkpoint",
             "lockstep-runc spec update::",
             "lockstep-runc spec landlock::",
             "lockstep-runc spec mount::",
@@ -256,6 +259,7 @@ pub(crate) const KINDS: &[Kind] = &[
             "lockstep-runc spec systemd",
             "lockstep-runc spec forgotten::vm::linux.cgroupsPath",
             "lockstep-runc spec cgroup",
+            "lockstep-runc spec kill_all::",
             "lockstep-runc spec update",
         ],
     },
@@ -270,6 +274,7 @@ pub(crate) const KINDS: &[Kind] = &[
             "lockstep-kernel calls bpf::",
             "lockstep-runtime cgroup",
             "lockstep-runc spec cgroup",
+            "lockstep-runc spec kill_all::",
             "lockstep-runc spec update::",
             "lockstep-runc spec landlock::",
             "lockstep-runc spec old_kernel::",
