@@ -31,6 +31,10 @@ impl Runtime<'_> {
             return Err(Error::new(Kind::WrongState, text));
         };
         self.criu_is_possible(&stored, proc.as_fd())?;
+        // Before it has gone: it could not be restored.
+        for pid in Cgroup::open(&stored.cgroup).pids()? {
+            criu::check_label(proc.as_fd(), &stored.spec, &pid.to_string())?;
+        }
         let directories = Directories::open(&request.criu, true, LOG)?;
         if let Some(parent) = &request.parent {
             check_parent(&directories.images, parent)?;
@@ -58,10 +62,14 @@ impl Runtime<'_> {
         criu.need(request.pre_dump, request.criu.lazy_pages)?;
         criu.lock_network(&request.criu, &mut options);
         criu.order(asked, &options, self.warn, &mut |moment| {
-            if let ("status-ready", Some(status)) = (moment.name, request.status.take()) {
-                file::write_fd(&status, &[0]).during(|| "--status-fd".into())?;
+            match moment.name {
+                "status-ready" => request.status.take().map_or(Ok(()), |status| {
+                    file::write_fd(&status, &[0]).during(|| "--status-fd".into())
+                }),
+                // All is saved and nobody killed: what is refused now runs on.
+                "post-dump" => criu::check_saved_label(directories.images.as_fd(), &stored.spec),
+                _ => Ok(()),
             }
-            Ok(())
         })?;
         if request.leave_running || request.pre_dump {
             return Ok(());

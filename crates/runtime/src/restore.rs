@@ -287,7 +287,7 @@ fn name_cgroups(prepared: &Prepared, pid: i32, options: &mut Options) -> Result<
     Ok(())
 }
 
-/// Every process has what the configuration promises of all: no_new_privs and a filter. The images decide the rest.
+/// Every thread has what the configuration promises of all: no_new_privs, a filter, the label. The images decide the rest.
 fn check_confinement(prepared: &Prepared, cgroup: &Cgroup, criu: i32) -> Result<()> {
     let process = prepared.stored.spec.process.as_ref();
     let promised = [
@@ -302,15 +302,22 @@ fn check_confinement(prepared: &Prepared, cgroup: &Cgroup, criu: i32) -> Result<
             "/linux/seccomp",
         ),
     ];
+    let proc = prepared.proc.as_fd();
     for pid in cgroup.pids()?.into_iter().filter(|pid| *pid != criu) {
-        let text = status_of(prepared, pid)?;
-        let lacks = |line: &str| !text.lines().any(|other| other == line);
-        if let Some((_, line, field)) = promised.iter().find(|(is, line, _)| *is && lacks(line)) {
-            let text = format!(
-                "the checkpoint has a process without {:?}",
-                line.replace('\t', " ")
-            );
-            return Err(Error::new(Kind::Invalid, text).asked(*field));
+        let threads = file::list(proc, format!("{pid}/task"));
+        for tid in threads.during(|| format!("threads of process {pid}"))? {
+            let thread = format!("{pid}/task/{tid}");
+            let text = status_of(prepared, &thread)?;
+            let lacks = |line: &str| !text.lines().any(|other| other == line);
+            if let Some((_, line, field)) = promised.iter().find(|(is, line, _)| *is && lacks(line))
+            {
+                let text = format!(
+                    "the checkpoint has a process without {:?}",
+                    line.replace('\t', " ")
+                );
+                return Err(Error::new(Kind::Invalid, text).asked(*field));
+            }
+            criu::check_label(proc, &prepared.stored.spec, &thread)?;
         }
     }
     Ok(())
@@ -323,7 +330,7 @@ fn lost_ambient(prepared: &Prepared, pid: i32) -> Result<Option<Downgrade>> {
     if sets.is_none_or(|sets| sets.ambient.is_empty()) {
         return Ok(None);
     }
-    let text = status_of(prepared, pid)?;
+    let text = status_of(prepared, &pid.to_string())?;
     let lost = text.lines().any(|line| line == "CapAmb:\t0000000000000000");
     Ok(lost.then(|| Downgrade {
         because: "/process/capabilities/ambient".into(),
@@ -332,9 +339,9 @@ fn lost_ambient(prepared: &Prepared, pid: i32) -> Result<Option<Downgrade>> {
     }))
 }
 
-fn status_of(prepared: &Prepared, pid: i32) -> Result<String> {
-    let text = file::read_at_once(prepared.proc.as_fd(), format!("{pid}/status"), 1 << 16);
-    let text = text.during(|| format!("asking for process {pid}"))?;
+fn status_of(prepared: &Prepared, process: &str) -> Result<String> {
+    let text = file::read_at_once(prepared.proc.as_fd(), format!("{process}/status"), 1 << 16);
+    let text = text.during(|| format!("asking for process {process}"))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

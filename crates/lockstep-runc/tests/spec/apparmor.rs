@@ -2,7 +2,8 @@
 
 use lockstep_profile::apparmor::PROGRAM;
 
-use crate::harness::{Host, Output, Test, View, cases, wait_until};
+use super::checkpoint::{images, need_criu, nobody_is_left, said, strict_is_gone};
+use crate::harness::{Container, Host, Output, Test, View, cases, wait_until};
 
 cases! {
     refuses_and_allows,
@@ -15,6 +16,7 @@ cases! {
     stacked,
     under_a_confined_caller,
     the_program_s_profile_lets_engines_stop,
+    of_a_restored_container: "runc 1.1.5 restores an unconfined process whatever its configuration says",
 }
 
 fn is_on() -> bool {
@@ -221,4 +223,62 @@ fn the_program_s_profile_lets_engines_stop(t: &Test) {
     t.host("apparmor_parser", &["--remove", &file]);
     stopped.ok();
     c.wait_stopped();
+}
+
+/// A program that writes the two files each time that it is asked to.
+const WRITE_AGAIN: &str =
+    "trap 'for f in denied allowed; do (echo x > /$f) 2>/dev/null; echo $? >> /said; done' USR1
+    echo ready >> /said; while :; do sleep 0.1; done";
+
+/// Whether each was refused, and how often it was asked before.
+#[track_caller]
+fn writes(c: &Container<'_>) -> Vec<String> {
+    assert!(wait_until(|| said(c).starts_with("ready\n")));
+    let before = said(c).lines().count();
+    c.kill("USR1").ok();
+    assert!(wait_until(|| said(c).lines().count() == before + 2));
+    said(c).lines().skip(before).map(str::to_owned).collect()
+}
+
+fn of_a_restored_container(t: &Test) {
+    let own = Profile::load(t, "", "signal, deny /denied w,");
+    let other = Profile::load(t, "-other", "signal, deny /allowed w,");
+    need_criu(t);
+    let bundle = t
+        .sh(WRITE_AGAIN)
+        .set("/process/apparmorProfile", &*own.name);
+    let c = bundle.started();
+    assert_eq!(writes(&c), ["1", "0"]);
+    let saved = images(t, "images");
+    c.call("checkpoint", &["--image-path", &saved]).ok();
+    let again = bundle.restored(&["--image-path", &saved]);
+    assert_eq!(label_of(again.pid()), format!("{} (enforce)", own.name));
+    assert_eq!(writes(&again), ["1", "0"]);
+    again.delete_by_force();
+    // With the profile of another configuration, where criu is asked for it.
+    let bundle = bundle.set("/process/apparmorProfile", &*other.name);
+    let restore = |more: &[&str]| {
+        let options = [&["--detach", "--image-path", &saved], more].concat();
+        bundle.begin_restore(&options).wait()
+    };
+    restore(&[]).fails_with(&[&own.name, &other.name, "/process/apparmorProfile"]);
+    strict_is_gone(t, &bundle);
+    assert!(nobody_is_left(&bundle));
+    let asked = format!("apparmor:{}", other.name);
+    let again = bundle.restored(&["--image-path", &saved, "--lsm-profile", &asked]);
+    assert_eq!(writes(&again), ["0", "1"]);
+    again.delete_by_force();
+    // Of an unconfined process.
+    let bundle = t.sh(WRITE_AGAIN);
+    let c = bundle.started();
+    assert_eq!(writes(&c), ["0", "0"]);
+    let saved = images(t, "unconfined");
+    c.call("checkpoint", &["--image-path", &saved]).ok();
+    let bundle = bundle.set("/process/apparmorProfile", &*own.name);
+    let output = bundle
+        .begin_restore(&["--detach", "--image-path", &saved])
+        .wait();
+    output.fails_with(&["unconfined", &own.name, "/process/apparmorProfile"]);
+    strict_is_gone(t, &bundle);
+    assert!(nobody_is_left(&bundle));
 }

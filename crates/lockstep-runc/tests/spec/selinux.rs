@@ -3,6 +3,7 @@
 
 use crate::harness::{Bundle, Host, Output, Test, cases, mounts_of, wait_until};
 
+use super::checkpoint::{images, need_criu, nobody_is_left, strict_is_gone};
 use super::terminal::Console;
 
 /// A container's process and its files: the pair of categories tells it from other containers.
@@ -28,6 +29,7 @@ cases! {
     terminal_is_its_own,
     no_new_privs_without_the_permission,
     file_that_is_no_entry_refused,
+    of_a_restored_container: "runc 1.1.5 restores a process without its label",
 }
 
 fn is_on() -> bool {
@@ -332,4 +334,37 @@ fn file_that_is_no_entry_refused(t: &Test) {
     );
     let output = bundle.run();
     output.fails_with(&["permission denied", "entrypoint", PROCESS]);
+}
+
+/// A criu that was built with SELinux brings the label back; one that was not is refused before the container has gone.
+fn of_a_restored_container(t: &Test) {
+    need(t);
+    need_criu(t);
+    let script = "echo ready > /said; while :; do sleep 0.1; done";
+    let bundle = confined(t, t.sh(script));
+    let c = bundle.started();
+    assert!(wait_until(|| c.rootfs.join("said").exists()));
+    let (pid, saved) = (c.pid(), images(t, "images"));
+    let output = c.call("checkpoint", &["--image-path", &saved]);
+    if output.code == 0 {
+        let again = bundle.restored(&["--image-path", &saved]);
+        assert_eq!(label_of(again.pid()), PROCESS);
+    } else {
+        output.fails_with(&["does not save", PROCESS, "/process/selinuxLabel"]);
+        assert_eq!((c.pid(), &*c.status()), (pid, "running"));
+        assert_eq!(label_of(pid), PROCESS);
+    }
+    // Of a process without it.
+    let bundle = t.sh(script);
+    let c = bundle.started();
+    assert!(wait_until(|| c.rootfs.join("said").exists()));
+    let saved = images(t, "unlabelled");
+    c.call("checkpoint", &["--image-path", &saved]).ok();
+    let bundle = bundle.set("/process/selinuxLabel", PROCESS);
+    let output = bundle
+        .begin_restore(&["--detach", "--image-path", &saved])
+        .wait();
+    output.fails_with(&["and not", PROCESS, "/process/selinuxLabel"]);
+    strict_is_gone(t, &bundle);
+    assert!(nobody_is_left(&bundle));
 }

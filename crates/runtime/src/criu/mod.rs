@@ -8,6 +8,7 @@
 //! criu is a program of the host. It runs outside of the container, with the caller's rights.
 
 mod fit;
+mod label;
 mod log;
 mod message;
 mod mounts;
@@ -23,6 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub(crate) use fit::check as check_fit;
+pub(crate) use label::{check as check_label, check_saved as check_saved_label};
 pub(crate) use message::{Kind, Options, field};
 pub(crate) use mounts::{Dumped, Restored, Table};
 pub(crate) use streams::Streams;
