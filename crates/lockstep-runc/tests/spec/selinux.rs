@@ -1,7 +1,7 @@
 //! `process.selinuxLabel` and `linux.mountLabel`, by what the kernel lets a labelled process do: under a permissive
 //! policy everything, under an enforcing one its own files alone.
 
-use crate::harness::{Bundle, Host, Output, Test, cases, mounts_of, wait_until};
+use crate::harness::{Bundle, Host, Output, Test, View, cases, mounts_of, wait_until};
 
 use super::checkpoint::{images, need_criu, nobody_is_left, strict_is_gone};
 use super::terminal::Console;
@@ -9,6 +9,7 @@ use super::terminal::Console;
 /// A container's process and its files: the pair of categories tells it from other containers.
 pub(super) const PROCESS: &str = "system_u:system_r:container_t:s0:c17,c42";
 pub(super) const FILES: &str = "system_u:object_r:container_file_t:s0:c17,c42";
+const SHARED_FILES: &str = "system_u:object_r:container_file_t:s0";
 const OTHERS_FILES: &str = "system_u:object_r:container_file_t:s0:c17,c43";
 
 cases! {
@@ -26,7 +27,9 @@ cases! {
     mount_label_is_what_may_be_written,
     in_a_user_namespace,
     session_keyring_is_its_own,
+    session_keyring_of_another_label,
     terminal_is_its_own,
+    terminal_is_for_its_label_alone,
     no_new_privs_without_the_permission,
     file_that_is_no_entry_refused,
     of_a_restored_container: "runc 1.1.5 restores a process without its label",
@@ -47,9 +50,22 @@ pub(super) fn enforcing() -> bool {
     std::fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1")
 }
 
+/// Labels all that is there, but for links: those of programs other tests have as well, at the same time, and so they are
+/// for every container.
 pub(super) fn chcon(t: &Test, label: &str, path: &std::path::Path) {
     let path = path.display().to_string();
-    t.host("chcon", &["-h", "-R", label, &path]);
+    let links = [
+        "-type",
+        "l",
+        "-exec",
+        "chcon",
+        "-h",
+        SHARED_FILES,
+        "{}",
+        "+",
+    ];
+    let others = [",", "!", "-type", "l", "-exec", "chcon", label, "{}", "+"];
+    t.host("find", &[&[&*path], &links[..], &others[..]].concat());
 }
 
 /// Labels the root file system, whose programs are links that other tests have as well.
@@ -289,11 +305,34 @@ fn session_keyring_is_its_own(t: &Test) {
     let output = bundle.run().ok();
     let name = format!("_ses.{}", bundle.id);
     assert!(output.value("keyring").contains(&name), "{}", output.stdout);
-    // A keyring with the runtime's label is out of its reach, or in it where nothing is enforced.
-    let bundle = confined(t, t.args(&["/probe", "keyring"]).with_probe());
-    let output = bundle.options(&["--no-new-keyring"]).run().ok();
-    let keyring = output.value("keyring");
-    assert!(!keyring.contains("_ses.ls"), "{keyring}");
+}
+
+/// What a program sees of its session keyring where the runtime makes none and its caller has one: a name, or an errno.
+fn keyring_of_the_caller(t: &Test, bundle: &Bundle<'_>) -> (String, String) {
+    let name = format!("caller-{}", bundle.id);
+    bundle.write();
+    let dir = bundle.dir().display().to_string();
+    let args = ["run", "--no-new-keyring", "--bundle", &dir, &bundle.id];
+    let mut call = t.invocation(&args, &View::Plain);
+    // keyctl(2), KEYCTL_JOIN_SESSION_KEYRING
+    let join = "syscall(250, 1, my $name = shift) > 0 or die $!; exec @ARGV";
+    let wrapper = ["perl", "-e", join, &name].map(str::to_owned);
+    call.argv.splice(0..0, wrapper);
+    let output = call.start().wait().ok();
+    (name, output.value("keyring").to_owned())
+}
+
+/// Why the container's own one bears the container's label: one of the runtime's label is out of its reach.
+fn session_keyring_of_another_label(t: &Test) {
+    need(t);
+    let program = || t.args(&["/probe", "keyring"]).with_probe();
+    let (name, seen) = keyring_of_the_caller(t, &program());
+    assert!(seen.contains(&name), "without a label: {seen}");
+    let (name, seen) = keyring_of_the_caller(t, &confined(t, program()));
+    match enforcing() {
+        true => assert_eq!(seen, "-13"),
+        false => assert!(seen.contains(&name), "{seen}"),
+    }
 }
 
 fn terminal_is_its_own(t: &Test) {
@@ -313,13 +352,49 @@ fn terminal_is_its_own(t: &Test) {
     );
 }
 
+/// All that another label needs to get to the terminal is for every container, but for the terminal.
+fn terminal_is_for_its_label_alone(t: &Test) {
+    need(t);
+    let console = Console::listen(t, "console");
+    let bundle = t.sleeper().with_probe().set("/process/terminal", true);
+    let bundle = confined(t, bundle.unmount("/dev"));
+    chcon(t, SHARED_FILES, &bundle.rootfs());
+    let bundle = bundle.options(&["--console-socket", &console.option()]);
+    let c = bundle.started();
+    let _terminal = console.terminal();
+    let paths = ["/dev", "/dev/console"];
+    assert_eq!(labels_in(t, c.pid(), &paths), [SHARED_FILES, FILES]);
+    let opens = |label: &str| {
+        let open = ["/probe", "open", "/dev/console", "2"];
+        let output = c.exec(&["--process-label", label], &open).ok();
+        output.value("open").to_owned()
+    };
+    assert_eq!(opens(PROCESS), "0");
+    let refused = if enforcing() { "-13" } else { "0" };
+    let other = "system_u:system_r:container_t:s0:c17,c43";
+    assert_eq!(opens(other), refused);
+}
+
 fn no_new_privs_without_the_permission(t: &Test) {
     need(t);
     t.need(enforcing(), "a permissive policy refuses nothing");
     // The kernel's domain may become this one, but for a process that gained no_new_privs.
     let label = "system_u:system_r:udev_t:s0";
-    let output = t.sh("true").set("/process/selinuxLabel", label).run();
-    output.fails_with(&["operation not permitted", "nnp_transition", label]);
+    let bundle = |no_new_privs: bool| {
+        let bundle = t.args(&["/bin/busybox", "sleep", "1000"]);
+        own_files(t, &bundle);
+        // What it reads, and what one enters it by.
+        chcon(t, "system_u:object_r:usr_t:s0", &bundle.rootfs());
+        let program = bundle.rootfs().join("bin/busybox");
+        chcon(t, "system_u:object_r:udev_exec_t:s0", &program);
+        let bundle = bundle.set("/process/noNewPrivileges", no_new_privs);
+        bundle.set("/process/selinuxLabel", label)
+    };
+    let refused = bundle(true).run();
+    refused.fails_with(&["operation not permitted", "nnp_transition", label]);
+    let c = bundle(false).started();
+    assert!(!c.stderr().contains("nnp_transition"), "{}", c.stderr());
+    assert_eq!(label_of(c.pid()), label);
 }
 
 fn file_that_is_no_entry_refused(t: &Test) {
