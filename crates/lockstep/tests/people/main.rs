@@ -38,6 +38,7 @@ mod record;
 mod restart;
 mod secret;
 mod secrets;
+mod selinux;
 mod session;
 mod stream;
 mod user;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         ("record", record::CASES),
         ("restart", restart::CASES),
         ("secrets", secrets::CASES),
+        ("selinux", selinux::CASES),
         ("session", session::CASES),
         ("stream", stream::CASES),
         ("user", user::CASES),
@@ -110,6 +112,12 @@ fn main() -> ExitCode {
             if Sample::takes_point(&name) {
                 trials.push(stage::trial(name, *body));
             }
+        }
+    }
+    for (name, body) in selinux::ALONE {
+        let name = format!("selinux::{name}");
+        if Sample::takes_point(&name) {
+            trials.push(stage::trial_alone(name, *body));
         }
     }
     stage::run(trials)

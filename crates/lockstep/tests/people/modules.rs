@@ -18,13 +18,14 @@ cases![
     selinux_levels_are_one_container_s_on_the_host,
     selinux_of_an_ordinary_user,
     selinux_label_options,
+    selinux_label_type,
     selinux_volumes,
     selinux_relabelling_follows_nothing,
     selinux_terminal_and_memory,
     selinux_an_ordinary_life,
 ];
 
-fn first_line(path: &str) -> String {
+pub(crate) fn first_line(path: &str) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -36,13 +37,19 @@ pub(crate) fn need_apparmor(t: &Stage) -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn need_selinux(t: &Stage) {
-    let label = "system_u:system_r:container_t:s0";
-    let known = std::fs::write("/sys/fs/selinux/context", label).is_ok();
-    t.need(known, "SELinux is off, or its policy has no container_t");
+pub(crate) fn need_selinux(t: &Stage) {
+    t.need(
+        knows_containers(),
+        "SELinux is off, or its policy has no container_t",
+    );
 }
 
-fn enforcing() -> bool {
+pub(crate) fn knows_containers() -> bool {
+    let label = "system_u:system_r:container_t:s0";
+    std::fs::write("/sys/fs/selinux/context", label).is_ok()
+}
+
+pub(crate) fn enforcing() -> bool {
     first_line("/sys/fs/selinux/enforce") == "1"
 }
 
@@ -164,24 +171,51 @@ fn apparmor_without_a_parser_is_seen(t: &Stage) {
     assert_eq!(output.text(), "unconfined");
 }
 
+/// What whoever has a user namespace may do there and the default profile refuses, and last what it does not.
+pub(crate) const WITHOUT_ROOT: [&str; 5] = [
+    "run",
+    "--rm",
+    "--cap-add=ALL",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=unmask=ALL",
+];
+pub(crate) const DOORS: &str = "cat /proc/self/attr/current; cat /proc/keys > /dev/null && echo keys; \
+    echo 1 > /proc/sys/net/ipv4/ip_forward && echo forwards; mount -t tmpfs none /tmp && echo mounted; \
+    echo x > /tmp/file && echo wrote";
+
+#[track_caller]
+pub(crate) fn doors_are_open(said: &str) {
+    assert_eq!(said, "unconfined\nkeys\nforwards\nmounted\nwrote");
+}
+
+#[track_caller]
+pub(crate) fn doors_are_shut(said: &str) {
+    let (label, rest) = said.split_once('\n').expect("two lines");
+    let confined = label.starts_with("lockstep-default-") && label.ends_with(" (enforce)");
+    assert!(confined, "{said}");
+    assert_eq!(rest, "wrote");
+}
+
 fn apparmor_of_an_ordinary_user(t: &Stage) {
     let _alone = need_apparmor(t);
     remove_profile();
-    let args = ["run", "--rm", "host:", "cat", "/proc/self/attr/current"];
-    let run = || output(t.user_command(None, &args), b"");
+    let run = |more: &[&str]| {
+        let args = [&WITHOUT_ROOT, more, &["host:", "sh", "-c", DOORS]].concat();
+        output(t.user_command(None, &args), b"")
+    };
     // A user may not load it, and is told.
-    let without = run();
+    let without = run(&[]);
     assert!(
         without.stderr.contains("root has not loaded it"),
         "{without:?}"
     );
-    assert_eq!(without.text(), "unconfined");
+    doors_are_open(&without.text());
     // Once a container of root has, the user's are confined too.
     t.sh(&[], "true").text();
-    let with = run();
+    let with = run(&[]);
     assert!(!with.stderr.contains("AppArmor"), "{with:?}");
-    let label = with.text();
-    assert!(label.starts_with("lockstep-default-"), "{label}");
+    doors_are_shut(&with.text());
+    doors_are_open(&run(&["--security-opt=apparmor=unconfined"]).text());
 }
 
 fn selinux_keeps_containers_apart(t: &Stage) {
@@ -202,9 +236,7 @@ fn selinux_keeps_containers_apart(t: &Stage) {
     let file = t.dir.join("file");
     std::fs::write(&file, "text\n").expect("own directory");
     let files = labels[0].replace("system_r:container_t", "object_r:container_file_t");
-    let mut chcon = Command::new("chcon");
-    chcon.arg(files).arg(&file);
-    output(chcon, b"").text();
+    chcon(&files, &file);
     let volume = format!("{}:/file", file.display());
     let level = labels[0].split_once(":s0:").expect("a level").1;
     let with = |option: &str| t.sh(&["-v", &volume, "--security-opt", option], "cat /file");
@@ -257,19 +289,75 @@ fn selinux_levels_are_one_container_s_on_the_host(t: &Stage) {
     assert_eq!(all.len(), names.len() + 1, "{all:?}");
 }
 
+/// The options that bind a file of these categories at /NAME. Every user may read it.
+fn labelled(t: &Stage, name: &str, level: &str) -> String {
+    let file = t.dir.join(name);
+    std::fs::write(&file, format!("{name}\n")).expect("own directory");
+    chcon(
+        &format!("system_u:object_r:container_file_t:{level}"),
+        &file,
+    );
+    format!("-v={}:/{name}", file.display())
+}
+
+pub(crate) fn chcon(label: &str, file: &Path) {
+    let mut command = Command::new("chcon");
+    command.arg(label).arg(file);
+    output(command, b"").text();
+}
+
 fn selinux_of_an_ordinary_user(t: &Stage) {
     need_selinux(t);
-    let script = "cat /proc/self/attr/current; echo x > /dev/shm/f && (echo x > /proc/self/oom_score_adj; echo $?)";
-    let run = || {
-        output(
-            t.user_command(None, &["run", "--rm", "host:", "sh", "-c", script]),
-            b"",
-        )
+    let (own, other) = (
+        labelled(t, "own", "s0:c1,c2"),
+        labelled(t, "other", "s0:c1,c3"),
+    );
+    let script =
+        "cat /proc/self/attr/current; echo; echo x > /dev/shm/f && echo wrote; cat /own /other";
+    let run = |option: &str| {
+        let args = [
+            "run",
+            "--rm",
+            &own,
+            &other,
+            "--security-opt",
+            option,
+            "host:",
+            "sh",
+            "-c",
+            script,
+        ];
+        let said = output(t.user_command(None, &args), b"");
+        said.stdout.replace('\0', "").trim_end().to_owned()
     };
-    let said = run().text();
-    let own = "system_u:system_r:container_t:s0:c";
-    assert!(said.starts_with(own), "{said}");
-    assert_ne!(said, run().text());
+    let label = "system_u:system_r:container_t:s0:c";
+    let files = |allowed: &str| {
+        if enforcing() {
+            format!("wrote{allowed}")
+        } else {
+            "wrote\nown\nother".to_owned()
+        }
+    };
+    assert_eq!(
+        run("label=level:s0:c1,c2"),
+        format!("{label}1,c2\n{}", files("\nown"))
+    );
+    assert_eq!(
+        run("label=level:s0:c1,c3"),
+        format!("{label}1,c3\n{}", files("\nother"))
+    );
+    // Each has categories that no other container has.
+    let default = || {
+        let said = run("seccomp=unconfined");
+        let (first, rest) = said.split_once('\n').expect("lines");
+        assert!(first.starts_with(label), "{said}");
+        assert_eq!(rest, files(""));
+        first.to_owned()
+    };
+    assert_ne!(default(), default());
+    let free = run("label=disable");
+    let starter = first_line("/proc/self/attr/current").replace('\0', "");
+    assert_eq!(free, format!("{starter}\nwrote\nown\nother"));
 }
 
 fn selinux_label_options(t: &Stage) {
@@ -284,11 +372,74 @@ fn selinux_label_options(t: &Stage) {
     let own = own.trim_end_matches('\0');
     assert_eq!(current(&["--security-opt", "label=disable"]), own);
     assert_eq!(current(&["--privileged"]), own);
-    let unknown = t.sh(&["--security-opt", "label=type:no_such_t"], "true");
-    assert!(
-        unknown.stderr.contains("policy does not know"),
-        "{unknown:?}"
+    // Who the container is: a word of the policy each, or refused by it.
+    let parts = |words: &str| {
+        let words: Vec<String> = words
+            .split(' ')
+            .map(|word| format!("--security-opt=label={word}"))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut options = vec!["--security-opt=label=level:s0:c1,c2"];
+        options.extend(words);
+        t.sh(&options, "cat /proc/self/attr/current")
+    };
+    let user = parts("user:unconfined_u").text();
+    assert_eq!(
+        user.trim_end_matches('\0'),
+        "unconfined_u:system_r:container_t:s0:c1,c2"
     );
+    for (words, label) in [
+        ("type:no_such_t", "system_u:system_r:no_such_t:s0:c1,c2"),
+        ("user:user_u", "user_u:system_r:container_t:s0:c1,c2"),
+        ("role:sysadm_r", "system_u:sysadm_r:container_t:s0:c1,c2"),
+        (
+            "user:root role:sysadm_r",
+            "root:sysadm_r:container_t:s0:c1,c2",
+        ),
+    ] {
+        let refused = parts(words).refused(125);
+        let told = refused.contains("policy does not know") && refused.contains(label);
+        assert!(told, "{words}: {refused}");
+    }
+    // A pair that the policy has: what becomes of it in that role is the type's to say.
+    let pair = parts("user:root role:sysadm_r type:setfiles_t");
+    let label = "root:sysadm_r:setfiles_t:s0:c1,c2";
+    match enforcing() {
+        true => assert!(pair.stderr.contains(label), "{pair:?}"),
+        false => assert_eq!(pair.text().trim_end_matches('\0'), label),
+    }
+}
+
+/// Another domain than containers' own may do more.
+fn selinux_label_type(t: &Stage) {
+    need_selinux(t);
+    let bound = |name: &str, label: &str| {
+        let file = t.dir.join(name);
+        chcon(label, &file);
+        format!("-v={}:/{name}", file.display())
+    };
+    std::fs::write(t.dir.join("host"), "host\n").expect("own directory");
+    let host = bound("host", "system_u:object_r:var_lib_t:s0");
+    // A program by which both domains are entered.
+    std::fs::copy("/bin/busybox", t.dir.join("busybox")).expect("busybox-static is installed");
+    let shell = bound("busybox", "system_u:object_r:container_file_t:s0");
+    let run = |options: &[&str]| {
+        let script = "cat /proc/self/attr/current; echo; cat /host";
+        let image = ["host:", "/busybox", "sh", "-c", script];
+        t.call(&[&["run", "--rm", &host, &shell], options, &image].concat())
+    };
+    let own = run(&["--security-opt=label=level:s0:c1,c2"]);
+    assert!(own.stdout.contains(":container_t:s0:c1,c2"), "{own:?}");
+    assert_eq!(own.stdout.contains("host"), !enforcing(), "{own:?}");
+    let more = run(&["--security-opt=label=type:kernel_t"]).text();
+    let both = more.contains(":kernel_t:s0:c") && more.ends_with("host");
+    assert!(both, "{more}");
+    // With no_new_privs the domain is the starter's, or one that the policy names for that.
+    let bound = run(&["--security-opt=label=type:udev_t"]);
+    match enforcing() {
+        true => assert!(bound.stderr.contains("nnp_transition"), "{bound:?}"),
+        false => assert_eq!(bound.code, 0, "{bound:?}"),
+    }
 }
 
 fn selinux_volumes(t: &Stage) {

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
 
 use crate::suite::{self, Skip, Watched};
 
@@ -256,13 +256,29 @@ pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
     suite::run(trials, || end_of_run(&before))
 }
 
+/// Held by every test; by one that changes the machine for all, alone.
+static MACHINE: RwLock<()> = RwLock::new(());
+
 /// A test on a stage of its own, which it must leave as it was.
 pub(crate) fn trial(name: String, body: impl FnOnce(&Stage) + Send + 'static) -> Trial {
     Trial::test(name.clone(), move || {
-        let stage = Stage::set(&name);
-        let ending = suite::attempt(|| body(&stage));
-        ending.told(&name, &stage.finish())
+        let _machine = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        perform(&name, body)
     })
+}
+
+/// A test beside which no other of this run takes place.
+pub(crate) fn trial_alone(name: String, body: impl FnOnce(&Stage) + Send + 'static) -> Trial {
+    Trial::test(name.clone(), move || {
+        let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        perform(&name, body)
+    })
+}
+
+fn perform(name: &str, body: impl FnOnce(&Stage)) -> Result<(), Failed> {
+    let stage = Stage::set(name);
+    let ending = suite::attempt(|| body(&stage));
+    ending.told(name, &stage.finish())
 }
 
 /// The directory of this run, which holds those of its tests.
