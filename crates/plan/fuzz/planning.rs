@@ -71,7 +71,10 @@ pub(crate) fn check(choice: u8, text: &[u8]) {
         version: 240 + u32::from(choice & 15),
         control_group: "/".into(),
         user: rootless,
-        drivers: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n".into(),
+        machine: systemd::Machine {
+            drivers: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n".into(),
+            bfq: choice & 16 != 0,
+        },
     };
     let layout = &host.cgroup;
     let by_systemd =
@@ -88,7 +91,7 @@ pub(crate) fn check(choice: u8, text: &[u8]) {
             &devices,
             layout,
             rootless,
-            Some(&manager.drivers),
+            Some(&manager.machine),
         ));
     }
     containers(&spec, &host, &planned, layout);
@@ -173,7 +176,10 @@ pub(crate) fn check_host(text: &[u8]) {
         version: systemd_version(version),
         control_group: "/user.slice/user@7.service".into(),
         user: version.contains("user"),
-        drivers: mountinfo.to_owned(),
+        machine: systemd::Machine {
+            drivers: mountinfo.to_owned(),
+            bfq: false,
+        },
     };
     for rootless in [false, true] {
         cgroup::plan(Some(path), "id", None, &[], &layout, rootless)

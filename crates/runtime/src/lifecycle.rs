@@ -307,14 +307,14 @@ impl Runtime<'_> {
         let layout = host::cgroup_layout(proc.as_fd())?;
         let linux = stored.spec.linux.get_or_insert_default();
         let existing = linux.resources.clone().unwrap_or_default();
-        let drivers = stored.cgroup.unit.as_ref().map(|_| systemd::drivers());
+        let machine = stored.cgroup.unit.as_ref().map(|_| systemd::machine());
         let planned = plan_cgroup::update(
             resources,
             &existing,
             &plan_cgroup::default_devices(),
             &layout,
             self.is_rootless(|| host::in_user_namespace(proc.as_fd()))?,
-            drivers.as_deref(),
+            machine.as_ref(),
         )
         .map_err(|e| Error::from(lockstep_plan::Error::new(e.pointer, e.value, e.reason)))
         .map_err(|e| asked_in(e, document))?;

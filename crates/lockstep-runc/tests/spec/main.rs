@@ -56,6 +56,7 @@ mod service;
 mod state;
 mod systemd;
 mod systemd_felt;
+mod systemd_reload;
 mod systemd_user;
 mod terminal;
 mod update;
@@ -118,6 +119,7 @@ fn groups() -> Vec<(&'static str, Vec<harness::Case>)> {
         ("state", state::cases()),
         ("systemd", systemd::cases()),
         ("systemd_felt", systemd_felt::cases()),
+        ("systemd_reload", systemd_reload::cases()),
         ("systemd_user", systemd_user::cases()),
         ("terminal", terminal::cases()),
         ("update", update::cases()),

@@ -23,14 +23,14 @@ cases! {
 }
 
 /// The systemd of the machine. That of a container has process ids of its own, and less to limit.
-fn host(t: &Test) -> Systemd<'_> {
+pub(super) fn host(t: &Test) -> Systemd<'_> {
     let runs = Path::new("/run/systemd/system").exists();
     t.need(runs, "the first process of this machine is not systemd");
     Systemd::of(t)
 }
 
 /// A scope of `lockstep-test.slice`.
-fn scope<'t>(systemd: &Systemd<'t>, bundle: Bundle<'t>) -> Bundle<'t> {
+pub(super) fn scope<'t>(systemd: &Systemd<'t>, bundle: Bundle<'t>) -> Bundle<'t> {
     let path = format!("lockstep-test.slice:test:{}", bundle.id);
     bundle
         .globals(&["--systemd-cgroup"])
@@ -38,12 +38,12 @@ fn scope<'t>(systemd: &Systemd<'t>, bundle: Bundle<'t>) -> Bundle<'t> {
         .set("/linux/cgroupsPath", path)
 }
 
-fn unit(c: &Container<'_>) -> String {
+pub(super) fn unit(c: &Container<'_>) -> String {
     format!("test-{}.scope", c.id)
 }
 
 /// Does it at once, after a reload and after systemd was executed anew.
-fn each_time(systemd: &Systemd<'_>, unit: &str, mut check: impl FnMut(&str)) {
+pub(super) fn each_time(systemd: &Systemd<'_>, unit: &str, mut check: impl FnMut(&str)) {
     for verb in ["", "daemon-reload", "daemon-reexec"] {
         if !verb.is_empty() {
             systemd.call(&["systemctl", verb]);

@@ -3,7 +3,7 @@
 //! Which weight file a kernel has depends on its schedulers (CFQ until 4.20, BFQ, io.cost), so each
 //! weight knows a second file.
 
-use lockstep_oci::runtime::{BlockIo, ThrottleDevice};
+use lockstep_oci::runtime::{BlockIo, ThrottleDevice, WeightDevice};
 
 use super::{Controller, Draft, Error, IfMissing, Version};
 
@@ -11,10 +11,20 @@ use super::{Controller, Draft, Error, IfMissing, Version};
 const MIN_WEIGHT: u16 = 10;
 const MAX_WEIGHT: u16 = 1000;
 
-pub(super) fn limits(draft: &mut Draft<'_>, io: &BlockIo) -> Result<(), Error> {
+pub(super) fn limits(
+    draft: &mut Draft<'_>,
+    io: &BlockIo,
+    old: Option<&BlockIo>,
+) -> Result<(), Error> {
     if let Some(weight) = io.weight.filter(|&w| w != 0) {
-        let to = controller(draft, "blockIO/weight", weight)?;
-        write_weight(draft, to, None, weight, "blockIO/weight")?;
+        let field = "blockIO/weight";
+        let to = controller(draft, field, weight)?;
+        write_weight(draft, to, None, weight, field)?;
+        // BFQ takes the weights of devices away with that.
+        let kept = old.map_or(&[][..], |old| &old.weight_device);
+        for (device, weight) in kept.iter().filter_map(weight_of) {
+            write_weight(draft, to, Some(device), weight, field)?;
+        }
     }
     if let Some(leaf) = io.leaf_weight.filter(|&w| w != 0) {
         write_leaf(draft, None, leaf, "blockIO/leafWeight")?;
@@ -26,7 +36,7 @@ pub(super) fn limits(draft: &mut Draft<'_>, io: &BlockIo) -> Result<(), Error> {
             let value = format!("{}:{}", number.0, number.1);
             return Err(draft.error(&field, value, "neither weight nor leafWeight is given"));
         }
-        if let Some(weight) = device.weight.filter(|&w| w != 0) {
+        if let Some((number, weight)) = weight_of(device) {
             let field = format!("blockIO/weightDevice/{at}/weight");
             let to = controller(draft, &field, weight)?;
             write_weight(draft, to, Some(number), weight, &field)?;
@@ -64,6 +74,11 @@ pub(super) fn limits(draft: &mut Draft<'_>, io: &BlockIo) -> Result<(), Error> {
         "write_iops",
         "wiops",
     )
+}
+
+fn weight_of(device: &WeightDevice) -> Option<((i64, i64), u16)> {
+    let weight = device.weight.filter(|&w| w != 0)?;
+    Some(((device.major, device.minor), weight))
 }
 
 /// The controller is `blkio` on v1 and `io` on v2.

@@ -239,7 +239,7 @@ fn limits(draft: &mut Draft<'_>, new: &Resources, old: &Resources) -> Result<(),
         small::pids(draft, pids)?;
     }
     if let Some(io) = &new.block_io {
-        block_io::limits(draft, io)?;
+        block_io::limits(draft, io, old.block_io.as_ref())?;
     }
     small::hugepages(draft, &new.hugepage_limits)?;
     small::rdma(draft, &new.rdma)?;

@@ -24,8 +24,17 @@ pub struct Manager {
     pub control_group: String,
     /// Whether it is a user's.
     pub user: bool,
+    /// What decides in which words it is told.
+    pub machine: Machine,
+}
+
+/// What of the machine decides how systemd understands what it is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Machine {
     /// Text of `/proc/devices`: systemd knows whole majors by the driver's name only.
     pub drivers: String,
+    /// Whether the kernel has the scheduler BFQ, to whose weights systemd converts (`io.bfq.weight`).
+    pub bfq: bool,
 }
 
 /// A transient unit to start.
@@ -221,11 +230,11 @@ pub(super) fn complete(
     ] {
         unit.properties.push(property(name, Value::Bool(true)));
     }
-    let limits = properties(resources, &Resources::default(), layout);
+    let Machine { drivers, bfq } = &manager.machine;
+    let limits = properties(resources, &Resources::default(), layout, *bfq);
     unit.properties.extend(limits);
     // On v2 the program is ours and stays; on v1 systemd would write its own list over ours.
     if let Devices::List { writes, .. } = &plan.devices {
-        unit.properties
-            .extend(device_list(writes, &manager.drivers));
+        unit.properties.extend(device_list(writes, drivers));
     }
 }

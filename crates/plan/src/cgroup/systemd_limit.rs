@@ -28,7 +28,13 @@ const PERIOD: u64 = 100_000;
 const QUOTA_STEP: u64 = 10_000;
 
 /// The limits that systemd has a property for: those of `new`, completed by what is in force, `old`.
-pub(super) fn properties(new: &Resources, old: &Resources, layout: &Layout) -> Vec<Property> {
+/// `bfq` as in [`super::systemd::Machine`].
+pub(super) fn properties(
+    new: &Resources,
+    old: &Resources,
+    layout: &Layout,
+    bfq: bool,
+) -> Vec<Property> {
     let unified = layout.mode == Mode::V2;
     let mut all = Vec::new();
     if let Some(memory) = &new.memory {
@@ -41,7 +47,7 @@ pub(super) fn properties(new: &Resources, old: &Resources, layout: &Layout) -> V
         all.push(tasks(u64::try_from(limit).unwrap_or(INFINITY)));
     }
     if let Some(io) = &new.block_io {
-        block_io_properties(&mut all, io, unified);
+        block_io_properties(&mut all, io, unified, bfq);
     }
     if unified {
         // Last, as their files are: the last value of a property holds.
@@ -156,10 +162,17 @@ fn sets(all: &mut Vec<Property>, name: &'static str, list: Option<&str>) {
     }
 }
 
-fn block_io_properties(all: &mut Vec<Property>, io: &BlockIo, unified: bool) {
-    let weight = |weight: u16| match unified {
-        true => block_io::io_weight(weight),
-        false => weight.into(),
+/// The weight of systemd (1 to 10000) that it writes as this one of BFQ (1 to 1000; systemd 250), which is not what
+/// runtimes write to `io.weight` for it: it keeps weights up to the default, 100, and makes eleven one above.
+fn told_of_bfq(weight: u64) -> u64 {
+    weight + weight.saturating_sub(100) * 10
+}
+
+fn block_io_properties(all: &mut Vec<Property>, io: &BlockIo, unified: bool, bfq: bool) {
+    let weight = |weight: u16| match (unified, bfq) {
+        (true, true) => told_of_bfq(weight.into()),
+        (true, false) => block_io::io_weight(weight),
+        (false, _) => weight.into(),
     };
     if let Some(given) = io.weight.filter(|&w| w != 0) {
         let name = if unified { "IOWeight" } else { "BlockIOWeight" };
@@ -227,7 +240,7 @@ fn unified_properties(all: &mut Vec<Property>, files: &OrderedMap<String>, old: 
             "memory.low" => push("MemoryLow", size(text)),
             "memory.min" => push("MemoryMin", size(text)),
             "memory.swap.max" => push("MemorySwapMax", size(text)),
-            "cpu.weight" => push("CPUWeight", weight(text)),
+            "cpu.weight" => push("CPUWeight", weight(text, 10_000)),
             "cpu.idle" if text == "1" => {
                 all.push(property_since(IDLE_SINCE, "CPUWeight", Value::Number(0)));
             }
@@ -244,15 +257,16 @@ fn unified_properties(all: &mut Vec<Property>, files: &OrderedMap<String>, old: 
             "cpuset.cpus" => sets(all, "AllowedCPUs", Some(text)),
             "cpuset.mems" => sets(all, "AllowedMemoryNodes", Some(text)),
             "pids.max" => all.extend(number(text).map(tasks)),
-            "io.weight" => io_weights(all, text),
+            "io.weight" => io_weights(all, text, 10_000, |weight| weight),
+            "io.bfq.weight" => io_weights(all, text, 1000, told_of_bfq),
             _ => {}
         }
     }
 }
 
-fn weight(text: &str) -> Option<u64> {
+fn weight(text: &str, most: u64) -> Option<u64> {
     let number = text.trim().parse().ok();
-    number.filter(|weight| (1..=10_000).contains(weight))
+    number.filter(|weight| (1..=most).contains(weight))
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -275,11 +289,15 @@ fn size(text: &str) -> Option<u64> {
 }
 
 /// Lines `100`, `default 100` and `8:0 100`.
-fn io_weights(all: &mut Vec<Property>, text: &str) {
+fn io_weights(all: &mut Vec<Property>, text: &str, most: u64, told: fn(u64) -> u64) {
     let mut of_devices = Vec::new();
     for line in text.lines() {
         let (device, value) = line.split_once(' ').unwrap_or(("default", line));
-        match (device, device.split_once(':'), weight(value)) {
+        match (
+            device,
+            device.split_once(':'),
+            weight(value, most).map(told),
+        ) {
             ("default", _, Some(weight)) => all.push(property("IOWeight", Value::Number(weight))),
             (_, Some((major, minor)), Some(weight)) => {
                 if let (Ok(major), Ok(minor)) = (major.parse(), minor.parse()) {

@@ -50,8 +50,9 @@ pub(super) fn former_properties(
     new: &[Property],
     existing: &Resources,
     layout: &Layout,
+    bfq: bool,
 ) -> Vec<Property> {
-    let former = properties(existing, &Resources::default(), layout);
+    let former = properties(existing, &Resources::default(), layout, bfq);
     let of = |new: &Property| {
         let mut same = former.iter().filter(|old| old.name == new.name);
         let value = match &new.value {

@@ -3,9 +3,10 @@
 use lockstep_oci::runtime::Resources;
 use serde::Serialize;
 
+use super::systemd::{self, Machine};
 use super::undo::{self, former_properties};
 use super::{DeviceRule, Devices, Draft, Enable, Error, IfMissing, Layout, Write};
-use super::{device, limits, systemd, systemd_limit};
+use super::{device, limits, systemd_limit};
 
 /// What `update` does to a running container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,15 +33,14 @@ pub struct Update {
 /// Plans the change of a running container's limits.
 ///
 /// Only what `resources` names is changed; `existing` (what the container was given so far) completes
-/// pairs of which only one half is named. For a container with a unit of systemd `drivers` is the text of
-/// `/proc/devices`, as of [`systemd::Manager`].
+/// pairs of which only one half is named. `machine` is for a container with a unit of systemd.
 pub fn update(
     resources: &Resources,
     existing: &Resources,
     default_devices: &[DeviceRule],
     layout: &Layout,
     rootless: bool,
-    drivers: Option<&str>,
+    machine: Option<&Machine>,
 ) -> Result<Update, Error> {
     let mut draft = Draft::new(layout, "");
     limits(&mut draft, resources, existing)?;
@@ -62,8 +62,8 @@ pub fn update(
         // One that has no form was never in force.
         *former = Some(device::former(&existing.devices, default_devices).unwrap_or_default());
     }
-    if let Some(drivers) = drivers {
-        tell(&mut update, resources, existing, layout, drivers)?;
+    if let Some(machine) = machine {
+        tell(&mut update, resources, existing, layout, machine)?;
     }
     Ok(update)
 }
@@ -74,10 +74,10 @@ fn tell(
     resources: &Resources,
     existing: &Resources,
     layout: &Layout,
-    drivers: &str,
+    Machine { drivers, bfq }: &Machine,
 ) -> Result<(), Error> {
-    update.properties = systemd_limit::properties(resources, existing, layout);
-    update.former = former_properties(&update.properties, existing, layout);
+    update.properties = systemd_limit::properties(resources, existing, layout, *bfq);
+    update.former = former_properties(&update.properties, existing, layout, *bfq);
     if let Devices::List { writes, former, .. } = &update.devices {
         let told = systemd_limit::device_list(writes, drivers);
         update.properties.extend(told);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockstep_kernel as kernel;
 use lockstep_kernel::file::CWD;
 use lockstep_kernel::process::{self, Side};
-use lockstep_plan::cgroup::systemd::{Manager, Property, Unit, Value};
+use lockstep_plan::cgroup::systemd::{Machine, Manager, Property, Unit, Value};
 use serde::{Deserialize, Serialize};
 
 use super::dbus::{Body, Connection, Failure, Method};
@@ -77,14 +77,27 @@ fn ask(socket: &str, user: bool) -> Result<Manager, Failure> {
         version: leading_number(&version),
         control_group,
         user,
-        drivers: drivers(),
+        machine: machine(),
     })
 }
 
-/// Text of `/proc/devices`; without it systemd is told of fewer devices, and the kernel's list is written all the same.
-pub(crate) fn drivers() -> String {
-    let text = kernel::file::read(CWD, "/proc/devices", TEXT_MAX).unwrap_or_default();
-    String::from_utf8_lossy(&text).into_owned()
+/// What of the machine decides how it is told. Without `/proc/devices` that is fewer devices, and the kernel's list is
+/// written all the same; without a disk that names its schedulers no weight is in force.
+pub(crate) fn machine() -> Machine {
+    let read = |path: &str| {
+        let text = kernel::file::read(CWD, path, TEXT_MAX).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let disks = kernel::file::list(CWD, "/sys/block").unwrap_or_default();
+    let named = disks
+        .iter()
+        .map(|disk| read(&format!("/sys/block/{disk}/queue/scheduler")));
+    // All that the kernel has, of any disk that can have one; without, `none` alone.
+    let schedulers = named.into_iter().find(|names| names.contains(' '));
+    Machine {
+        drivers: read("/proc/devices"),
+        bfq: schedulers.is_some_and(|names| names.contains("bfq")),
+    }
 }
 
 /// `252.38-1~deb12u1`, and `v252.38` in some builds.

@@ -11,7 +11,7 @@ use crate::stage::{Stage, eventually, go, skip, waiting};
 use crate::systemd_bundle::{self, SYSTEMD};
 use crate::{Skip, Test};
 use lockstep_oci::runtime::Resources;
-use lockstep_plan::cgroup::systemd::Manager;
+use lockstep_plan::cgroup::systemd::{Machine, Manager};
 use lockstep_plan::cgroup::{self as plan, CgroupPlan, Layout, Mode, systemd_property};
 use lockstep_runtime::cgroup::{Cgroup, CgroupState, systemd};
 
@@ -230,7 +230,15 @@ fn limits_are_properties(stage: &Stage) -> Result<(), Skip> {
     let path = Some("lockstep-test.slice:test:two");
     let mut plan =
         plan::plan_systemd(path, "two", Some(&resources), &[], &layout, false, &manager).unwrap();
-    let mut update = plan::update(&new, &resources, &[], &layout, false, Some("")).unwrap();
+    let mut update = plan::update(
+        &new,
+        &resources,
+        &[],
+        &layout,
+        false,
+        Some(&Machine::default()),
+    )
+    .unwrap();
     if unified {
         plan.enable = None;
         plan.writes.clear();
@@ -310,7 +318,15 @@ fn refused_update_changes_no_property(stage: &Stage, cgroup: &Cgroup, layout: &L
     let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
     let existing = parse(r#"{"pids":{"limit":78},"cpu":{"shares":2048,"quota":50000}}"#);
     let new = r#"{"pids":{"limit":79},"cpu":{"quota":70000},"blockIO":{"weight":200}}"#;
-    let mut update = plan::update(&parse(new), &existing, &[], layout, false, Some("")).unwrap();
+    let mut update = plan::update(
+        &parse(new),
+        &existing,
+        &[],
+        layout,
+        false,
+        Some(&Machine::default()),
+    )
+    .unwrap();
     update.enable = None;
     update.again.clear();
     update.writes = vec![plan::Write {
@@ -493,7 +509,10 @@ fn an_update_of_devices_outlives_a_reload(stage: &Stage) -> Result<(), Skip> {
     let mut keeper = waiting("exec sleep 1000");
     cgroup.join(keeper.id() as i32).unwrap();
     go(&mut keeper);
-    let drivers = fs::read_to_string("/proc/devices").unwrap();
+    let machine = Machine {
+        drivers: fs::read_to_string("/proc/devices").unwrap(),
+        bfq: false,
+    };
     let update = |cgroup: &Cgroup, old: &str, new: &str| {
         let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
         let (defaults, layout) = (plan::default_devices(), &stage.layout);
@@ -503,7 +522,7 @@ fn an_update_of_devices_outlives_a_reload(stage: &Stage) -> Result<(), Skip> {
             &defaults,
             layout,
             false,
-            Some(&drivers),
+            Some(&machine),
         );
         cgroup.update(&update.unwrap(), layout).unwrap();
     };

@@ -258,6 +258,33 @@ fn block_io() {
 }
 
 #[test]
+fn an_update_of_the_weight_keeps_those_of_devices() {
+    let old = r#"{"blockIO":{"weight":100,"weightDevice":[{"major":8,"minor":0,"weight":500},
+        {"major":8,"minor":16,"leafWeight":20}]}}"#;
+    let parse = |text| serde_json::from_str::<Resources>(text).unwrap();
+    let written = |new, layout: &Layout| {
+        let update = update(&parse(new), &parse(old), &[], layout, false, None);
+        lines(&update.unwrap().writes)
+    };
+    let new = r#"{"blockIO":{"weight":200}}"#;
+    let kept = ["io.bfq.weight = 200", "io.bfq.weight = 8:0 500"];
+    assert_eq!(written(new, &v2()), kept);
+    let kept = [
+        "blkio.bfq.weight = 200",
+        "blkio.bfq.weight_device = 8:0 500",
+    ];
+    assert_eq!(written(new, &v1()), kept);
+    // One that is named anew is the last.
+    let new = r#"{"blockIO":{"weight":200,"weightDevice":[{"major":8,"minor":0,"weight":600}]}}"#;
+    assert_eq!(
+        written(new, &v2()).last().unwrap(),
+        "io.bfq.weight = 8:0 600"
+    );
+    let rates = r#"{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600}]}}"#;
+    assert_eq!(written(rates, &v2()), ["io.max = 8:0 rbps=600"]);
+}
+
+#[test]
 fn huge_pages_go_where_the_controller_is() {
     let text = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
     let plan = planned(text, &hybrid()).unwrap();

@@ -1,7 +1,7 @@
 //! Units, their places and their properties.
 
 use super::hosts::{v1, v2};
-use super::systemd::{Manager, Property, Unit, Value};
+use super::systemd::{Machine, Manager, Property, Unit, Value};
 use super::systemd_limit::properties;
 use super::*;
 
@@ -15,7 +15,11 @@ fn manager(user: bool) -> Manager {
             String::new()
         },
         user,
-        drivers: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  7 loop\n".to_owned(),
+        machine: Machine {
+            drivers: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  7 loop\n"
+                .to_owned(),
+            bfq: false,
+        },
     }
 }
 
@@ -127,7 +131,7 @@ fn unlimited_has_its_number() {
     let new: Resources =
         serde_json::from_str(r#"{"memory":{"limit":-1},"pids":{"limit":-1},"cpu":{"quota":-1}}"#)
             .unwrap();
-    let all = properties(&new, &Resources::default(), &v2());
+    let all = properties(&new, &Resources::default(), &v2(), false);
     let expected = [
         "MemoryMax",
         "MemorySwapMax",
@@ -145,7 +149,7 @@ fn unlimited_has_its_number() {
 fn properties_know_their_age() {
     let new: Resources =
         serde_json::from_str(r#"{"cpu":{"idle":1,"cpus":"0","period":50000}}"#).unwrap();
-    let all = properties(&new, &Resources::default(), &v2());
+    let all = properties(&new, &Resources::default(), &v2(), false);
     let ages: Vec<_> = all.iter().map(|p| (&*p.name, p.since)).collect();
     assert_eq!(
         ages,
@@ -163,7 +167,7 @@ fn parse(text: &str) -> Resources {
 }
 
 fn told(new: &str, old: &str, layout: &Layout) -> Vec<(String, Value)> {
-    let all = properties(&parse(new), &parse(old), layout);
+    let all = properties(&parse(new), &parse(old), layout, false);
     all.into_iter()
         .map(|p| (p.name.into_owned(), p.value))
         .collect()
@@ -267,10 +271,48 @@ fn rates_and_weights_of_devices_are_told() {
     assert_eq!(told(text, "{}", &v1()), expected);
     // A refused update puts back what it is of each device.
     let new = r#"{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":9},{"major":9,"minor":0,"rate":9}]}}"#;
-    let update = update(&parse(new), &parse(text), &[], &v2(), false, Some("")).unwrap();
+    let update = update(
+        &parse(new),
+        &parse(text),
+        &[],
+        &v2(),
+        false,
+        Some(&Machine::default()),
+    )
+    .unwrap();
     let former = &update.former[0];
     let expected = devices("IOReadBandwidthMax", &[("8:0", 5), ("9:0", u64::MAX)]);
     assert_eq!((former.name.to_string(), former.value.clone()), expected);
+}
+
+/// What systemd then writes to `io.bfq.weight` is what was asked for, of its own conversion's inverse.
+#[test]
+fn weights_of_bfq_are_told_as_systemd_reads_them() {
+    let told = |weight: u16| {
+        let new = parse(&format!(r#"{{"blockIO":{{"weight":{weight}}}}}"#));
+        match properties(&new, &Resources::default(), &v2(), true)[..] {
+            [
+                Property {
+                    value: Value::Number(told),
+                    ..
+                },
+            ] => told,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let written = |told: u64| match told {
+        0..=100 => 100 - (100 - told) * 99 / 99,
+        _ => 100 + (told - 100) * 900 / 9900,
+    };
+    for weight in 10..=1000 {
+        assert_eq!(written(told(weight)), u64::from(weight));
+    }
+    assert_eq!((told(10), told(1000)), (10, 10_000));
+    let lines = r#"{"unified":{"io.bfq.weight":"default 200\n8:0 300"}}"#;
+    let all = properties(&parse(lines), &Resources::default(), &v2(), true);
+    let devices = vec![("/dev/block/8:0".to_owned(), 2300)];
+    let values: Vec<Value> = all.into_iter().map(|property| property.value).collect();
+    assert_eq!(values, [Value::Number(1200), Value::Devices(devices)]);
 }
 
 #[test]
@@ -279,11 +321,12 @@ fn an_update_of_a_unit_writes_again_what_stays() {
         r#"{"memory":{"limit":100,"swap":150},"cpu":{"shares":1024},"pids":{"limit":9},
         "unified":{"memory.high":"50","memory.max":"70","io.max":"8:0 rbps=1\n8:16 rbps=2"}}"#,
     );
-    let change =
-        |text: &str, drivers| update(&parse(text), &old, &[], &v2(), false, drivers).unwrap();
+    let change = |text: &str, machine: Option<&Machine>| {
+        update(&parse(text), &old, &[], &v2(), false, machine).unwrap()
+    };
     let new = r#"{"memory":{"limit":120},"cpu":{"idle":1},"blockIO":{"throttleReadBpsDevice":[
         {"major":8,"minor":0,"rate":5}]}}"#;
-    let update = change(new, Some(""));
+    let update = change(new, Some(&Machine::default()));
     assert_eq!(
         lines(&update.again),
         ["pids.max = 9", "memory.high = 50", "io.max = 8:16 rbps=2"]
@@ -310,7 +353,15 @@ fn an_update_of_v1_devices_is_told() {
             r#"{{"devices":[{{"allow":true,"type":"c","major":1,"minor":{minor},"access":"r"}}]}}"#
         ))
     };
-    let update = update(&one(11), &one(12), &[], &v1(), false, Some("")).unwrap();
+    let update = update(
+        &one(11),
+        &one(12),
+        &[],
+        &v1(),
+        false,
+        Some(&Machine::default()),
+    )
+    .unwrap();
     let list = |minor| {
         let pair = (format!("/dev/char/1:{minor}"), "r".to_owned());
         [

@@ -1,7 +1,7 @@
 //! What a refused update puts back.
 
 use super::hosts;
-use crate::cgroup::systemd::{Property, Value};
+use crate::cgroup::systemd::{Machine, Property, Value};
 use crate::cgroup::systemd_limit::INFINITY;
 use crate::cgroup::undo::former_value;
 use crate::cgroup::{Resources, update};
@@ -72,7 +72,14 @@ fn a_property_has_what_the_configuration_says_or_nothing() {
     let existing = parse(r#"{"memory":{"limit":4096},"pids":{"limit":7}}"#);
     let new = r#"{"memory":{"limit":8192,"reservation":4096},"pids":{"limit":8},"cpu":{"shares":9,"cpus":"0"}}"#;
     let layout = hosts::v2();
-    let update = update(&parse(new), &existing, &[], &layout, false, Some(""));
+    let update = update(
+        &parse(new),
+        &existing,
+        &[],
+        &layout,
+        false,
+        Some(&Machine::default()),
+    );
     let update = update.expect("a plan");
     let names = |all: &[Property]| all.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&update.former), names(&update.properties));
