@@ -2100,7 +2100,7 @@ _lockstep() {
             return 0
             ;;
         lockstep__subcmd__doctor)
-            opts="--json --selinux-module --help"
+            opts="--json --apparmor-profile --selinux-module --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use lockstep_kernel::process::{self, Side};
 use lockstep_kernel::{file, landlock, seccomp};
 use lockstep_plan::Host;
-use lockstep_profile::selinux;
+use lockstep_profile::{apparmor, selinux};
 use serde::Serialize;
 
 use crate::argv::Arguments;
@@ -54,6 +54,10 @@ fn lacking(name: &'static str, value: impl Into<String>, remedy: impl Into<Strin
 pub(crate) fn doctor(front: &Front, args: &Arguments) -> Result<u8, Failure> {
     if args.flag("selinux-module") {
         crate::print::print(selinux::MODULE)?;
+        return Ok(0);
+    }
+    if args.flag("apparmor-profile") {
+        crate::print::print(apparmor::PROGRAM)?;
         return Ok(0);
     }
     let caller = crate::caller::probe()?;
@@ -125,7 +129,7 @@ fn modules() -> Result<Vec<Fact>, Failure> {
         "1" => "enforcing",
         _ => "permissive",
     };
-    let apparmor = match crate::modules::probe_apparmor()? {
+    let profile = match crate::modules::probe_apparmor()? {
         Apparmor::Off => None,
         Apparmor::Ready => Some(fact(
             "apparmor",
@@ -146,7 +150,7 @@ fn modules() -> Result<Vec<Fact>, Failure> {
             ADD,
         )),
     };
-    Ok(apparmor.into_iter().chain(selinux).collect())
+    Ok(profile.into_iter().chain(selinux).collect())
 }
 
 /// The facts, and the host as planning takes it (`plan --host`).

@@ -100,6 +100,12 @@ impl From<Error> for Failure {
             let call = error.call.as_deref().unwrap_or_default();
             call.ends_with(&format!("= {errno}"))
         };
+        // In a namespace that was made: Ubuntu's AppArmor refuses everything that it would be for.
+        let restricted = || {
+            let errno = [Errno::EPERM, Errno::EACCES].into_iter();
+            let mut refused = errno.filter(|errno| refused(errno.name()));
+            lockstep_runtime::user_namespace::refusal(Some(refused.next()?.0))
+        };
         let code = match error.kind {
             Kind::Program if ["EACCES", "ENOEXEC", "EISDIR"].into_iter().any(refused) => {
                 NOT_EXECUTABLE
@@ -115,7 +121,8 @@ impl From<Error> for Failure {
         let hint = match error.kind {
             Kind::IdMap if error.asked.as_ref().is_some_and(of_mount) => Some(NOIDMAP.to_owned()),
             _ if refused("EMFILE") => Some(DESCRIPTORS.to_owned()),
-            _ => error.hint.clone(),
+            Kind::Program => error.hint.clone(),
+            _ => error.hint.clone().or_else(restricted),
         };
         Failure {
             // runc's words, which engines look for; a person has written no such file.

@@ -11,6 +11,7 @@ use lockstep_kernel::namespace::{self, Map, Mapper, Writing};
 use lockstep_kernel::{Error, exe, file};
 use lockstep_oci::runtime::{IdMapping, NamespaceType, Spec};
 use lockstep_plan::namespace::NEWNS;
+use lockstep_runtime::user_namespace;
 
 use crate::argv::Arguments;
 use crate::failure::{Doing, Failure};
@@ -69,7 +70,7 @@ impl Users {
         let (users, groups) = (lines(&maps.0), lines(&maps.1));
         let proc = file::open_dir(file::CWD, "/proc").doing(|| "/proc".into())?;
         let begun = namespace::begin(&proc, (&users, &groups), mapper, first);
-        let (made, writing) = begun.doing(what)?;
+        let (made, writing) = begun.map_err(|error| refused(&error))?;
         self.writing.replace(Some(writing));
         Ok(&self.made.get_or_init(|| (made, maps)).0)
     }
@@ -80,7 +81,7 @@ impl Users {
             self.failed.get_or_init(|| error);
         }
         match self.failed.get() {
-            Some(error) => Err(error.clone()).doing(what),
+            Some(error) => Err(refused(error)),
             None => Ok(()),
         }
     }
@@ -89,6 +90,15 @@ impl Users {
     pub(crate) fn lend(&self, spec: &Spec) -> Option<&OwnedFd> {
         let (made, maps) = self.made.get()?;
         (fits(maps, spec) && self.lendable.take()).then_some(made)
+    }
+}
+
+/// With the setting of this host that refuses it, where one does.
+fn refused(error: &Error) -> Failure {
+    let failure = Failure::call(what(), error);
+    match user_namespace::refusal(Some(error.errno)) {
+        Some(setting) => failure.hint(setting),
+        None => failure,
     }
 }
 

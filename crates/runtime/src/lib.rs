@@ -13,6 +13,7 @@ pub mod request;
 
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
+pub mod user_namespace;
 
 mod birth;
 mod checkpoint;

@@ -15,6 +15,7 @@ cases! {
     more_ids_than_subordinate_refused,
     additional_groups_with_one_id_refused,
     without_user_namespace_refused,
+    the_setting_that_refuses_a_user_namespace_is_named: "words of Lockstep",
     limit_is_refused_or_downgraded,
     limit_of_processes_without_a_cgroup: "runc drops or refuses it",
     no_limit_needs_no_cgroup,
@@ -204,6 +205,20 @@ fn without_user_namespace_refused(t: &Test) {
         .run();
     assert_ne!(output.code, 0);
     assert!(output.stderr.contains("user namespace"), "{output:?}");
+}
+
+/// A limit of a namespace above, which touches nobody else's.
+fn the_setting_that_refuses_a_user_namespace_is_named(t: &Test) {
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces";
+    let within = |before: &str| {
+        let script = format!("set -- unshare -U -r -m sh -c '{before}; exec \"$@\"' sh \"$@\"");
+        let own = map(&[(0, 0, 1)]);
+        let bundle = plain(t, "echo ran").view(View::Script(script));
+        let bundle = bundle.set("/linux/uidMappings", own.clone());
+        bundle.set("/linux/gidMappings", own).run()
+    };
+    within(none).fails_with(&["user.max_user_namespaces is 0", "/linux/namespaces"]);
+    assert_eq!(within("true").ok().text(), "ran");
 }
 
 fn limit_is_refused_or_downgraded(t: &Test) {

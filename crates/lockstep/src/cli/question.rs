@@ -39,6 +39,10 @@ pub(crate) const DOCTOR: Verb = Verb {
     options: &[&[
         flag("json", "as JSON"),
         flag(
+            "apparmor-profile",
+            "print the AppArmor profile that lets lockstep have user namespaces where only programs with one may",
+        ),
+        flag(
             "selinux-module",
             "print the SELinux module that adds container_t to a policy without it",
         ),

@@ -3,13 +3,16 @@
 use lockstep_kernel::{mount, namespace};
 use lockstep_plan::namespace::{NEWNS, NEWUSER};
 
-use super::{Fact, attempt, fact, first_line, lacking};
+use super::{Fact, attempt, fact, lacking};
 use crate::container::{BLOCK_SIZE, FIRST_BLOCK, subordinate_ranges};
 use crate::failure::Failure;
 use crate::resolve::Caller;
 
 /// The first subordinate id that useradd(8) gives to somebody (login.defs(5), SUB_UID_MIN), and how many.
 const SUBORDINATE: (u32, u32) = (100_000, 65_536);
+
+/// Where no setting of the host is known to refuse it.
+const UNKNOWN: &str = "without one nothing runs here; inside another container its seccomp filter or its masked /proc may refuse it";
 
 /// Whether a user namespace can be made, and mounted in: some hosts allow the first and refuse the second.
 pub(super) fn user_namespace() -> Fact {
@@ -22,33 +25,9 @@ pub(super) fn user_namespace() -> Fact {
         Err(why) => lacking(
             "user namespace",
             format!("refused: {why}"),
-            user_namespace_remedy(),
+            lockstep_runtime::user_namespace::refusal(None).unwrap_or_else(|| UNKNOWN.into()),
         ),
     }
-}
-
-fn user_namespace_remedy() -> String {
-    remedy_where(&first_line)
-}
-
-/// The sysctl that refuses it, by distribution; `read` gives the first line of a file, empty where there is none.
-fn remedy_where(read: &dyn Fn(&str) -> String) -> String {
-    let is = |path: &str, value: &str| read(path) == value;
-    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "sysctl -w kernel.unprivileged_userns_clone=1".into();
-    }
-    if is(
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-    ) {
-        return "this host's AppArmor allows it to programs with a profile that says so: docs/hardening.md has \
-                the one for /etc/apparmor.d/lockstep"
-            .into();
-    }
-    if is("/proc/sys/user/max_user_namespaces", "0") {
-        return "sysctl -w user.max_user_namespaces=15000".into();
-    }
-    "without one nothing runs here; inside another container its seccomp filter or its masked /proc may refuse it".into()
 }
 
 /// Which ids the containers have.
@@ -113,22 +92,5 @@ mod tests {
         let taken = [(100_000, 165_536), (200_000, 200_001)];
         assert_eq!(free(&taken), Some((231_072, 296_607)));
         assert_eq!(free(&[(0, u32::MAX)]), None);
-    }
-
-    #[test]
-    fn what_refuses_user_namespaces_is_named() {
-        let host = |path: &'static str, value: &'static str| {
-            remedy_where(&|asked: &str| match asked == path {
-                true => value.to_owned(),
-                false => String::new(),
-            })
-        };
-        let restricted = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
-        assert!(host(restricted, "1").contains("AppArmor"));
-        assert!(!host(restricted, "0").contains("AppArmor"));
-        let clone = "/proc/sys/kernel/unprivileged_userns_clone";
-        assert!(host(clone, "0").contains("unprivileged_userns_clone=1"));
-        let most = "/proc/sys/user/max_user_namespaces";
-        assert!(host(most, "0").contains("max_user_namespaces="));
     }
 }

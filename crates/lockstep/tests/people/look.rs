@@ -573,15 +573,17 @@ fn why_names_who_asked(t: &Stage) {
 
 /// A limit of a namespace above, which touches nobody else's. The other switches are tried on invented hosts.
 fn doctor_names_what_refuses_user_namespaces(t: &Stage) {
-    let doctor = t.command(&["doctor"]);
-    let answer = |before: &str| {
+    let within = |before: &str, args: &[&str]| {
+        let called = t.command(args);
         let script = format!("{before} exec \"$@\"");
         let mut command = std::process::Command::new("unshare");
-        command.args(["-U", "-r", "sh", "-c", &script, "sh"]);
-        command.arg(doctor.get_program()).args(doctor.get_args());
-        output(command, b"").stdout
+        command.args(["-U", "-r", "-m", "sh", "-c", &script, "sh"]);
+        command.arg(called.get_program()).args(called.get_args());
+        output(command, b"")
     };
-    let refused = answer("echo 0 > /proc/sys/user/max_user_namespaces;");
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces;";
+    let answer = |before: &str| within(before, &["doctor"]).stdout;
+    let refused = answer(none);
     assert!(
         refused.contains("- user namespace   refused: ")
             && refused.contains("sysctl -w user.max_user_namespaces="),
@@ -592,6 +594,16 @@ fn doctor_names_what_refuses_user_namespaces(t: &Stage) {
         allowed.contains("  user namespace   can be made"),
         "{allowed}"
     );
+    // So does what is refused for it.
+    let run = within(none, &["run", "--rm", "host:", "true"]);
+    assert_eq!(run.code, 125, "{run:?}");
+    let hint = "hint:  user.max_user_namespaces is 0";
+    assert!(run.stderr.contains(hint), "{run:?}");
+    // The profile is to be had of the program itself.
+    let profile = t.call(&["doctor", "--apparmor-profile"]).stdout;
+    let lines: Vec<&str> = profile.lines().collect();
+    assert!(lines.contains(&"  userns,"), "{profile}");
+    assert!(profile.contains("profile lockstep /usr/"), "{profile}");
 }
 
 fn doctor_answers(t: &Stage) {

@@ -4,10 +4,12 @@ use super::Birth;
 use crate::error::{Error, For, Kind, Result};
 use crate::init::{self, Init};
 use crate::message::{self, Message};
+use crate::user_namespace;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::namespace;
 use lockstep_kernel::process::{self, Child, Side};
 use lockstep_kernel::{capability, credential, socket};
+use lockstep_plan::namespace::NEWUSER;
 use lockstep_plan::{HostPath, Outcome};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -116,7 +118,6 @@ impl Birth<'_> {
 
     /// Into the cgroup by birth where the host has the unified hierarchy, so that no moment is uncounted.
     fn fork(&mut self, new: u64) -> Result<Side> {
-        let what = || "making the container's process".to_string();
         let cgroup = self.cgroup.clone_into_fd().unwrap_or(None);
         let into = cgroup.is_some();
         match process::clone(new, cgroup) {
@@ -126,9 +127,9 @@ impl Birth<'_> {
             }
             // EBADF, EACCES, EBUSY, EOPNOTSUPP: not into this cgroup; joined afterwards, or refused there by name.
             Err(e) if into && !e.is(&[Errno::EPERM.0, Errno::ENOSPC.0, Errno::EAGAIN.0]) => {
-                process::clone(new, None).during(what)
+                process::clone(new, None).map_err(|e| clone_error(&e, new))
             }
-            Err(e) => Err(clone_error(&e)),
+            Err(e) => Err(clone_error(&e, new)),
         }
     }
 
@@ -145,7 +146,8 @@ impl Birth<'_> {
         let middle = match process::clone(0, None).during(what)? {
             Side::Child => {
                 let made = join().and_then(|()| {
-                    process::clone(new | process::CLONE_PARENT, None).map_err(|e| clone_error(&e))
+                    process::clone(new | process::CLONE_PARENT, None)
+                        .map_err(|e| clone_error(&e, new))
                 });
                 match made {
                     Ok(Side::Child) => return Ok(Through::New(theirs)),
@@ -246,7 +248,6 @@ const UNTOLD: i32 = 2;
 /// Joins namespaces by path: the user namespace gives the right to join those that it owns, and takes the
 /// right to join those that it does not; so it comes first, or last where that fails.
 fn join_all(opened: &[(&Joined, OwnedFd)]) -> Result<()> {
-    use lockstep_plan::namespace::NEWUSER;
     let enter = |joined: &Joined, file: &OwnedFd| namespace::setns(file.as_fd(), joined.0);
     let told = |result: lockstep_kernel::Result<()>, joined: &Joined| {
         let result = result.during(|| joining(joined));
@@ -282,17 +283,17 @@ fn pointer((_, _, n): &Joined) -> String {
     }
 }
 
-fn clone_error(e: &lockstep_kernel::Error) -> Error {
+fn clone_error(e: &lockstep_kernel::Error, new: u64) -> Error {
     let error = Error::call("making the container's process", e);
-    if e.is(&[Errno::EPERM.0]) {
-        return error
-            .asked("/linux/namespaces")
-            .hint("new namespaces need CAP_SYS_ADMIN or a new user namespace");
-    }
-    if e.is(&[Errno::ENOSPC.0]) {
-        return error
-            .asked("/linux/namespaces")
-            .hint("a limit in /proc/sys/user is reached");
-    }
-    error
+    let setting = match new & NEWUSER {
+        0 => None,
+        _ => user_namespace::refusal(Some(e.errno)),
+    };
+    let hint = match (setting, Errno(e.errno)) {
+        (Some(setting), _) => setting,
+        (None, Errno::EPERM) => "new namespaces need CAP_SYS_ADMIN or a new user namespace".into(),
+        (None, Errno::ENOSPC) => "a limit in /proc/sys/user is reached".into(),
+        _ => return error,
+    };
+    error.asked("/linux/namespaces").hint(hint)
 }
