@@ -311,8 +311,10 @@ fn an_exec_is_left_by_keys_with_its_terminal(t: &Stage) {
         let words = ["exec", "-it", "x", "sleep", "2000"];
         let words = format!("{:?}", t.command(&words)).replace('"', "'");
         let mut script = Command::new("bash");
+        let top = format!("{:?}", t.command(&["top", "x", "args"]));
         let line = format!(
-            "(sleep 0.5; printf '\\020\\021'; sleep 1.5) | script -qec \"exec {words}\" /dev/null"
+            "(until [ $({top} | grep -c 'sleep 2000') = {turn} ]; do sleep 0.2; done; \
+             printf '\\020\\021'; sleep 1.5) | script -qec \"exec {words}\" /dev/null"
         );
         script.args(["-c", &line]);
         assert_eq!(output(script, b"").code, 0);
