@@ -573,16 +573,17 @@ fn why_names_who_asked(t: &Stage) {
 
 /// A limit of a namespace above, which touches nobody else's. The other switches are tried on invented hosts.
 fn doctor_names_what_refuses_user_namespaces(t: &Stage) {
-    let within = |before: &str, args: &[&str]| {
+    let within = |before: &str, who: &[&str], args: &[&str]| {
         let called = t.command(args);
         let script = format!("{before} exec \"$@\"");
         let mut command = std::process::Command::new("unshare");
-        command.args(["-U", "-r", "-m", "sh", "-c", &script, "sh"]);
+        command.args(["-U", "-m"]).args(who);
+        command.args(["sh", "-c", &script, "sh"]);
         command.arg(called.get_program()).args(called.get_args());
         output(command, b"")
     };
     let none = "echo 0 > /proc/sys/user/max_user_namespaces;";
-    let answer = |before: &str| within(before, &["doctor"]).stdout;
+    let answer = |before: &str| within(before, &["-r"], &["doctor"]).stdout;
     let refused = answer(none);
     assert!(
         refused.contains("- user namespace   refused: ")
@@ -594,11 +595,22 @@ fn doctor_names_what_refuses_user_namespaces(t: &Stage) {
         allowed.contains("  user namespace   can be made"),
         "{allowed}"
     );
-    // So does what is refused for it.
-    let run = within(none, &["run", "--rm", "host:", "true"]);
-    assert_eq!(run.code, 125, "{run:?}");
-    let hint = "hint:  user.max_user_namespaces is 0";
-    assert!(run.stderr.contains(hint), "{run:?}");
+    // So is it with the error: of the container, and of what an ordinary user's command begins with.
+    let user = ["--map-user=1000", "--map-group=1000", "--keep-caps"];
+    let as_user = format!("{none} set -- setpriv --ambient-caps=-all --inh-caps=-all \"$@\";");
+    let run: &[&str] = &["run", "--rm", "host:", "true"];
+    let (container, store) = ("container's process", "store in a user namespace");
+    for (before, who, verb, what) in [
+        (none, &["-r"][..], run, container),
+        (&as_user, &user, run, container),
+        (&as_user, &user, &["prune", "-f"], store),
+    ] {
+        let told = within(before, who, verb);
+        assert_eq!(told.code, 125, "{told:?}");
+        assert!(told.stderr.contains(what), "{told:?}");
+        let hint = "hint:  user.max_user_namespaces is 0";
+        assert!(told.stderr.contains(hint), "{told:?}");
+    }
     // The profile is to be had of the program itself.
     let profile = t.call(&["doctor", "--apparmor-profile"]).stdout;
     let lines: Vec<&str> = profile.lines().collect();
