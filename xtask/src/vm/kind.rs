@@ -259,7 +259,6 @@ pub(crate) const KINDS: &[Kind] = &[
             "lockstep-runc spec systemd",
             "lockstep-runc spec forgotten::vm::linux.cgroupsPath",
             "lockstep-runc spec cgroup",
-            "lockstep-runc spec kill_all::",
             "lockstep-runc spec update",
         ],
     },

@@ -17,7 +17,7 @@ cases! {
 }
 
 /// Each of them is in a listing that is out of date when it is read.
-const FORKING: u32 = 64;
+const FORKING: u32 = 32;
 
 /// The machine's own layout, and of a hybrid one the half without cgroup.kill too.
 fn views() -> Vec<View> {

@@ -63,7 +63,7 @@ impl Cgroup {
     fn signal_at_rest(&self, signal: i32, release: bool) -> Result<(), Error> {
         let at_rest = self.freeze().is_ok();
         let result = match at_rest {
-            true => signal_each(&self.pids()?, signal),
+            true => self.pids().and_then(|pids| signal_each(&pids, signal)),
             false => self.chase(signal),
         };
         // Not before the last signal: who goes on may fork. And whatever came of them, or nobody moves again.
