@@ -5,7 +5,7 @@ use super::entry::{dir, file, symlink, tar};
 use super::stage::layout::{Layout, member};
 use super::stage::tar_file::Tar;
 use super::stage::{Stage, picture};
-use lockstep_image::overlay::{self, Overlay, Route};
+use lockstep_image::overlay::{self, Overlay};
 use lockstep_image::{Load, Name, Owners, Reference, Store, platform_of_host};
 use lockstep_kernel::file::{self as files, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -338,7 +338,7 @@ impl<'a> Jury<'a> {
             volatile: false,
             label: None,
         };
-        let root = description.mount_by(Route::Paths, &point).expect("mounted");
+        let root = description.mount(&point).expect("mounted");
         let wrong = facts
             .iter()
             .filter_map(|fact| differs(&point, fact))
