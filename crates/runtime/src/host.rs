@@ -1,6 +1,7 @@
 //! Probes what planning needs to know of this host, and no more: each fact costs system calls.
 
 use crate::error::{Error, For, Result};
+use crate::label;
 use lockstep_kernel::{capability, credential, file};
 use lockstep_oci::runtime::{Linux, NamespaceType, Process, Spec};
 use lockstep_plan::Host;
@@ -153,21 +154,15 @@ pub(crate) fn apparmor() -> bool {
         .is_ok_and(|text| text.starts_with(b"Y"))
 }
 
-/// Whether this process is confined by an AppArmor profile; the newer file first (Linux 5.8).
+/// Whether this process is confined by an AppArmor profile.
 fn apparmor_confined(proc: BorrowedFd<'_>) -> Result<bool> {
     #[cfg(lockstep_weak)]
     if lockstep_kernel::weak::is("assume-apparmor") {
         return Ok(false);
     }
-    let read = |path: &str| file::read_at_once(proc, path, 4096);
-    let current = match read("self/attr/apparmor/current") {
-        Err(e) if e.is(&[lockstep_abi::errno::Errno::ENOENT.0]) => read("self/attr/current"),
-        other => other,
-    };
-    let current = current.during(|| "the caller's own AppArmor profile".into())?;
+    let current = label::apparmor(proc, "self");
+    let text = current.during(|| "the caller's own AppArmor profile".into())?;
     // `NAME (unconfined)` is a profile that confines nothing (flags=(unconfined)).
-    let text = String::from_utf8_lossy(&current).into_owned();
-    let text = text.trim_end_matches(['\0', '\n']);
     Ok(text != "unconfined" && !text.ends_with("(unconfined)"))
 }
 

@@ -24,6 +24,7 @@ mod hook;
 mod host;
 mod init;
 mod keys;
+mod label;
 mod lifecycle;
 mod message;
 mod notify;

@@ -1,8 +1,10 @@
 //! Why this host refuses user namespaces: the settings by which distributions and administrators do. Asked after a refusal
 //! alone.
 
+use crate::label;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::{credential, file};
+use std::os::fd::AsFd;
 
 /// Debian's and Arch's kernels; 0 refuses with EPERM.
 const CLONE: &str = "/proc/sys/kernel/unprivileged_userns_clone";
@@ -11,12 +13,6 @@ const CLONE: &str = "/proc/sys/kernel/unprivileged_userns_clone";
 const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 /// namespaces(7); 0 refuses everybody with ENOSPC.
 const MOST: &str = "/proc/sys/user/max_user_namespaces";
-/// KERNEL(5.8): before it the second alone.
-const LABELS: [&str; 2] = [
-    "/proc/self/attr/apparmor/current",
-    "/proc/self/attr/current",
-];
-
 /// Which setting refuses user namespaces to this process with that error number (or with any), and what lifts it; `None` where
 /// it is none of those that are known.
 #[must_use]
@@ -26,11 +22,21 @@ pub fn refusal(errno: Option<i32>) -> Option<String> {
         let text = String::from_utf8_lossy(&text).into_owned();
         text.trim_end_matches(['\0', '\n']).to_owned()
     };
-    refusal_where(errno, credential::euid() == 0, &read)
+    let label = || {
+        let proc = file::open_dir(file::CWD, "/proc");
+        let label = proc.and_then(|proc| label::apparmor(proc.as_fd(), "self"));
+        label.unwrap_or_default()
+    };
+    refusal_where(errno, credential::euid() == 0, &read, &label)
 }
 
-/// The same of a host whose files `read` gives, empty where there is none.
-fn refusal_where(errno: Option<i32>, root: bool, read: &dyn Fn(&str) -> String) -> Option<String> {
+/// The same of a host whose files `read` gives, empty where there is none, to a process with this label of AppArmor.
+fn refusal_where(
+    errno: Option<i32>,
+    root: bool,
+    read: &dyn Fn(&str) -> String,
+    label: &dyn Fn() -> String,
+) -> Option<String> {
     let with = |errnos: &[Errno]| errno.is_none_or(|n| errnos.iter().any(|e| e.0 == n));
     if with(&[Errno::EPERM]) && !root && read(CLONE) == "0" {
         return Some(
@@ -39,7 +45,10 @@ fn refusal_where(errno: Option<i32>, root: bool, read: &dyn Fn(&str) -> String) 
                 .into(),
         );
     }
-    if with(&[Errno::EPERM, Errno::EACCES]) && read(APPARMOR) == "1" && is_restricted(root, read) {
+    if with(&[Errno::EPERM, Errno::EACCES])
+        && read(APPARMOR) == "1"
+        && is_restricted(root, &label())
+    {
         return Some(
             "kernel.apparmor_restrict_unprivileged_userns is 1: this host's AppArmor lets users' programs have user namespaces \
              only by a profile that says so. That of lockstep, as root: \
@@ -58,12 +67,10 @@ fn refusal_where(errno: Option<i32>, root: bool, read: &dyn Fn(&str) -> String) 
 }
 
 /// Whether this process has no profile of its own, but for the one that Ubuntu's kernel changes to in a namespace.
-fn is_restricted(root: bool, read: &dyn Fn(&str) -> String) -> bool {
-    let labels = LABELS.iter().map(|path| read(path));
-    let label = labels.into_iter().find(|label| !label.is_empty());
-    match label.as_deref() {
-        None | Some("unconfined") => !root,
-        Some(label) => label.starts_with("unprivileged_userns"),
+fn is_restricted(root: bool, label: &str) -> bool {
+    match label {
+        "" | "unconfined" => !root,
+        label => label.starts_with("unprivileged_userns"),
     }
 }
 
@@ -71,13 +78,18 @@ fn is_restricted(root: bool, read: &dyn Fn(&str) -> String) -> bool {
 mod tests {
     use super::*;
 
-    /// A host with these files alone.
+    /// A host with these files alone, to a process without a label.
     fn host(errno: Option<Errno>, root: bool, files: &[(&str, &str)]) -> String {
+        labelled(errno, root, files, "")
+    }
+
+    fn labelled(errno: Option<Errno>, root: bool, files: &[(&str, &str)], label: &str) -> String {
         let read = |asked: &str| {
             let found = files.iter().find(|(path, _)| *path == asked);
             found.map_or_else(String::new, |(_, text)| (*text).to_owned())
         };
-        refusal_where(errno.map(|errno| errno.0), root, &read).unwrap_or_default()
+        let label = || label.to_owned();
+        refusal_where(errno.map(|errno| errno.0), root, &read, &label).unwrap_or_default()
     }
 
     #[test]
@@ -95,19 +107,17 @@ mod tests {
 
     #[test]
     fn a_program_without_a_profile_is_told_of_it() {
-        let [newer, older] = LABELS;
-        let told = |root: bool, files: &[(&str, &str)]| {
-            host(Some(Errno::EACCES), root, files).contains("doctor --apparmor-profile")
+        let told = |root: bool, value: &str, label: &str| {
+            labelled(Some(Errno::EACCES), root, &[(APPARMOR, value)], label)
+                .contains("doctor --apparmor-profile")
         };
-        let on = (APPARMOR, "1");
-        assert!(told(false, &[on]));
-        assert!(told(false, &[on, (newer, "unconfined")]));
-        assert!(told(false, &[on, (older, "unconfined")]));
-        assert!(told(true, &[on, (newer, "unprivileged_userns (enforce)")]));
+        assert!(told(false, "1", ""));
+        assert!(told(false, "1", "unconfined"));
+        assert!(told(true, "1", "unprivileged_userns (enforce)"));
         // Root is not restricted, nor is who has a profile, which then says no by itself.
-        assert!(!told(true, &[on, (newer, "unconfined")]));
-        assert!(!told(false, &[on, (newer, "lockstep (unconfined)")]));
-        assert!(!told(false, &[(APPARMOR, "0")]));
+        assert!(!told(true, "1", "unconfined"));
+        assert!(!told(false, "1", "lockstep (unconfined)"));
+        assert!(!told(false, "0", "unconfined"));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use super::wire::{self, Value};
 use crate::error::{Error, For, Kind, Result};
+use crate::label;
 use lockstep_abi::errno::Errno;
 use lockstep_kernel::file;
 use lockstep_oci::runtime::{Process, Spec};
 use std::os::fd::BorrowedFd;
 
-/// Both modules' longest label, in bytes.
-const LABEL_MAX: usize = 1 << 16;
+/// Longest inventory, in bytes.
+const INVENTORY_MAX: usize = 1 << 16;
 /// What criu writes of its own machine: magic numbers of four bytes for images and for this one, its length, a message.
 const INVENTORY: &str = "inventory.img";
 const BEFORE_MESSAGE: usize = 12;
@@ -54,7 +55,11 @@ pub(crate) fn check(proc: BorrowedFd<'_>, spec: &Spec, thread: &str) -> Result<(
     let Some(promised) = promised(spec) else {
         return Ok(());
     };
-    let current = match current(proc, thread, promised.number == APPARMOR) {
+    let current = match promised.number {
+        APPARMOR => label::apparmor(proc, thread),
+        _ => label::selinux(proc, thread),
+    };
+    let current = match current {
         Err(e) if e.is(&[Errno::ENOENT.0, Errno::ESRCH.0]) => return Ok(()),
         read => read.during(|| format!("{} label of process {thread}", promised.module))?,
     };
@@ -79,7 +84,7 @@ pub(crate) fn check_saved(images: BorrowedFd<'_>, spec: &Spec) -> Result<()> {
         return Ok(());
     };
     let what = || format!("{INVENTORY} of the checkpoint");
-    let image = file::read(images, INVENTORY, LABEL_MAX).during(what)?;
+    let image = file::read(images, INVENTORY, INVENTORY_MAX).during(what)?;
     let (mut saved, message) = (0, image.get(BEFORE_MESSAGE..).unwrap_or_default());
     let read = wire::read(message, &mut |field, value| {
         if let (LSM, Value::Number(number)) = (field, value) {
@@ -95,21 +100,6 @@ pub(crate) fn check_saved(images: BorrowedFd<'_>, spec: &Spec) -> Result<()> {
     );
     let error = Error::new(Kind::Invalid, text).asked(promised.field);
     Err(error.hint("the container would come back without it; `criu --version` and its build say whether it has the module"))
-}
-
-fn current(proc: BorrowedFd<'_>, thread: &str, apparmor: bool) -> lockstep_kernel::Result<String> {
-    let read = |name: &str| file::read_at_once(proc, format!("{thread}/attr/{name}"), LABEL_MAX);
-    let text = match read(if apparmor {
-        "apparmor/current"
-    } else {
-        "current"
-    }) {
-        // KERNEL(5.8): AppArmor's own file.
-        Err(e) if apparmor && e.is(&[Errno::ENOENT.0]) => read("current")?,
-        read => read?,
-    };
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Ok(text.trim_end_matches(['\0', '\n']).to_owned())
 }
 
 /// Whether AppArmor's `current` is of these profiles, or of others below or stacked upon them, to which they let it go.
